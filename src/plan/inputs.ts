@@ -1,0 +1,76 @@
+/**
+ * Inputs and results of the workflows: plain JSON, so that `temporal workflow start --input '{…}'`
+ * and the CLI mean the same. Parsed at the workflow's door; what does not fit fails at once.
+ */
+import { z } from 'zod';
+import type { Problem, SetArtifact, Tier } from '../store/manifest.js';
+import type { Progress } from '../progress.js';
+
+export const WORKFLOW_TASK_QUEUE = 'holdfast';
+
+const target = {
+  stack: z.string().min(1).optional(),
+  host: z.string().min(1).optional(),
+};
+const services = z.array(z.string().min(1)).min(1).optional();
+const onBusy = z.enum(['wait', 'refuse']).default('wait');
+
+export const backupStackInputSchema = z.strictObject({
+  ...target,
+  tier: z.enum(['daily', 'weekly', 'monthly', 'manual']).default('manual'),
+  services,
+  onBusy,
+});
+
+export const restoreStackInputSchema = z.strictObject({
+  ...target,
+  /** A set id (`20241212_010000`), with `-tier` to choose among several, or `latest`. */
+  set: z
+    .string()
+    .regex(/^(latest|\d{8}_\d{6}(-(daily|weekly|monthly|manual))?)$/, 'a set id or "latest"')
+    .default('latest'),
+  services,
+  dryRun: z.boolean().default(false),
+  onBusy,
+});
+
+export type BackupStackInput = z.input<typeof backupStackInputSchema>;
+export type RestoreStackInput = z.input<typeof restoreStackInputSchema>;
+
+export interface BackupStackResult {
+  readonly setId: string;
+  readonly tier: Tier;
+  readonly status: 'success' | 'degraded' | 'failed';
+  readonly problems: readonly Problem[];
+  readonly artifacts: readonly SetArtifact[];
+  readonly contentBytes: number;
+  readonly storedBytes: number;
+  readonly durationMs: number;
+  /** Sets removed by retention after the run. */
+  readonly pruned: readonly string[];
+}
+
+/** One line of a running workflow's story, for the CLI and the UI. */
+export interface StepView {
+  readonly service: string;
+  /** The source, or what is done to the service as a whole (`stop`, `start`, `health`). */
+  readonly step: string;
+  readonly state: 'pending' | 'running' | 'done' | 'failed' | 'skipped';
+  readonly detail?: string;
+}
+
+/** Answer of the `status` query of backupStack, backupService, restoreStack and restoreService. */
+export interface RunView {
+  readonly phase: string;
+  /** Set when the run waits for another one: its workflow id. */
+  readonly waitingFor?: string;
+  readonly steps: readonly StepView[];
+}
+
+/** Heartbeat details of the long activities; a hint for people, never a record. */
+export interface ActivityHeartbeat extends Progress {
+  readonly service: string;
+  readonly source: string;
+  /** ISO time of the last change of `bytes` or `entries`. */
+  readonly changedAt: string;
+}

@@ -1,0 +1,194 @@
+/**
+ * Shapes of what is on disk: an artifact's `manifest.json` and a set's file. The documentation is
+ * docs/store-format.md; a change here bumps the version there and keeps reading the old one.
+ */
+import { z } from 'zod';
+
+export const ARTIFACT_FORMAT = 'holdfast-artifact';
+export const SET_FORMAT = 'holdfast-set';
+export const FORMAT_VERSION = 1;
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const isoTime = z.iso.datetime();
+const bytes = z.number().int().min(0);
+/** A plain file name inside the artifact's directory. */
+const fileName = z.string().regex(/^[A-Za-z0-9][^/\0]*$/);
+
+export const artifactFileSchema = z.object({
+  name: fileName,
+  /** part: a zstd-compressed tar · index: the entries of the parts · globals, database, cluster: PostgreSQL */
+  role: z.enum(['part', 'index', 'globals', 'database', 'cluster', 'other']),
+  /** Size of the file as stored. */
+  sizeBytes: bytes,
+  sha256,
+  /** Bytes of source content inside. */
+  contentBytes: bytes.optional(),
+  /** Entries inside. */
+  entries: bytes.optional(),
+  /** The database of a `database` file. */
+  database: z.string().optional(),
+});
+
+export const volumeInfoSchema = z.object({
+  name: z.string(),
+  driver: z.string(),
+  options: z.record(z.string(), z.string()),
+  labels: z.record(z.string(), z.string()),
+});
+
+export const treeInfoSchema = z.object({
+  /** Absolute directory the tree was read from (a volume's: where it was mounted). */
+  root: z.string(),
+  /** The globs, as configured; `**` alone means the whole directory. */
+  include: z.array(z.string()),
+  exclude: z.array(z.string()),
+  counts: z.object({
+    files: bytes,
+    directories: bytes,
+    symlinks: bytes,
+    hardLinks: bytes,
+    others: bytes,
+  }),
+  /** How the bytes were reached. */
+  readThrough: z.enum(['direct', 'helper-container']),
+});
+
+export const tableCountSchema = z.object({
+  schema: z.string(),
+  table: z.string(),
+  rows: z.number().int().min(0),
+});
+
+export const databaseInfoSchema = z.object({
+  name: z.string(),
+  owner: z.string(),
+  encoding: z.string(),
+  collate: z.string(),
+  ctype: z.string(),
+  sizeBytes: bytes,
+  tables: z.array(tableCountSchema),
+  largeObjects: bytes,
+  extensions: z.array(z.object({ name: z.string(), version: z.string() })),
+});
+
+export const postgresInfoSchema = z.object({
+  serverVersion: z.string(),
+  /** `server_version_num`, e.g. 150018. */
+  serverVersionNumber: z.number().int(),
+  clientVersion: z.string(),
+  format: z.enum(['custom', 'cluster']),
+  container: z.string(),
+  image: z.string(),
+  user: z.string(),
+  roles: z.array(z.string()),
+  tablespaces: z.array(z.string()),
+  databases: z.array(databaseInfoSchema),
+  /** Databases that exist but could not be dumped, and why. */
+  notDumped: z.array(z.object({ name: z.string(), reason: z.string() })),
+  /** Where the server kept its data, for the restore on a bare machine. */
+  data: z.discriminatedUnion('type', [
+    z.object({ type: z.literal('bind'), path: z.string() }),
+    z.object({ type: z.literal('volume'), volume: volumeInfoSchema }),
+    z.object({ type: z.literal('unknown') }),
+  ]),
+});
+
+export const verificationSchema = z.object({
+  at: isoTime,
+  /** hashes: files re-read and compared · decode: decompressed and listed · drilled: restored for real */
+  level: z.enum(['hashes', 'decode', 'drilled']),
+  ok: z.boolean(),
+  detail: z.string().optional(),
+});
+
+export const artifactManifestSchema = z.object({
+  format: z.literal(ARTIFACT_FORMAT),
+  version: z.literal(FORMAT_VERSION),
+  setId: z.string(),
+  stack: z.string(),
+  host: z.string(),
+  service: z.string(),
+  /** Key of the source in the configuration. */
+  source: z.string(),
+  kind: z.enum(['files', 'volume', 'postgres']),
+  /** Name of the artifact: the directory is `<name>_<setId>`. */
+  name: z.string(),
+  startedAt: isoTime,
+  finishedAt: isoTime,
+  tools: z.record(z.string(), z.string()),
+  quiesce: z.string(),
+  consistency: z.object({
+    state: z.enum(['consistent', 'inconsistent']),
+    /** Names of what kept changing while it was read (at most 1000; paths as in `index`). */
+    changed: z.array(z.string()),
+    /** The configured policy, so that a reader knows whether this was expected. */
+    policy: z.enum(['degrade', 'expected', 'fail']),
+  }),
+  files: z.array(artifactFileSchema),
+  totals: z.object({
+    /** Bytes of source content: what a restore writes. */
+    contentBytes: bytes,
+    /** Bytes of all files of the artifact. */
+    storedBytes: bytes,
+    entries: bytes,
+  }),
+  tree: treeInfoSchema.optional(),
+  volume: volumeInfoSchema.optional(),
+  postgres: postgresInfoSchema.optional(),
+  verification: z.array(verificationSchema).default([]),
+});
+
+export const tierSchema = z.enum(['daily', 'weekly', 'monthly', 'manual']);
+
+export const problemSchema = z.object({
+  service: z.string(),
+  source: z.string(),
+  code: z.string(),
+  message: z.string(),
+});
+
+export const setArtifactSchema = z.object({
+  service: z.string(),
+  source: z.string(),
+  kind: z.enum(['files', 'volume', 'postgres']),
+  /** Directory relative to the root. */
+  path: z.string(),
+  /** SHA-256 of manifest.json: the set vouches for the manifest, the manifest for the files. */
+  manifestSha256: sha256,
+  contentBytes: bytes,
+  storedBytes: bytes,
+  entries: bytes,
+  consistent: z.boolean(),
+});
+
+export const setFileSchema = z.object({
+  format: z.literal(SET_FORMAT),
+  version: z.literal(FORMAT_VERSION),
+  id: z.string().regex(/^\d{8}_\d{6}$/),
+  tier: tierSchema,
+  stack: z.string(),
+  host: z.string(),
+  configDigest: z.string(),
+  /** success: all of it · degraded: all of it, with problems named · failed: some sources are missing */
+  status: z.enum(['success', 'degraded', 'failed']),
+  problems: z.array(problemSchema),
+  /** Services asked for; `all` when the run was for the whole stack. */
+  scope: z.union([z.literal('all'), z.array(z.string())]),
+  startedAt: isoTime,
+  finishedAt: isoTime,
+  workflowId: z.string(),
+  artifacts: z.array(setArtifactSchema),
+});
+
+export type ArtifactFile = z.output<typeof artifactFileSchema>;
+export type VolumeInfo = z.output<typeof volumeInfoSchema>;
+export type TreeInfo = z.output<typeof treeInfoSchema>;
+export type TableCount = z.output<typeof tableCountSchema>;
+export type DatabaseInfo = z.output<typeof databaseInfoSchema>;
+export type PostgresInfo = z.output<typeof postgresInfoSchema>;
+export type Verification = z.output<typeof verificationSchema>;
+export type ArtifactManifest = z.output<typeof artifactManifestSchema>;
+export type Tier = z.output<typeof tierSchema>;
+export type Problem = z.output<typeof problemSchema>;
+export type SetArtifact = z.output<typeof setArtifactSchema>;
+export type SetFile = z.output<typeof setFileSchema>;

@@ -1,0 +1,115 @@
+/**
+ * The one gateway to durable file operations: what is reported written has reached the disk, and a
+ * file or directory appears whole or not at all (write → fsync → rename → fsync of the directory).
+ */
+import { constants } from 'node:fs';
+import { link, lstat, mkdir, open, opendir, readFile, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { HoldfastError, systemCodeOf } from '../errors.js';
+
+/** Flushes a file's or directory's own data and metadata. */
+export async function fsyncPath(target: string): Promise<void> {
+  const handle = await open(target, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Flushes every regular file and directory below and including `directory`; links are left alone. */
+export async function fsyncTree(directory: string): Promise<void> {
+  for await (const entry of await opendir(directory)) {
+    const child = path.join(directory, entry.name);
+    if (entry.isDirectory()) await fsyncTree(child);
+    else if (entry.isFile()) await fsyncPath(child);
+  }
+  await fsyncPath(directory);
+}
+
+/** Replaces `file` with `content` in one step; readers see the old or the new, never a part. */
+export async function writeFileDurably(
+  file: string,
+  content: string | Uint8Array,
+  mode = 0o644,
+): Promise<void> {
+  const temporary = path.join(
+    path.dirname(file),
+    `.${path.basename(file)}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`,
+  );
+  const handle = await mapped(() => open(temporary, 'wx', mode), temporary);
+  try {
+    await mapped(() => handle.writeFile(content), file);
+    await mapped(() => handle.sync(), file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
+  }
+  await renameDurably(temporary, file);
+}
+
+/** Renames on one file system and makes the new name survive a power cut. */
+export async function renameDurably(from: string, to: string): Promise<void> {
+  await mapped(() => rename(from, to), to);
+  await fsyncPath(path.dirname(to));
+  if (path.dirname(from) !== path.dirname(to)) await fsyncPath(path.dirname(from));
+}
+
+/** Makes a directory and its missing parents, durable. Existing ones are left as they are. */
+export async function mkdirDurably(directory: string, mode = 0o755): Promise<void> {
+  const first = await mapped(() => mkdir(directory, { recursive: true, mode }), directory);
+  if (first !== undefined) {
+    for (let at = directory; at.length >= first.length; at = path.dirname(at)) {
+      await fsyncPath(path.dirname(at));
+    }
+  }
+}
+
+/** A second name for the same bytes; an existing equal link is fine. */
+export async function linkFile(existing: string, name: string): Promise<void> {
+  await mapped(() => link(existing, name), name);
+}
+
+/** Removes a tree without following links. Missing is fine. */
+export async function removeTree(target: string): Promise<void> {
+  await rm(target, { recursive: true, force: true, maxRetries: 3 });
+}
+
+export async function pathExists(target: string): Promise<boolean> {
+  try {
+    await lstat(target);
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+/** The file's text, or undefined when there is none. */
+export async function readTextIfExists(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** Gives a full disk and a read-only one their own error. */
+async function mapped<T>(operation: () => Promise<T>, target: string): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (code === 'ENOSPC' || code === 'EDQUOT') {
+      throw new HoldfastError('DISK_FULL', `no space left to write ${target}`, {
+        facts: { path: target },
+        hint: 'free some space, or let an older set go (holdfast list shows their sizes)',
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
