@@ -3,44 +3,16 @@
  * the JSON Schema that editors complete from; descriptions here are what the editor shows.
  */
 import { z } from 'zod';
+import {
+  absolutePathSchema as absolutePath,
+  cronSchema as cron,
+  durationSchema,
+  modeSchema as mode,
+  nameSchema as name,
+  ownershipSchema as ownership,
+} from './fields.js';
 
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-/** `90s`, `15m`, `12h`, `2d` → milliseconds. */
-export const durationSchema = z
-  .string()
-  .regex(/^\d+(ms|s|m|h|d)$/, 'a duration such as 30s, 5m, 12h or 2d')
-  .describe('A duration: a whole number with its unit (ms, s, m, h, d)')
-  .transform((text): number => {
-    const amount = Number.parseInt(text, 10);
-    const unit = text.slice(String(amount).length);
-    switch (unit) {
-      case 'ms':
-      case 's':
-      case 'm':
-      case 'h':
-      case 'd':
-        return amount * UNIT_MS[unit];
-      default:
-        return amount;
-    }
-  });
-
-const name = z
-  .string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/,
-    'letters, digits, "_", "." and "-", beginning with a letter or digit',
-  );
-const absolutePath = z.string().regex(/^\//, 'an absolute path');
-const fileMode = z
-  .string()
-  .regex(/^[0-7]{3,4}$/, 'an octal mode in quotes, such as "2664"')
-  .transform((text) => Number.parseInt(text, 8));
-const ownership = z
-  .string()
-  .regex(/^[^:\s]+:[^:\s]+$/, 'user:group, names or numbers')
-  .describe('user:group, by name or number');
+export { durationSchema } from './fields.js';
 
 export const quiesceSchema = z
   .union([
@@ -79,7 +51,10 @@ const sourceCommon = {
     ),
 };
 const treeCommon = {
-  exclude: z.array(z.string().min(1)).default([]).describe('Globs left out'),
+  exclude: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Globs left out, relative as those of include; a directory means all below it'),
   quiesce: quiesceSchema.default('live'),
   onChange: changePolicySchema.default('degrade'),
   allowEmpty: z.boolean().default(false).describe('An empty source is fine, not an error'),
@@ -90,7 +65,10 @@ export const filesSourceSchema = z.strictObject({
   kind: z.literal('files'),
   ...sourceCommon,
   ...treeCommon,
-  category: z.enum(['configs', 'data']).default('data'),
+  category: z
+    .enum(['configs', 'data'])
+    .default('data')
+    .describe("The artifact's folder in the service's tier"),
   base: absolutePath
     .optional()
     .describe("The directory the globs are relative to; the service's home by default"),
@@ -102,8 +80,8 @@ export const filesSourceSchema = z.strictObject({
   afterRestore: z
     .strictObject({
       owner: ownership.optional(),
-      directoryMode: fileMode.optional(),
-      fileMode: fileMode.optional(),
+      directoryMode: mode.optional(),
+      fileMode: mode.optional(),
     })
     .optional()
     .describe('Ownership and modes set on everything restored; as backed up by default'),
@@ -122,7 +100,10 @@ export const postgresSourceSchema = z.strictObject({
   container: name.describe('The running server’s container'),
   user: z.string().min(1).default('postgres').describe('A superuser'),
   passwordFile: absolutePath.optional().describe('A file with the password, where one is needed'),
-  databases: z.union([z.literal('all'), z.array(z.string().min(1)).min(1)]).default('all'),
+  databases: z
+    .union([z.literal('all'), z.array(z.string().min(1)).min(1)])
+    .default('all')
+    .describe('`all`, or a list of names'),
   format: z
     .enum(['custom', 'cluster'])
     .default('custom')
@@ -138,7 +119,7 @@ export const postgresSourceSchema = z.strictObject({
     .optional()
     .describe('The volume that holds the data directory; found by inspection by default'),
   startTimeout: durationSchema
-    .default(300_000)
+    .prefault('5m')
     .describe('How long a restored server may take to accept connections'),
 });
 
@@ -148,7 +129,11 @@ export const sourceSchema = z.discriminatedUnion('kind', [
   postgresSourceSchema,
 ]);
 
-const gateCommon = { timeout: durationSchema.default(120_000) };
+const gateCommon = {
+  timeout: durationSchema
+    .prefault('2m')
+    .describe('How long the check may take to pass after the start'),
+};
 export const healthCheckSchema = z.discriminatedUnion('type', [
   z
     .strictObject({
@@ -193,25 +178,31 @@ export const serviceSchema = z.strictObject({
   home: absolutePath.optional().describe("The service's directory on the host"),
   compose: z
     .strictObject({
-      files: z.array(z.string().min(1)).min(1).default(['docker-compose.yml']),
+      files: z
+        .array(z.string().min(1))
+        .min(1)
+        .default(['docker-compose.yml'])
+        .describe(
+          "Compose files relative to home, in the order they are merged; a glob such as docker-compose.*.yml stands for its matches in name order, and a leading ! leaves files out: '!docker-compose.test.yml'",
+        ),
       project: name.optional().describe("Compose project name; the service's name by default"),
     })
     .optional(),
   after: z.array(name).default([]).describe('Services that must be healthy before this one starts'),
-  stopGrace: durationSchema.default(30_000).describe('Time a container gets to stop by itself'),
+  stopGrace: durationSchema.prefault('30s').describe('Time a container gets to stop by itself'),
   health: z.array(healthCheckSchema).optional(),
   sources: z.record(name, sourceSchema).default({}),
 });
 
-const cron = z
-  .string()
-  .regex(/^\S+ \S+ \S+ \S+ \S+$/, 'five cron fields: minute hour day-of-month month day-of-week');
-
 export const tierNameSchema = z.enum(['daily', 'weekly', 'monthly']);
-const tier = z.strictObject({
-  keep: z.number().int().min(1).describe('How many whole sets to keep'),
-  schedule: cron.optional(),
-});
+/** Each tier keeps its own number, also where only its schedule is written. */
+const tier = (keep: number) =>
+  z
+    .strictObject({
+      keep: z.number().int().min(1).default(keep).describe('How many whole sets to keep'),
+      schedule: cron.optional(),
+    })
+    .prefault({});
 
 export const notificationStatusSchema = z.enum(['success', 'degraded', 'failed']);
 
@@ -222,11 +213,13 @@ export const configSchema = z.strictObject({
     .strictObject({ id: name.describe('Names the host’s task queues; the host name by default') })
     .optional(),
   backups: z.strictObject({
-    root: absolutePath.default('/backups'),
-    owner: ownership.optional(),
-    fileMode: fileMode.default(0o640),
-    directoryMode: fileMode.default(0o750),
-    compressionLevel: z.number().int().min(1).max(19).default(3),
+    root: absolutePath.default('/backups').describe('The directory all backups are in'),
+    owner: ownership.optional().describe('Owner of finished backups; the worker’s by default'),
+    fileMode: mode.prefault('0640').describe('Mode of the files of a backup, octal, in quotes'),
+    directoryMode: mode
+      .prefault('0750')
+      .describe('Mode of the directories of a backup, octal, in quotes'),
+    compressionLevel: z.number().int().min(1).max(19).default(3).describe('zstd level'),
     minimumFree: z
       .number()
       .min(0)
@@ -235,21 +228,20 @@ export const configSchema = z.strictObject({
       .describe('Percent of the disk that must stay free'),
   }),
   log: z.strictObject({ file: absolutePath }).optional(),
-  tiers: z
-    .strictObject({
-      daily: tier.default({ keep: 3 }),
-      weekly: tier.default({ keep: 2 }),
-      monthly: tier.default({ keep: 2 }),
-    })
-    .default({ daily: { keep: 3 }, weekly: { keep: 2 }, monthly: { keep: 2 } }),
+  tiers: z.strictObject({ daily: tier(3), weekly: tier(2), monthly: tier(2) }).prefault({}),
   schedules: z
     .strictObject({
-      timezone: z.string().default('UTC'),
-      catchUp: durationSchema.default(43_200_000),
-      jitter: durationSchema.default(0),
-      check: cron.optional(),
+      timezone: z
+        .string()
+        .default('UTC')
+        .describe('IANA name of the zone of schedules and of set ids, such as Europe/Berlin'),
+      catchUp: durationSchema
+        .prefault('12h')
+        .describe('How late a run that was missed (host down) may still start'),
+      jitter: durationSchema.prefault('0s').describe('Spread of the start, for many hosts at once'),
+      check: cron.optional().describe('When to check that the backups are there, young and whole'),
     })
-    .optional(),
+    .prefault({}),
   notifications: z
     .array(
       z.strictObject({

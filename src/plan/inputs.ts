@@ -6,8 +6,6 @@ import { z } from 'zod';
 import type { Problem, SetArtifact, Tier } from '../store/manifest.js';
 import type { Progress } from '../progress.js';
 
-export const WORKFLOW_TASK_QUEUE = 'holdfast';
-
 const target = {
   stack: z.string().min(1).optional(),
   host: z.string().min(1).optional(),

@@ -1,0 +1,156 @@
+/** Files and volumes into artifacts. */
+import { Context, log } from '@temporalio/activity';
+import { archiveTree, type ArchivedTree } from '../src/archive/archive.js';
+import type { TreeSpec } from '../src/archive/entry.js';
+import { directReader, type TreeReader } from '../src/archive/reader.js';
+import { filesBase } from '../src/config/artifacts.js';
+import type { FilesSource, ServiceConfig, VolumeSource } from '../src/config/schema.js';
+import { readableMountpoint, inspectVolume, volumeSizeBytes } from '../src/docker/volumes.js';
+import { volumeReader, VOLUME_ROOT } from '../src/docker/volume-reader.js';
+import { HoldfastError } from '../src/errors.js';
+import { formatBytes } from '../src/plan/words.js';
+import type { Problem, VolumeInfo } from '../src/store/manifest.js';
+import type { SourceReference } from './hold.js';
+import { quiesceOf } from './hold.js';
+import {
+  checkDigest,
+  guarded,
+  serviceOf,
+  sourceOf,
+  withHeartbeat,
+  type ActivityDependencies,
+} from './runtime.js';
+import { saveArtifact, type SavedArtifact } from './save.js';
+
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
+export function createArchiveActivities(dependencies: ActivityDependencies) {
+  const { config, engine, runLog } = dependencies;
+  return {
+    archiveSource: guarded(async (input: SourceReference): Promise<SavedArtifact> => {
+      checkDigest(config, input.configDigest);
+      const service = serviceOf(config, input.service);
+      const source = sourceOf(config, input.service, input.source);
+      if (source.kind === 'postgres') {
+        throw new HoldfastError('INTERNAL', `${input.source} is not a tree`);
+      }
+      return withHeartbeat(input, 'scan', async (work) => {
+        const { spec, reader, volume } =
+          source.kind === 'files' ? filesPlace(service, source) : await volumePlace(source, input);
+        return saveArtifact(
+          dependencies,
+          input,
+          Context.current().info.attempt,
+          work,
+          async (destination) => {
+            const archived = await archiveTree(
+              {
+                spec,
+                reader,
+                destination,
+                compressionLevel: config.backups.compressionLevel,
+                onChange: source.onChange,
+                allowEmpty: source.allowEmpty,
+              },
+              work,
+            );
+            await runLog.write(
+              `${input.service}/${input.source}: ${archived.totals.entries} entries, ` +
+                `${formatBytes(archived.totals.contentBytes)} read, ${formatBytes(archived.totals.storedBytes)} stored`,
+            );
+            return {
+              kind: source.kind,
+              files: archived.files,
+              totals: archived.totals,
+              consistency: archived.consistency,
+              quiesce: describeQuiesce(source),
+              tree: archived.tree,
+              ...(volume === undefined ? {} : { volume }),
+              problems: problemsOf(input, archived),
+            };
+          },
+        );
+      });
+    }),
+  };
+
+  async function volumePlace(source: VolumeSource, input: SourceReference): Promise<Place> {
+    const found = await inspectVolume(engine, source.volume);
+    const sizeBytes = await volumeSizeBytes(engine, source.volume);
+    await runLog.write(
+      `Volume ${source.volume} size: ${sizeBytes === undefined ? 'unknown' : formatBytes(sizeBytes)}`,
+    );
+    const mountpoint = await readableMountpoint(engine, source.volume);
+    const volume: VolumeInfo = {
+      name: found.name,
+      driver: found.driver,
+      options: found.options,
+      labels: found.labels,
+    };
+    if (mountpoint !== undefined) {
+      return { spec: specOf(mountpoint, ['**'], source), reader: directReader(mountpoint), volume };
+    }
+    const reader = await volumeReader(engine, {
+      volume: source.volume,
+      name: `holdfast-read-${input.setId}-${input.service}-${input.source}`,
+    });
+    return { spec: specOf(VOLUME_ROOT, ['**'], source), reader, volume };
+  }
+}
+
+interface Place {
+  readonly spec: TreeSpec;
+  readonly reader: TreeReader;
+  readonly volume?: VolumeInfo;
+}
+
+function filesPlace(service: ServiceConfig, source: FilesSource): Place {
+  const base = filesBase(service, source);
+  if (base === undefined) {
+    throw new HoldfastError('CONFIG_INVALID', 'a files source needs the service to have a home');
+  }
+  return { spec: specOf(base, source.include, source), reader: directReader(base) };
+}
+
+function specOf(
+  root: string,
+  include: readonly string[],
+  source: FilesSource | VolumeSource,
+): TreeSpec {
+  return { root, include, exclude: source.exclude, oneFileSystem: source.oneFileSystem };
+}
+
+function describeQuiesce(source: FilesSource | VolumeSource): string {
+  const quiesce = quiesceOf(source);
+  return typeof quiesce === 'string' ? quiesce : `hook in ${quiesce.container}`;
+}
+
+/** What was saved, but not as wished: it degrades the run, by name. */
+function problemsOf(input: SourceReference, archived: ArchivedTree): Problem[] {
+  const where = { service: input.service, source: input.source };
+  const problems: Problem[] = [];
+  const { consistency, changedCount, unmatchedIncludes, skippedMounts } = archived;
+  if (consistency.state === 'inconsistent' && consistency.policy === 'degrade') {
+    const names = consistency.changed.slice(0, 3).join(', ');
+    problems.push({
+      ...where,
+      code: 'CHANGED_WHILE_READ',
+      message: `${changedCount} entries kept changing while they were read (${names})`,
+    });
+  }
+  if (unmatchedIncludes.length > 0) {
+    problems.push({
+      ...where,
+      code: 'NOTHING_MATCHED',
+      message: `nothing matches ${unmatchedIncludes.join(', ')}`,
+    });
+  }
+  if (skippedMounts.length > 0) {
+    problems.push({
+      ...where,
+      code: 'MOUNT_SKIPPED',
+      message: `mount points were not entered: ${skippedMounts.slice(0, 5).join(', ')}`,
+    });
+  }
+  for (const problem of problems) log.warn(problem.message, { ...where, code: problem.code });
+  return problems;
+}

@@ -1,0 +1,176 @@
+/** The frame of a backup run: begin the set, give artifacts their owner, publish, discard, prune. */
+import { statfs } from 'node:fs/promises';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { checkHost } from '../src/config/check-host.js';
+import { hostProbe } from '../src/docker/host-probe.js';
+import { HoldfastError } from '../src/errors.js';
+import { planRetention, type SourceKeep } from '../src/plan/retention.js';
+import type { Config } from '../src/config/schema.js';
+import { formatBytes } from '../src/plan/words.js';
+import { readCatalogue } from '../src/store/catalogue.js';
+import { beginSet, discardSet, incomingArtifact, recoverIncoming } from '../src/store/incoming.js';
+import { applyOwnership } from '../src/store/artifact.js';
+import type { SetFile, Tier } from '../src/store/manifest.js';
+import { publishSet } from '../src/store/publish.js';
+import { emptyTrash, removeSet } from '../src/store/remove.js';
+import { trimSet } from '../src/store/trim.js';
+import { mkdirDurably } from '../src/system/durable.js';
+import { lookUpOwner } from '../src/system/ownership.js';
+import type { StoreOwnership } from '../src/store/layout.js';
+import type { SourceReference } from './hold.js';
+import { bringBackStopped } from './recovery.js';
+import {
+  checkDigest,
+  guarded,
+  whileWaiting,
+  workflowIdOf,
+  type ActivityDependencies,
+} from './runtime.js';
+
+export interface BeginBackup {
+  readonly workflowId: string;
+  readonly configDigest: string;
+  readonly tier: Tier;
+  readonly scope: 'all' | readonly string[];
+  /** Wished id of the set; the next free second is taken when it is in use. */
+  readonly stamp: string;
+}
+
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
+export function createBackupRunActivities(dependencies: ActivityDependencies) {
+  const { config, client, engine, runLog } = dependencies;
+  const { root } = config.backups;
+  const ownership = async (): Promise<StoreOwnership> => {
+    const { owner, fileMode, directoryMode } = config.backups;
+    return { ...(owner === undefined ? {} : await lookUpOwner(owner)), fileMode, directoryMode };
+  };
+  return {
+    /**
+     * Clears up after dead runs, checks that everything to save is there and the disk has room, and
+     * takes an id for the set. Called again by the same run it gives the same id.
+     */
+    beginBackup: guarded(async (input: BeginBackup): Promise<{ setId: string }> => {
+      checkDigest(config, input.configDigest);
+      await mkdirDurably(root, config.backups.directoryMode);
+      await bringBackStopped(dependencies);
+      await recoverIncoming(root, {
+        isAlive: (workflowId) => workflowRuns(client, workflowId),
+        ownership: await ownership(),
+      });
+      await emptyTrash(root);
+      await engine.ping();
+      await refuseMissing(dependencies, input.scope);
+      await refuseFullDisk(root, config.backups.minimumFree);
+      const setId = await beginSet(root, { workflowId: input.workflowId, stamp: input.stamp });
+      await runLog.write(`Starting ${input.tier} backup ${setId} of ${config.stack}`);
+      return { setId };
+    }),
+
+    ownArtifact: guarded(async (input: SourceReference): Promise<void> => {
+      await whileWaiting(input, 'own', async () => {
+        await applyOwnership(
+          incomingArtifact(root, { setId: input.setId, relativePath: input.artifactPath }),
+          await ownership(),
+        );
+      });
+    }),
+
+    publishSet: guarded(async ({ set }: { set: SetFile }): Promise<void> => {
+      await whileWaiting({ service: '', source: 'publish' }, 'publish', async () => {
+        await publishSet(root, set, { ownership: await ownership() });
+      });
+    }),
+
+    /** Removes what an unfinished run had written. Nothing there is fine; a published set stays. */
+    discardSet: guarded(
+      async ({ setId, workflowId }: { setId: string; workflowId: string }): Promise<void> => {
+        await whileWaiting({ service: '', source: 'discard' }, 'discard', () =>
+          discardSet(root, { setId, workflowId }),
+        );
+      },
+    ),
+
+    /** Retention, after a run: of all tiers, since they share artifacts. @returns the sets that went */
+    pruneTier: guarded(async (_: { tier: Tier }): Promise<{ removed: string[] }> => {
+      return whileWaiting({ service: '', source: 'prune' }, 'prune', async () => {
+        const { sets } = await readCatalogue(root);
+        const own = sets.filter((set) => set.stack === config.stack);
+        const plan = planRetention(own, tiersKeep(config), sourcesKeep(config), new Date());
+        const removed: string[] = [];
+        for (const set of plan.remove) {
+          await removeSet(root, set, new Set());
+          removed.push(`${set.id}-${set.tier}`);
+          await runLog.write(`Removed set ${set.id} (${set.tier}): newer ones are kept`);
+        }
+        for (const { set, artifacts } of plan.trimArtifacts) {
+          await trimSet(root, set, artifacts);
+          const names = artifacts.map(({ path }) => path).join(', ');
+          await runLog.write(`Removed ${names} from set ${set.id}: newer versions are kept`);
+        }
+        await emptyTrash(root);
+        return { removed };
+      });
+    }),
+  };
+}
+
+function tiersKeep({ tiers }: Config): Record<'daily' | 'weekly' | 'monthly', number> {
+  return { daily: tiers.daily.keep, weekly: tiers.weekly.keep, monthly: tiers.monthly.keep };
+}
+
+/** Sources that keep fewer versions than their tiers. */
+function sourcesKeep({ services }: Config): SourceKeep[] {
+  return Object.entries(services).flatMap(([service, { sources }]) =>
+    Object.entries(sources).flatMap(([source, { keep }]) =>
+      keep === undefined ? [] : [{ service, source, keep }],
+    ),
+  );
+}
+
+/** @throws HoldfastError SOURCE_MISSING, naming everything that is not there */
+async function refuseMissing(
+  { config, engine }: ActivityDependencies,
+  scope: 'all' | readonly string[],
+): Promise<void> {
+  const services =
+    scope === 'all'
+      ? config.services
+      : Object.fromEntries(
+          Object.entries(config.services).filter(([name]) => scope.includes(name)),
+        );
+  const problems = await checkHost({ ...config, services }, hostProbe(engine));
+  if (problems.length === 0) return;
+  throw new HoldfastError(
+    'SOURCE_MISSING',
+    `not everything to back up is on this host: ${problems.map(({ message }) => message).join('; ')}`,
+    {
+      hint: 'holdfast config check --host lists these with their lines',
+      facts: { problems: problems.map(({ path, message }) => `${path}: ${message}`) },
+    },
+  );
+}
+
+async function refuseFullDisk(root: string, minimumFreePercent: number): Promise<void> {
+  const { bavail, blocks, bsize } = await statfs(root);
+  const freeBytes = bavail * bsize;
+  if (blocks === 0 || (bavail / blocks) * 100 >= minimumFreePercent) return;
+  throw new HoldfastError(
+    'DISK_FULL',
+    `${root} has ${formatBytes(freeBytes)} free, less than the ${minimumFreePercent} % to be kept`,
+    {
+      hint: 'free some space, lower backups.minimumFree, or let the tiers keep fewer sets',
+      facts: { freeBytes, path: root },
+    },
+  );
+}
+
+/** Is the run still there? When the server can't say, it is taken to be: nothing of it is touched. */
+export async function workflowRuns(client: Client, workflowId: string): Promise<boolean> {
+  if (workflowId === workflowIdOf()) return true;
+  try {
+    const { status } = await client.workflow.getHandle(workflowId).describe();
+    return status.name === 'RUNNING';
+  } catch (error) {
+    return !(error instanceof WorkflowNotFoundError);
+  }
+}

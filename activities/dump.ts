@@ -1,0 +1,124 @@
+/** A PostgreSQL server's databases into an artifact. */
+import { Context } from '@temporalio/activity';
+import { readFile } from 'node:fs/promises';
+import type { PostgresSource } from '../src/config/schema.js';
+import { inspectContainer, type ContainerInfo } from '../src/docker/containers.js';
+import type { Engine } from '../src/docker/engine.js';
+import { inspectVolume } from '../src/docker/volumes.js';
+import { HoldfastError } from '../src/errors.js';
+import { formatBytes } from '../src/plan/words.js';
+import { containerExec } from '../src/postgres/container.js';
+import { dataLocation } from '../src/postgres/data-location.js';
+import { dumpCluster } from '../src/postgres/dump.js';
+import type { PostgresInfo } from '../src/store/manifest.js';
+import type { SourceReference } from './hold.js';
+import {
+  checkDigest,
+  guarded,
+  sourceOf,
+  withHeartbeat,
+  type ActivityDependencies,
+} from './runtime.js';
+import { saveArtifact, type SavedArtifact } from './save.js';
+
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
+export function createDumpActivities(dependencies: ActivityDependencies) {
+  const { config, engine, runLog } = dependencies;
+  return {
+    dumpDatabase: guarded(async (input: SourceReference): Promise<SavedArtifact> => {
+      checkDigest(config, input.configDigest);
+      const source = postgresSource(dependencies, input);
+      return withHeartbeat(input, 'dump', async (work) => {
+        const container = await inspectContainer(engine, source.container);
+        const pg = containerExec(engine, { container: source.container });
+        const login = await loginOf(source);
+        return saveArtifact(
+          dependencies,
+          input,
+          Context.current().info.attempt,
+          work,
+          async (destination) => {
+            const dumped = await dumpCluster(
+              pg,
+              {
+                ...login,
+                databases: source.databases,
+                format: source.format,
+                destination,
+                compressionLevel: config.backups.compressionLevel,
+                owner: `${config.stack}/${input.service}/${input.source}`,
+              },
+              work,
+            );
+            await runLog.write(
+              `PostgreSQL dump created successfully: ${dumped.postgres.databases.length} databases, ` +
+                `${formatBytes(dumped.totals.storedBytes)}`,
+            );
+            return {
+              kind: 'postgres',
+              files: dumped.files,
+              totals: dumped.totals,
+              consistency: { state: 'consistent', changed: [], policy: 'degrade' },
+              quiesce: 'snapshot',
+              postgres: {
+                ...dumped.postgres,
+                container: source.container,
+                image: container.image,
+                data: await whereData(engine, container),
+              },
+              problems: dumped.postgres.notDumped.map(({ name, reason }) => ({
+                service: input.service,
+                source: input.source,
+                code: 'NOT_DUMPED',
+                message: `database ${name} was not dumped: ${reason}`,
+              })),
+              tools: { postgres: dumped.postgres.clientVersion },
+            };
+          },
+        );
+      });
+    }),
+  };
+}
+
+export function postgresSource(
+  { config }: ActivityDependencies,
+  input: { readonly service: string; readonly source: string },
+): PostgresSource {
+  const source = sourceOf(config, input.service, input.source);
+  if (source.kind === 'postgres') return source;
+  throw new HoldfastError(
+    'INTERNAL',
+    `${input.service}/${input.source} is not a PostgreSQL source`,
+  );
+}
+
+/** User and, where one is configured, the password, read anew each time so that it can be changed. */
+export async function loginOf(
+  source: PostgresSource,
+): Promise<{ user: string; password?: string }> {
+  if (source.passwordFile === undefined) return { user: source.user };
+  const password = (await readFile(source.passwordFile, 'utf8')).replace(/\r?\n$/, '');
+  return { user: source.user, password };
+}
+
+/** Where the server keeps its data, so that a bare machine can be given the same place. */
+async function whereData(engine: Engine, container: ContainerInfo): Promise<PostgresInfo['data']> {
+  const location = dataLocation(container.mounts, pgdataOf(container));
+  switch (location.type) {
+    case 'bind':
+    case 'unknown':
+      return location;
+    case 'volume': {
+      const { name, driver, options, labels } = await inspectVolume(engine, location.name);
+      return { type: 'volume', volume: { name, driver, options, labels } };
+    }
+  }
+}
+
+/** The official image's default when PGDATA is not set. */
+const DEFAULT_PGDATA = '/var/lib/postgresql/data';
+
+export function pgdataOf(container: ContainerInfo): string {
+  return container.env['PGDATA'] ?? DEFAULT_PGDATA;
+}

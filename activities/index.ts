@@ -1,0 +1,38 @@
+/** All activities, by family. */
+import { createArchiveActivities } from './archive.js';
+import { createBackupRunActivities } from './backup-run.js';
+import { createContainerActivities } from './containers.js';
+import { createDumpActivities } from './dump.js';
+import { createHoldActivities } from './hold.js';
+import { createPermitActivities } from './permit.js';
+import { createRestoreDatabaseActivities } from './restore-database.js';
+import { createRestorePlanActivities } from './restore-plan.js';
+import { createRestoreTreeActivities } from './restore-tree.js';
+import { createRollBackActivities } from './roll-back.js';
+import type { ActivityDependencies } from './runtime.js';
+import { createTellActivities } from './tell.js';
+import { createVerifyActivities } from './verify.js';
+
+export { createStackActivities } from './stack.js';
+
+/** What runs on a host's own queues. */
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
+export function createHostActivities(dependencies: ActivityDependencies) {
+  return {
+    ...createArchiveActivities(dependencies),
+    ...createBackupRunActivities(dependencies),
+    ...createContainerActivities(dependencies),
+    ...createDumpActivities(dependencies),
+    ...createHoldActivities(dependencies),
+    ...createPermitActivities(dependencies),
+    ...createRestoreDatabaseActivities(dependencies),
+    ...createRestorePlanActivities(dependencies),
+    ...createRestoreTreeActivities(dependencies),
+    ...createRollBackActivities(dependencies),
+    ...createTellActivities(dependencies),
+    ...createVerifyActivities(dependencies),
+  };
+}
+
+export type HostActivities = ReturnType<typeof createHostActivities>;
+export type StackActivities = ReturnType<typeof import('./stack.js').createStackActivities>;

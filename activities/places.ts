@@ -1,0 +1,16 @@
+/** Where the activities keep what must survive them, below the root of the store. */
+import path from 'node:path';
+
+/** Which containers a run has stopped: written before they are, read by whoever comes next. */
+export function stoppedDirectory(root: string): string {
+  return path.join(root, '.holdfast', 'stopped');
+}
+
+export function stoppedFile(root: string, runId: string, service: string, source?: string): string {
+  const name = source === undefined ? `${runId}--${service}` : `${runId}--${service}--${source}`;
+  return path.join(stoppedDirectory(root), `${name}.json`);
+}
+
+export function lockFile(root: string, ...names: readonly string[]): string {
+  return path.join(root, '.holdfast', 'locks', `${names.join('--')}.lock`);
+}

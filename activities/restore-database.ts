@@ -1,0 +1,291 @@
+/**
+ * Restores a server's databases the guide's way: stop the container, put its data directory aside,
+ * let compose start it on an empty one, wait until it accepts connections, load, analyze, and compare
+ * with what was recorded at dump time.
+ *
+ * One activity, so that a second attempt begins where the first did: the old data stays aside, and
+ * whatever a killed attempt had loaded is removed before anything is loaded again.
+ */
+import { chown, lstat, mkdir, readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { planSwap, stagePath, swapIn } from '../src/archive/replace.js';
+import type { PostgresSource, ServiceConfig } from '../src/config/schema.js';
+import { composeFiles } from '../src/docker/compose.js';
+import { composeServiceOf, composeUpOnly } from '../src/docker/compose-service.js';
+import { findContainer, startContainer, stopContainer } from '../src/docker/containers.js';
+import { emptyVolume } from '../src/docker/volume-extract.js';
+import { stageVolume, stagingName } from '../src/docker/aside.js';
+import { swapVolume } from '../src/docker/volume-swap.js';
+import { findVolume } from '../src/docker/volumes.js';
+import { HoldfastError } from '../src/errors.js';
+import { compareWithManifest } from '../src/postgres/compare.js';
+import { containerExec } from '../src/postgres/container.js';
+import { dataLocation } from '../src/postgres/data-location.js';
+import { inspectCluster } from '../src/postgres/inspect.js';
+import { loadDump, waitUntilReady } from '../src/postgres/restore.js';
+import type { Work } from '../src/progress.js';
+import { readArtifact } from '../src/store/artifact.js';
+import { resolveInside } from '../src/store/layout.js';
+import type { ArtifactManifest, PostgresInfo, VolumeInfo } from '../src/store/manifest.js';
+import { readStep, writeStep } from '../src/store/restore-record.js';
+import { pathExists } from '../src/system/durable.js';
+import { withFileLock } from '../src/system/lock.js';
+import { homeOf } from './containers.js';
+import { loginOf, pgdataOf, postgresSource } from './dump.js';
+import { lockFile } from './places.js';
+import type { RestoreReference } from './restore-tree.js';
+import {
+  checkDigest,
+  guarded,
+  projectOf,
+  serviceOf,
+  withHeartbeat,
+  type ActivityDependencies,
+} from './runtime.js';
+
+type DataPlace =
+  | { readonly type: 'bind'; readonly path: string }
+  | { readonly type: 'volume'; readonly volume: VolumeInfo };
+
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
+export function createRestoreDatabaseActivities(dependencies: ActivityDependencies) {
+  const { config, engine, runLog } = dependencies;
+  const { root } = config.backups;
+  return {
+    restoreDatabase: guarded(
+      async (input: RestoreReference): Promise<{ aside?: string; verified: string }> => {
+        checkDigest(config, input.configDigest);
+        const service = serviceOf(config, input.service);
+        const source = postgresSource(dependencies, input);
+        const lock = lockFile(root, 'restore', input.service, input.source);
+        return withHeartbeat(input, 'prepare', (work) =>
+          withFileLock(lock, { mode: 'wait', signal: work.signal }, async () => {
+            const directory = await resolveInside(root, input.artifactPath);
+            const manifest = await readArtifact(directory);
+            const recorded = postgresOf(manifest);
+            const place = await dataPlace(service, source, recorded);
+            await stopServer(source.container, service);
+            const { aside } = await freshData(input, place, work);
+            const emptiedAt = new Date();
+            await startServer(input, service, source, work);
+            await load(source, directory, manifest, { recorded, emptiedAt }, work);
+            const verified = await compare(source, recorded, work);
+            await runLog.write(
+              `PostgreSQL in ${source.container} restored: ${verified}` +
+                (aside === undefined ? '' : `; the old data is kept in ${aside}`),
+            );
+            return { verified, ...(aside === undefined ? {} : { aside }) };
+          }),
+        );
+      },
+    ),
+  };
+
+  /** Configured, else what the container mounts now, else what it mounted when it was backed up. */
+  async function dataPlace(
+    service: ServiceConfig,
+    source: PostgresSource,
+    recorded: PostgresInfo,
+  ): Promise<DataPlace> {
+    if (source.dataDirectory !== undefined) {
+      return { type: 'bind', path: path.resolve(service.home ?? '/', source.dataDirectory) };
+    }
+    if (source.dataVolume !== undefined) {
+      return { type: 'volume', volume: await volumeNamed(source.dataVolume, recorded) };
+    }
+    const container = await findContainer(engine, source.container);
+    if (container !== undefined) {
+      const location = dataLocation(container.mounts, pgdataOf(container));
+      if (location.type === 'bind') return location;
+      if (location.type === 'volume') {
+        return { type: 'volume', volume: await volumeNamed(location.name, recorded) };
+      }
+    }
+    if (recorded.data.type !== 'unknown') return recorded.data;
+    throw new HoldfastError(
+      'RESTORE_FAILED',
+      `where ${source.container} keeps its data is not known`,
+      { hint: 'set dataDirectory or dataVolume in the source’s configuration' },
+    );
+  }
+
+  async function volumeNamed(name: string, recorded: PostgresInfo): Promise<VolumeInfo> {
+    const found = await findVolume(engine, name);
+    if (found !== undefined) {
+      const { driver, options, labels } = found;
+      return { name, driver, options, labels };
+    }
+    return recorded.data.type === 'volume'
+      ? { ...recorded.data.volume, name }
+      : { name, driver: 'local', options: {}, labels: {} };
+  }
+
+  async function stopServer(container: string, service: ServiceConfig): Promise<void> {
+    if ((await findContainer(engine, container)) === undefined) return;
+    await stopContainer(engine, container, service.stopGrace);
+  }
+
+  /** The old data goes aside once; every attempt begins with an empty directory. */
+  async function freshData(
+    input: RestoreReference,
+    place: DataPlace,
+    work: Work,
+  ): Promise<{ aside?: string }> {
+    const earlier = await readStep(root, input.restoreId, input.service, input.source);
+    const step = {
+      service: input.service,
+      source: input.source,
+      at: earlier?.at ?? new Date().toISOString(),
+    };
+    if (place.type === 'bind') {
+      if (earlier?.undo.kind === 'tree' && earlier.state === 'done') {
+        await emptyDirectory(earlier.undo.base);
+        return earlier.undo.existed ? { aside: earlier.undo.aside } : {};
+      }
+      const stage = await stagePath(place.path, input.restoreId);
+      await emptyLike(place.path, stage);
+      const undo =
+        earlier?.undo.kind === 'tree'
+          ? earlier.undo
+          : {
+              ...(await planSwap(
+                { base: place.path, include: ['**'], exclude: [] },
+                stage,
+                input.restoreId,
+              )),
+              kind: 'tree' as const,
+              oldUnits: [],
+              newUnits: [],
+              carried: [],
+            };
+      await writeStep(root, input.restoreId, { ...step, undo, state: 'registered' });
+      const swapped = await swapIn(undo);
+      await writeStep(root, input.restoreId, { ...step, undo, state: 'done' });
+      return swapped;
+    }
+    if (earlier?.undo.kind === 'volume' && earlier.state === 'done') {
+      await emptyVolume(engine, earlier.undo.volume, work);
+      return {};
+    }
+    const existed =
+      earlier?.undo.kind === 'volume'
+        ? earlier.undo.existed
+        : (await findVolume(engine, place.volume.name)) !== undefined;
+    const staging = stagingName(place.volume.name, input.restoreId);
+    // Once the step is on disk the swap may be over and its staging used up: a new one would be empty
+    // like it, and would be swapped in once more.
+    if (earlier === undefined) await stageVolume(engine, place.volume.name, input.restoreId);
+    const undo = {
+      kind: 'volume' as const,
+      volume: place.volume.name,
+      stage: staging,
+      existed,
+    };
+    await writeStep(root, input.restoreId, { ...step, undo, state: 'registered' });
+    const swapped = await swapVolume(
+      engine,
+      { volume: place.volume, staging, asideId: input.restoreId },
+      work,
+    );
+    await writeStep(root, input.restoreId, { ...step, undo, state: 'done' });
+    return swapped;
+  }
+
+  /** Only the server: what else is in its project would connect while the databases are loaded. */
+  async function startServer(
+    input: RestoreReference,
+    service: ServiceConfig,
+    source: PostgresSource,
+    work: Work,
+  ): Promise<void> {
+    if (service.compose === undefined) {
+      await startContainer(engine, source.container);
+    } else {
+      const home = homeOf(input.service, service);
+      const project = projectOf(input.service, service) ?? input.service;
+      const composeProject = {
+        home,
+        project,
+        files: await composeFiles(home, service.compose.files),
+      };
+      const server = await composeServiceOf(composeProject, source.container, work.signal);
+      await composeUpOnly(composeProject, server, work.signal);
+    }
+    const pg = containerExec(engine, { container: source.container });
+    await waitUntilReady(pg, { ...(await loginOf(source)), timeoutMs: source.startTimeout }, work);
+  }
+
+  async function load(
+    source: PostgresSource,
+    directory: string,
+    manifest: ArtifactManifest,
+    { recorded, emptiedAt }: { recorded: PostgresInfo; emptiedAt: Date },
+    work: Work,
+  ): Promise<void> {
+    const login = await loginOf(source);
+    const pg = containerExec(engine, { container: source.container });
+    await loadDump(
+      pg,
+      {
+        ...login,
+        directory,
+        files: manifest.files,
+        postgres: recorded,
+        initialisedAfter: emptiedAt,
+      },
+      work,
+    );
+  }
+
+  async function compare(
+    source: PostgresSource,
+    recorded: PostgresInfo,
+    work: Work,
+  ): Promise<string> {
+    const login = await loginOf(source);
+    const pg = containerExec(engine, { container: source.container });
+    work.report({ phase: 'compare', bytes: 0, entries: 0, totalBytes: 0 });
+    const state = await inspectCluster(pg, login, work.signal);
+    const mismatches = compareWithManifest(recorded, state).filter(
+      ({ severity }) => severity === 'error',
+    );
+    if (mismatches.length > 0) {
+      const lines = mismatches
+        .slice(0, 20)
+        .map((one) =>
+          [
+            one.database === undefined ? '' : `${one.database}: `,
+            `${one.kind} ${one.subject} is ${one.actual ?? 'missing'}, recorded ${one.expected ?? 'none'}`,
+          ].join(''),
+        );
+      throw new HoldfastError(
+        'RESTORE_MISMATCH',
+        `the restored databases differ from what was dumped: ${lines.slice(0, 3).join('; ')}`,
+        { facts: { differences: lines, count: mismatches.length } },
+      );
+    }
+    const tables = recorded.databases.flatMap(({ tables: all }) => all);
+    const rows = tables.reduce((sum, { rows: count }) => sum + count, 0);
+    return `${recorded.databases.length} databases, ${tables.length} tables, ${rows} rows as recorded`;
+  }
+}
+
+function postgresOf(manifest: ArtifactManifest): PostgresInfo {
+  if (manifest.postgres !== undefined) return manifest.postgres;
+  throw new HoldfastError('MANIFEST_INVALID', 'the artifact holds no PostgreSQL dump');
+}
+
+/** A new empty directory with owner and mode of the one it will replace. */
+async function emptyLike(model: string, directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  if (!(await pathExists(model))) return;
+  const { uid, gid } = await lstat(model);
+  await chown(directory, uid, gid);
+}
+
+async function emptyDirectory(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    await rm(path.join(directory, name), { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,209 @@
+/** Files and volumes from artifacts: unpacked beside their place first, then swapped in. */
+import { mkdir, rm } from 'node:fs/promises';
+import { extractTree } from '../src/archive/extract.js';
+import { planSwap, stagePath, swapIn } from '../src/archive/replace.js';
+import { applyAttributes } from '../src/archive/attributes.js';
+import { filesBase } from '../src/config/artifacts.js';
+import type { FilesSource, VolumeSource } from '../src/config/schema.js';
+import { extractIntoVolume } from '../src/docker/volume-extract.js';
+import { stageVolume, stagingName } from '../src/docker/aside.js';
+import { swapVolume } from '../src/docker/volume-swap.js';
+import { findVolume } from '../src/docker/volumes.js';
+import { HoldfastError } from '../src/errors.js';
+import type { Work } from '../src/progress.js';
+import { readArtifact } from '../src/store/artifact.js';
+import { resolveInside } from '../src/store/layout.js';
+import type { ArtifactManifest, VolumeInfo } from '../src/store/manifest.js';
+import { readStep, writeStep } from '../src/store/restore-record.js';
+import { withFileLock } from '../src/system/lock.js';
+import { lookUpOwner } from '../src/system/ownership.js';
+import { lockFile } from './places.js';
+import {
+  checkDigest,
+  guarded,
+  serviceOf,
+  sourceOf,
+  withHeartbeat,
+  type ActivityDependencies,
+} from './runtime.js';
+
+export interface RestoreReference {
+  readonly restoreId: string;
+  readonly configDigest: string;
+  readonly service: string;
+  readonly source: string;
+  /** Relative to the root. */
+  readonly artifactPath: string;
+}
+
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
+export function createRestoreTreeActivities(dependencies: ActivityDependencies) {
+  const { config, engine, runLog } = dependencies;
+  const { root } = config.backups;
+
+  const locked = <T>(input: RestoreReference, work: Work, action: () => Promise<T>): Promise<T> =>
+    withFileLock(
+      lockFile(root, 'restore', input.service, input.source),
+      { mode: 'wait', signal: work.signal },
+      action,
+    );
+
+  return {
+    /** Unpacks into a new, empty place beside the target. A second attempt begins anew. */
+    unpackSource: guarded(async (input: RestoreReference): Promise<{ entries: number }> => {
+      checkDigest(config, input.configDigest);
+      const source = sourceOf(config, input.service, input.source);
+      return withHeartbeat(input, 'unpack', (work) =>
+        locked(input, work, async () => {
+          const artifactDirectory = await resolveInside(root, input.artifactPath);
+          const manifest = await readArtifact(artifactDirectory);
+          switch (source.kind) {
+            case 'files':
+              return unpackFiles(input, source, artifactDirectory, manifest, work);
+            case 'volume':
+              return unpackVolume(input, source, artifactDirectory, manifest, work);
+            case 'postgres':
+              throw new HoldfastError('INTERNAL', `${input.source} is not a tree`);
+          }
+        }),
+      );
+    }),
+
+    /** Renames the old state aside and the new one into place; recorded on disk before. */
+    swapSource: guarded(async (input: RestoreReference): Promise<{ aside?: string }> => {
+      checkDigest(config, input.configDigest);
+      const source = sourceOf(config, input.service, input.source);
+      return withHeartbeat(input, 'swap', (work) =>
+        locked(input, work, async () => {
+          switch (source.kind) {
+            case 'files':
+              return swapFiles(input, source);
+            case 'volume':
+              return swapVolumeSource(input, source, work);
+            case 'postgres':
+              throw new HoldfastError('INTERNAL', `${input.source} is not a tree`);
+          }
+        }),
+      );
+    }),
+  };
+
+  function baseOf(input: RestoreReference, source: FilesSource): string {
+    const base = filesBase(serviceOf(config, input.service), source);
+    if (base !== undefined) return base;
+    throw new HoldfastError('CONFIG_INVALID', `service ${input.service} has no home`);
+  }
+
+  async function unpackFiles(
+    input: RestoreReference,
+    source: FilesSource,
+    artifactDirectory: string,
+    manifest: ArtifactManifest,
+    work: Work,
+  ): Promise<{ entries: number }> {
+    const base = baseOf(input, source);
+    const stage = await stagePath(base, input.restoreId);
+    await rm(stage, { recursive: true, force: true });
+    await mkdir(stage, { recursive: true, mode: 0o700 });
+    const { entries } = await extractTree(
+      { artifactDirectory, files: manifest.files, target: stage },
+      work,
+    );
+    if (source.afterRestore !== undefined) {
+      const { owner, directoryMode, fileMode } = source.afterRestore;
+      await applyAttributes(stage, {
+        ...(owner === undefined ? {} : { owner: await lookUpOwner(owner) }),
+        ...(directoryMode === undefined ? {} : { directoryMode }),
+        ...(fileMode === undefined ? {} : { fileMode }),
+      });
+    }
+    return { entries };
+  }
+
+  async function swapFiles(
+    input: RestoreReference,
+    source: FilesSource,
+  ): Promise<{ aside?: string }> {
+    const base = baseOf(input, source);
+    const earlier = await readStep(root, input.restoreId, input.service, input.source);
+    let swap = earlier?.undo.kind === 'tree' ? earlier.undo : undefined;
+    const at = earlier?.at ?? new Date().toISOString();
+    if (swap === undefined) {
+      const stage = await stagePath(base, input.restoreId);
+      const place = { base, include: source.include, exclude: source.exclude };
+      const planned = await planSwap(place, stage, input.restoreId);
+      swap = {
+        ...planned,
+        kind: 'tree',
+        oldUnits: [...planned.oldUnits],
+        newUnits: [...planned.newUnits],
+        carried: [...planned.carried],
+      };
+    }
+    const step = { service: input.service, source: input.source, at, undo: swap };
+    await writeStep(root, input.restoreId, { ...step, state: 'registered' });
+    const { aside } = await swapIn(swap);
+    await writeStep(root, input.restoreId, { ...step, state: 'done' });
+    await runLog.write(
+      `Restored ${input.service}/${input.source} to ${base}` +
+        (aside === undefined ? '' : `; what was there is kept in ${aside}`),
+    );
+    return aside === undefined ? {} : { aside };
+  }
+
+  async function unpackVolume(
+    input: RestoreReference,
+    source: VolumeSource,
+    artifactDirectory: string,
+    manifest: ArtifactManifest,
+    work: Work,
+  ): Promise<{ entries: number }> {
+    const staging = await stageVolume(engine, source.volume, input.restoreId);
+    return extractIntoVolume(
+      engine,
+      { volume: staging.name, artifactDirectory, files: manifest.files },
+      work,
+    );
+  }
+
+  async function swapVolumeSource(
+    input: RestoreReference,
+    source: VolumeSource,
+    work: Work,
+  ): Promise<{ aside?: string }> {
+    const directory = await resolveInside(root, input.artifactPath);
+    const info = volumeInfo(source, await readArtifact(directory));
+    const earlier = await readStep(root, input.restoreId, input.service, input.source);
+    const existed =
+      earlier?.undo.kind === 'volume'
+        ? earlier.undo.existed
+        : (await findVolume(engine, source.volume)) !== undefined;
+    const staging = stagingName(source.volume, input.restoreId);
+    const step = {
+      service: input.service,
+      source: input.source,
+      at: earlier?.at ?? new Date().toISOString(),
+      undo: { kind: 'volume' as const, volume: source.volume, stage: staging, existed },
+    };
+    await writeStep(root, input.restoreId, { ...step, state: 'registered' });
+    const { aside } = await swapVolume(
+      engine,
+      { volume: info, staging, asideId: input.restoreId },
+      work,
+    );
+    await writeStep(root, input.restoreId, { ...step, state: 'done' });
+    await runLog.write(
+      `Restored volume ${source.volume}` +
+        (aside === undefined ? '' : `; what was in it is kept in ${aside}`),
+    );
+    return aside === undefined ? {} : { aside };
+  }
+}
+
+/** The volume as it was backed up, under the name it has in the configuration. */
+function volumeInfo(source: VolumeSource, manifest: ArtifactManifest): VolumeInfo {
+  if (manifest.volume === undefined) {
+    throw new HoldfastError('MANIFEST_INVALID', `the artifact of ${source.volume} names no volume`);
+  }
+  return { ...manifest.volume, name: source.volume };
+}

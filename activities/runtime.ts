@@ -1,0 +1,160 @@
+/**
+ * What every activity shares: its dependencies, the mapping of errors to Temporal's, heartbeats with
+ * progress, and the watchdog that ends work which no longer moves.
+ */
+import { ApplicationFailure, Context, log } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import type { Config, ServiceConfig, SourceConfig } from '../src/config/schema.js';
+import type { Engine } from '../src/docker/engine.js';
+import { HoldfastError, isHoldfastError, messageOf } from '../src/errors.js';
+import type { RunLog } from '../src/observe/run-log.js';
+import type { ActivityHeartbeat } from '../src/plan/inputs.js';
+import type { Progress, Work } from '../src/progress.js';
+
+export interface ActivityDependencies {
+  readonly config: Config;
+  readonly engine: Engine;
+  readonly runLog: RunLog;
+  readonly client: Client;
+}
+
+/** How often a running activity tells how far it is; the worker's throttle is set to match. */
+const HEARTBEAT_MS = 2_000;
+/** Work that moved nothing for this long hangs: a dead NFS server, a lock nobody gives back. */
+const STALL_MS = 30 * 60_000;
+
+/**
+ * Wraps every activity of a family: our errors become Temporal failures with the code as type, and
+ * are retried only if the code says so; a cancelled activity ends with the signal's own reason.
+ */
+export function guarded<Input, Output>(
+  activity: (input: Input) => Promise<Output>,
+): (input: Input) => Promise<Output> {
+  return async (input) => {
+    try {
+      return await activity(input);
+    } catch (error) {
+      const { cancellationSignal } = Context.current();
+      if (cancellationSignal.aborted) throw cancellationSignal.reason;
+      throw toFailure(error);
+    }
+  };
+}
+
+function toFailure(error: unknown): unknown {
+  if (!isHoldfastError(error)) {
+    log.error('unexpected error', { error: messageOf(error) });
+    return error;
+  }
+  return ApplicationFailure.create({
+    type: error.code,
+    message: error.message,
+    nonRetryable: !error.retryable,
+    details: [{ hint: error.hint, facts: error.facts }],
+    ...(error.cause instanceof Error ? { cause: error.cause } : {}),
+  });
+}
+
+/**
+ * Runs long work with heartbeats that carry its progress. The work's signal fires when the activity
+ * is cancelled and when nothing has moved for half an hour.
+ */
+export async function withHeartbeat<T>(
+  subject: { readonly service: string; readonly source: string },
+  phase: string,
+  work: (work: Work) => Promise<T>,
+): Promise<T> {
+  const context = Context.current();
+  const stalled = new AbortController();
+  const signal = AbortSignal.any([context.cancellationSignal, stalled.signal]);
+  let latest: Progress = { phase, bytes: 0, entries: 0, totalBytes: 0 };
+  let changedAt = Date.now();
+  const beat = (): void => {
+    const details: ActivityHeartbeat = {
+      ...subject,
+      ...latest,
+      changedAt: new Date(changedAt).toISOString(),
+    };
+    context.heartbeat(details);
+    if (Date.now() - changedAt > STALL_MS) {
+      stalled.abort(
+        new HoldfastError(
+          'STALLED',
+          `${subject.service}/${subject.source}: no progress in ${latest.phase} for ${STALL_MS / 60_000} minutes`,
+          { facts: { phase: latest.phase, bytes: latest.bytes } },
+        ),
+      );
+    }
+  };
+  const timer = setInterval(beat, HEARTBEAT_MS);
+  beat();
+  try {
+    return await work({
+      signal,
+      report: (progress) => {
+        if (
+          progress.bytes !== latest.bytes ||
+          progress.entries !== latest.entries ||
+          progress.phase !== latest.phase
+        ) {
+          changedAt = Date.now();
+        }
+        latest = progress;
+      },
+    });
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** Heartbeats without progress, for waits that are bounded by their own time-out. */
+export async function whileWaiting<T>(
+  subject: { readonly service: string; readonly source: string },
+  phase: string,
+  wait: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return withHeartbeat(subject, phase, ({ signal }) => wait(signal));
+}
+
+/** @throws HoldfastError CONFIG_CHANGED when the worker was started anew with another file meanwhile */
+export function checkDigest(config: Config, configDigest: string): void {
+  if (config.digest !== configDigest) {
+    throw new HoldfastError(
+      'CONFIG_CHANGED',
+      `the configuration ${config.file} changed while the run was in progress`,
+      { hint: 'start the run again' },
+    );
+  }
+}
+
+/** @throws HoldfastError UNKNOWN_SERVICE */
+export function serviceOf(config: Config, service: string): ServiceConfig {
+  const found = config.services[service];
+  if (found === undefined) {
+    throw new HoldfastError('UNKNOWN_SERVICE', `${config.file} has no service ${service}`, {
+      facts: { service, known: Object.keys(config.services) },
+    });
+  }
+  return found;
+}
+
+/** @throws HoldfastError UNKNOWN_SERVICE, UNKNOWN_SOURCE */
+export function sourceOf(config: Config, service: string, source: string): SourceConfig {
+  const found = serviceOf(config, service).sources[source];
+  if (found === undefined) {
+    throw new HoldfastError('UNKNOWN_SOURCE', `service ${service} has no source ${source}`, {
+      facts: { service, source },
+    });
+  }
+  return found;
+}
+
+/** The run this activity works for. */
+export function workflowIdOf(): string {
+  return Context.current().info.workflowExecution?.workflowId ?? '';
+}
+
+/** The compose project's name: configured, or the service's. */
+export function projectOf(name: string, service: ServiceConfig): string | undefined {
+  return service.compose === undefined ? undefined : (service.compose.project ?? name);
+}

@@ -1,0 +1,92 @@
+/** What writing an artifact has in common, whatever its kind: place, lock, manifest, promotion. */
+import { mkdir } from 'node:fs/promises';
+import type { Work } from '../src/progress.js';
+import { finishArtifact } from '../src/store/artifact.js';
+import { beginAttempt, promoteAttempt } from '../src/store/incoming.js';
+import {
+  ARTIFACT_FORMAT,
+  FORMAT_VERSION,
+  type ArtifactManifest,
+  type Problem,
+  type SetArtifact,
+} from '../src/store/manifest.js';
+import { withFileLock } from '../src/system/lock.js';
+import { toolVersions } from '../src/system/tools.js';
+import { artifactName } from '../src/config/artifacts.js';
+import type { SourceReference } from './hold.js';
+import { lockFile } from './places.js';
+import { sourceOf, type ActivityDependencies } from './runtime.js';
+
+export interface SavedArtifact {
+  readonly artifact: SetArtifact;
+  readonly problems: readonly Problem[];
+}
+
+export type ArtifactContent = Pick<
+  ArtifactManifest,
+  'kind' | 'files' | 'totals' | 'consistency' | 'quiesce' | 'tree' | 'volume' | 'postgres'
+> & { readonly problems: readonly Problem[]; readonly tools?: Record<string, string> };
+
+/**
+ * Writes one artifact into the set's incoming directory: a directory of this attempt's own, the
+ * content, the manifest, then one rename. The lock keeps out an earlier attempt that has not noticed
+ * yet that it was given up.
+ */
+export async function saveArtifact(
+  { config }: ActivityDependencies,
+  input: SourceReference,
+  attempt: number,
+  work: Work,
+  write: (destination: string) => Promise<ArtifactContent>,
+): Promise<SavedArtifact> {
+  const { root } = config.backups;
+  const { setId, service, source } = input;
+  const key = lockFile(root, setId, service, source);
+  return withFileLock(key, { mode: 'wait', signal: work.signal }, async () => {
+    const startedAt = new Date().toISOString();
+    const destination = await beginAttempt(root, {
+      setId,
+      relativePath: input.artifactPath,
+      attempt,
+    });
+    await mkdir(destination, { recursive: true });
+    const { problems, tools, ...content } = await write(destination);
+    const manifest: ArtifactManifest = {
+      format: ARTIFACT_FORMAT,
+      version: FORMAT_VERSION,
+      setId,
+      stack: config.stack,
+      host: config.hostId,
+      service,
+      source,
+      name: artifactName(source, sourceOf(config, service, source)),
+      startedAt,
+      finishedAt: new Date().toISOString(),
+      tools: { ...(await toolVersions()), ...tools },
+      verification: [],
+      ...content,
+    };
+    work.report({
+      phase: 'finish',
+      bytes: content.totals.contentBytes,
+      entries: 0,
+      totalBytes: content.totals.contentBytes,
+    });
+    const { manifestSha256 } = await finishArtifact(destination, manifest);
+    await promoteAttempt(root, { setId, relativePath: input.artifactPath, attempt });
+    return {
+      artifact: {
+        service,
+        source,
+        kind: content.kind,
+        path: input.artifactPath,
+        manifestSha256,
+        contentBytes: content.totals.contentBytes,
+        storedBytes: content.totals.storedBytes,
+        entries: content.totals.entries,
+        consistent: content.consistency.state === 'consistent',
+      },
+      problems,
+    };
+  });
+}

@@ -1,0 +1,41 @@
+/** Which stack this worker serves. Runs as a local activity: a look-up, no work. */
+import { HoldfastError } from '../src/errors.js';
+import { toStackView } from '../src/config/stack-view.js';
+import { formatStamp } from '../src/plan/ids.js';
+import type { StackView } from '../src/plan/stack-view.js';
+import { guarded, type ActivityDependencies } from './runtime.js';
+
+export interface ResolvedStack {
+  readonly view: StackView;
+  /** Now, as `YYYYMMDD_HHMMSS` in the host's local time. */
+  readonly stamp: string;
+}
+
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
+export function createStackActivities({ config }: ActivityDependencies) {
+  return {
+    /** @throws HoldfastError INPUT_INVALID when the worker serves another stack or host */
+    resolveStack: guarded(
+      async (input: {
+        stack?: string | undefined;
+        host?: string | undefined;
+      }): Promise<ResolvedStack> => {
+        if (input.stack !== undefined && input.stack !== config.stack) {
+          throw new HoldfastError(
+            'INPUT_INVALID',
+            `this worker serves the stack ${config.stack}, not ${input.stack}`,
+            { hint: 'leave "stack" out, or start a worker with the other configuration' },
+          );
+        }
+        if (input.host !== undefined && input.host !== config.hostId) {
+          throw new HoldfastError(
+            'INPUT_INVALID',
+            `this worker runs on host ${config.hostId}, not ${input.host}`,
+            { hint: 'leave "host" out, or start a worker there' },
+          );
+        }
+        return Promise.resolve({ view: toStackView(config), stamp: formatStamp(new Date()) });
+      },
+    ),
+  };
+}

@@ -1,0 +1,68 @@
+/** Reading artifacts again: after they were written, and before anything is restored from them. */
+import path from 'node:path';
+import { HoldfastError } from '../src/errors.js';
+import type { SetArtifact } from '../src/store/manifest.js';
+import { incomingArtifact } from '../src/store/incoming.js';
+import { readArtifact } from '../src/store/artifact.js';
+import { verifyArtifact } from '../src/store/verify.js';
+import { resolveInside } from '../src/store/layout.js';
+import { verifyDump } from '../src/postgres/verify.js';
+import { containerExec } from '../src/postgres/container.js';
+import { findContainer } from '../src/docker/containers.js';
+import type { SourceReference } from './hold.js';
+import { guarded, sourceOf, withHeartbeat, type ActivityDependencies } from './runtime.js';
+
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
+export function createVerifyActivities({ config, engine }: ActivityDependencies) {
+  const { root } = config.backups;
+  return {
+    /** Every file of a fresh artifact against its checksum, from disk. */
+    verifyWritten: guarded(
+      async (input: SourceReference & { manifestSha256: string }): Promise<void> => {
+        const directory = incomingArtifact(root, {
+          setId: input.setId,
+          relativePath: input.artifactPath,
+        });
+        await withHeartbeat(input, 'verify', (work) =>
+          verifyArtifact(
+            directory,
+            { manifestSha256: input.manifestSha256, level: 'hashes' },
+            work,
+          ),
+        );
+      },
+    ),
+
+    /** Everything that can be known about an artifact before it is restored. Touches nothing. */
+    preflightArtifact: guarded(
+      async (input: { service: string; source: string; artifact: SetArtifact }): Promise<void> => {
+        const directory = await resolveInside(root, input.artifact.path);
+        await withHeartbeat(input, 'verify', async (work) => {
+          await verifyArtifact(
+            directory,
+            { manifestSha256: input.artifact.manifestSha256, level: 'decode' },
+            work,
+          );
+          const manifest = await readArtifact(directory);
+          if (manifest.kind !== sourceOf(config, input.service, input.source).kind) {
+            throw new HoldfastError(
+              'RESTORE_FAILED',
+              `${path.basename(directory)} holds ${manifest.kind}, the configuration says otherwise`,
+            );
+          }
+          if (manifest.postgres === undefined) return;
+          const running = await findContainer(engine, manifest.postgres.container);
+          const pg =
+            running?.state === 'running'
+              ? containerExec(engine, { container: running.name })
+              : undefined;
+          await verifyDump(
+            { directory, files: manifest.files, postgres: manifest.postgres },
+            pg,
+            work,
+          );
+        });
+      },
+    ),
+  };
+}

@@ -1,0 +1,49 @@
+/** One entry of a tree, and which entries of which tree are meant. */
+import type { BytePath } from './paths.js';
+
+/** Which entries of which directory. Globs as in {@link file://./glob.ts}, relative to the root. */
+export interface TreeSpec {
+  /** Absolute directory. */
+  readonly root: string;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  /** Do not enter other mounts, except those an include names. */
+  readonly oneFileSystem: boolean;
+}
+
+export type EntryType =
+  'file' | 'directory' | 'symlink' | 'fifo' | 'character' | 'block' | 'socket';
+
+export interface Entry {
+  readonly path: BytePath;
+  readonly type: EntryType;
+  /** Bytes of a file's content; 0 for everything else. */
+  readonly sizeBytes: number;
+  /** Nanoseconds since the epoch. */
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly inode: bigint;
+  readonly device: bigint;
+  /** Permission bits with setuid, setgid and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly linkCount: number;
+  /** Target of a symlink, bytes as in {@link BytePath}; `''` otherwise. */
+  readonly linkTarget: BytePath;
+}
+
+/** Nothing about the entry changed that a change of its content, owner or attributes would touch. */
+export function isSameState(old: Entry, now: Entry): boolean {
+  return (
+    old.type === now.type &&
+    old.sizeBytes === now.sizeBytes &&
+    old.mtimeNs === now.mtimeNs &&
+    old.ctimeNs === now.ctimeNs &&
+    old.inode === now.inode &&
+    old.mode === now.mode &&
+    old.uid === now.uid &&
+    old.gid === now.gid &&
+    old.linkTarget === now.linkTarget
+  );
+}

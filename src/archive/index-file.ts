@@ -1,0 +1,91 @@
+/**
+ * `index.jsonl.zst`: one JSON object a line for every entry of every part, in the order of the parts.
+ * docs/store-format.md describes it; it is for people and tools that look for one file, a restore
+ * does not need it.
+ */
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import type { ArtifactFile } from '../store/manifest.js';
+import { writeOutputTo } from '../system/pipeline.js';
+import { hardLinkGroups, type Part } from './cut.js';
+import type { Entry } from './entry.js';
+import { compressor } from './part.js';
+import { pathToJson, type BytePath, type JsonPath } from './paths.js';
+
+export const INDEX_FILE = 'index.jsonl.zst';
+
+/** A line of the index. */
+export interface IndexEntry {
+  /** Relative to the tree's root; `.` is the root. */
+  readonly path: JsonPath;
+  readonly type: Entry['type'];
+  readonly sizeBytes: number;
+  /** Decimal digits: nanoseconds since the epoch do not fit a JSON number. */
+  readonly mtimeNs: string;
+  readonly ctimeNs: string;
+  readonly inode: string;
+  /** Four octal digits. */
+  readonly mode: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly linkTarget?: JsonPath;
+  /** The first name of the same file, on every further name. */
+  readonly hardLinkOf?: JsonPath;
+  /** Name of the part that holds it. */
+  readonly part: string;
+}
+
+/**
+ * Writes the index of parts whose names are given in the same order.
+ * @throws HoldfastError DISK_FULL
+ */
+export async function writeIndex(
+  directory: string,
+  parts: readonly { readonly part: Part; readonly name: string }[],
+  options: { readonly compressionLevel: number; readonly signal: AbortSignal },
+): Promise<ArtifactFile> {
+  const entries = parts.reduce((sum, { part }) => sum + part.entries.length, 0);
+  const stored = await writeOutputTo(
+    path.join(directory, INDEX_FILE),
+    () => [compressor(options.compressionLevel, 1, options.signal)],
+    { source: Readable.from(lines(parts), { objectMode: false }) },
+  );
+  return { name: INDEX_FILE, role: 'index', ...stored, entries };
+}
+
+function* lines(
+  parts: readonly { readonly part: Part; readonly name: string }[],
+): Generator<Buffer> {
+  for (const { part, name } of parts) {
+    const firstNames = new Map<BytePath, BytePath>();
+    for (const [first, group] of hardLinkGroups(part.entries)) {
+      for (const member of group.slice(1)) firstNames.set(member.path, first);
+    }
+    let text = '';
+    for (const entry of part.entries) {
+      text += `${JSON.stringify(indexEntry(entry, name, firstNames.get(entry.path)))}\n`;
+      if (text.length >= 65_536) {
+        yield Buffer.from(text);
+        text = '';
+      }
+    }
+    yield Buffer.from(text);
+  }
+}
+
+function indexEntry(entry: Entry, part: string, hardLinkOf: BytePath | undefined): IndexEntry {
+  return {
+    path: entry.path === '' ? '.' : pathToJson(entry.path),
+    type: entry.type,
+    sizeBytes: entry.sizeBytes,
+    mtimeNs: String(entry.mtimeNs),
+    ctimeNs: String(entry.ctimeNs),
+    inode: String(entry.inode),
+    mode: entry.mode.toString(8).padStart(4, '0'),
+    uid: entry.uid,
+    gid: entry.gid,
+    ...(entry.type === 'symlink' ? { linkTarget: pathToJson(entry.linkTarget) } : {}),
+    ...(hardLinkOf === undefined ? {} : { hardLinkOf: pathToJson(hardLinkOf) }),
+    part,
+  };
+}

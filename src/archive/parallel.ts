@@ -1,0 +1,35 @@
+/** A few at a time, in order of their results; the first failure stops the others. */
+
+/**
+ * Maps items with at most `limit` calls under way. Each call gets a signal that fires when the work is
+ * cancelled or another call failed; all calls have ended when this returns or throws.
+ * @throws the first failure, or the signal's reason
+ */
+export async function inParallel<Item, Result>(
+  items: readonly Item[],
+  limit: number,
+  call: (item: Item, index: number, signal: AbortSignal) => Promise<Result>,
+  signal: AbortSignal,
+): Promise<readonly Result[]> {
+  const stop = new AbortController();
+  const any = AbortSignal.any([signal, stop.signal]);
+  const results: Result[] = [];
+  const failures: unknown[] = [];
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let index = next++; index < items.length && !any.aborted; index = next++) {
+      const item = items[index];
+      if (item === undefined) continue;
+      try {
+        results[index] = await call(item, index, any);
+      } catch (error) {
+        failures.push(error);
+        stop.abort(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, limit) }, worker));
+  signal.throwIfAborted();
+  if (failures.length > 0) throw failures[0];
+  return results;
+}

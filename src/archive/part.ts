@@ -1,0 +1,167 @@
+/** One part: its entries through GNU tar and zstd into a hashed file on disk. */
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { HoldfastError } from '../errors.js';
+import { writeOutputTo } from '../system/pipeline.js';
+import { startCommand, type RunningCommand } from '../system/process.js';
+import type { ArtifactFile } from '../store/manifest.js';
+import type { Part } from './cut.js';
+import type { Entry } from './entry.js';
+import type { TreeReader } from './reader.js';
+import { TarHeaderReader } from './tar-headers.js';
+
+/**
+ * Names come as a NUL-separated list on standard input and verbatim: a name may begin with a dash or
+ * hold a newline. Of the times only mtime is kept (in nanoseconds): the others can't be restored.
+ */
+const CREATE_ARGUMENTS = [
+  '--create',
+  '--file=-',
+  '--format=posix',
+  '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime',
+  '--numeric-owner',
+  '--xattrs',
+  '--xattrs-include=*',
+  '--acls',
+  '--sparse',
+  '--no-recursion',
+  '--null',
+  '--verbatim-files-from',
+  '--files-from=-',
+] as const;
+
+export interface WrittenPart {
+  readonly file: ArtifactFile;
+  /** tar said that something changed or vanished while it was read. */
+  readonly disturbed: boolean;
+}
+
+export interface PartOptions {
+  readonly directory: string;
+  readonly name: string;
+  readonly compressionLevel: number;
+  readonly threads: number;
+  readonly signal: AbortSignal;
+  /** Told how many bytes of the tar stream passed. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/**
+ * Writes `<directory>/<name>`. Files that vanish before they are read are left out of it and make it
+ * `disturbed`; everything else that cannot be read is an error.
+ * @throws HoldfastError ARCHIVE_FAILED, DISK_FULL
+ */
+export async function writePart(
+  part: Part,
+  reader: TreeReader,
+  options: PartOptions,
+): Promise<WrittenPart> {
+  const file = path.join(options.directory, options.name);
+  let members = 0;
+  const headers = new TarHeaderReader(() => {
+    members += 1;
+  });
+  let tar: RunningCommand | undefined;
+  const stored = await writeOutputTo(
+    file,
+    () => {
+      tar = reader.start('tar', CREATE_ARGUMENTS, {
+        signal: options.signal,
+        input: listing(part.entries),
+        okExitCodes: [0, 1, 2],
+      });
+      return [tar, compressor(options.compressionLevel, options.threads, options.signal)];
+    },
+    {
+      taps: [
+        (chunk) => {
+          headers.push(chunk);
+          options.onBytes(chunk.length);
+        },
+      ],
+    },
+  ).catch((error: unknown) => {
+    throw readFailure(error, part);
+  });
+  headers.end();
+  const ending = await tar?.done;
+  if (ending === undefined) throw new HoldfastError('INTERNAL', 'tar was not started');
+  const missing = part.entries.length - members;
+  if (ending.exitCode === 2 && !onlyVanished(ending.stderr)) {
+    throw readFailure(tarError(ending.exitCode, ending.stderr), part);
+  }
+  if (missing !== 0 && ending.exitCode === 0) {
+    throw new HoldfastError('ARCHIVE_FAILED', `tar left out ${missing} entries without a word`, {
+      facts: { expected: part.entries.length, actual: members },
+    });
+  }
+  return {
+    file: {
+      name: options.name,
+      role: 'part',
+      sizeBytes: stored.sizeBytes,
+      sha256: stored.sha256,
+      contentBytes: part.contentBytes,
+      entries: members,
+    },
+    disturbed: ending.exitCode !== 0,
+  };
+}
+
+/** zstd as a child that reads standard input and writes standard output, with the frame's checksum. */
+export function compressor(level: number, threads: number, signal: AbortSignal): RunningCommand {
+  return startCommand('zstd', ['-q', '-c', '--check', `-T${threads}`, `-${level}`, '-'], {
+    signal,
+    openStdin: true,
+  });
+}
+
+/** Names as tar takes them: below `./`, so that none can look like an option. */
+function listing(entries: readonly Entry[]): Readable {
+  function* chunks(): Generator<Buffer> {
+    let text = '';
+    for (const entry of entries) {
+      text += entry.path === '' ? './\0' : `./${entry.path}\0`;
+      if (text.length >= 65_536) {
+        yield Buffer.from(text, 'latin1');
+        text = '';
+      }
+    }
+    yield Buffer.from(text, 'latin1');
+  }
+  return Readable.from(chunks(), { objectMode: false });
+}
+
+/**
+ * Is every complaint of tar about a file that is no longer there? Of the kept end of its output the
+ * first line may be cut, and what came before is unknown: then it does not count as explained.
+ */
+function onlyVanished(stderr: string): boolean {
+  if (Buffer.byteLength(stderr) >= 16_000) return false;
+  const lines = stderr.split('\n').filter((line) => line !== '');
+  return lines.every(
+    (line) =>
+      /: (Cannot (stat|open|readlink)|Warning: Cannot stat): No such file or directory$/.test(
+        line,
+      ) ||
+      /: File removed before we read it$/.test(line) ||
+      /: file changed as we read it$/.test(line) ||
+      /: File shrank by \d+ bytes; padding with zeros$/.test(line) ||
+      /: Exiting with failure status due to previous errors$/.test(line),
+  );
+}
+
+function tarError(exitCode: number, stderr: string): HoldfastError {
+  const reason = stderr.trim().split('\n').slice(0, 3).join(' | ');
+  return new HoldfastError('COMMAND_FAILED', `tar ended with exit code ${exitCode}: ${reason}`, {
+    facts: { command: 'tar', exitCode, stderr: stderr.slice(-2000) },
+  });
+}
+
+function readFailure(error: unknown, part: Part): unknown {
+  if (!(error instanceof HoldfastError) || error.code !== 'COMMAND_FAILED') return error;
+  return new HoldfastError('ARCHIVE_FAILED', `the tree cannot be read: ${error.message}`, {
+    facts: { ...error.facts, entries: part.entries.length },
+    cause: error,
+  });
+}

@@ -1,0 +1,247 @@
+/**
+ * Puts an unpacked tree in the place of an existing one, and back. Everything is a rename on one file
+ * system, so each step is instant, and each can be repeated after a kill: what has been done is seen
+ * from what lies where.
+ */
+import { chown, chmod, lstat, mkdir, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { HoldfastError, systemCodeOf } from '../errors.js';
+import { fsyncPath } from '../system/durable.js';
+import { listUnits } from './units.js';
+
+export interface TreePlace {
+  readonly base: string;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+/** All that is needed to swap and to swap back; plain JSON, bytes of names as base64. */
+export interface TreeSwap {
+  readonly mode: 'whole' | 'units';
+  readonly base: string;
+  readonly stage: string;
+  readonly aside: string;
+  readonly existed: boolean;
+  readonly oldUnits: readonly string[];
+  readonly newUnits: readonly string[];
+  readonly carried: readonly string[];
+}
+
+/**
+ * Where a restore of this place unpacks. Beside it, so that swapping is a rename; inside it when the
+ * place is a mount point of its own, since its parent is another file system then.
+ */
+export async function stagePath(base: string, restoreId: string): Promise<string> {
+  return besidePath(base, 'new', restoreId);
+}
+
+async function besidePath(
+  base: string,
+  what: 'new' | 'aside' | 'discard',
+  restoreId: string,
+): Promise<string> {
+  const name = `.${path.basename(base)}.holdfast-${what}-${restoreId}`;
+  return (await isMountPoint(base)) ? path.join(base, name) : path.join(path.dirname(base), name);
+}
+
+/** Decides what will be renamed, from what is unpacked in the stage and what is in place now. */
+export async function planSwap(
+  place: TreePlace,
+  stage: string,
+  restoreId: string,
+): Promise<TreeSwap> {
+  const existed = await exists(place.base);
+  const aside = await besidePath(place.base, 'aside', restoreId);
+  const all = place.include.length === 1 && place.include[0] === '**';
+  // What the backup leaves out on purpose must survive the swap of the directory around it.
+  const excluded =
+    existed && place.exclude.length > 0
+      ? (await listUnits(place.base, { include: place.exclude, exclude: [] })).map(encode)
+      : [];
+  if (all && !(await isMountPoint(place.base))) {
+    return {
+      mode: 'whole',
+      base: place.base,
+      stage,
+      aside,
+      existed,
+      oldUnits: [],
+      newUnits: [],
+      carried: excluded,
+    };
+  }
+  const patterns = { include: all ? ['*'] : place.include, exclude: place.exclude };
+  const oldUnits = existed ? await listUnits(place.base, patterns) : [];
+  const newUnits = await listUnits(stage, patterns);
+  return {
+    mode: 'units',
+    base: place.base,
+    stage,
+    aside,
+    existed,
+    oldUnits: oldUnits.map(encode),
+    newUnits: newUnits.map(encode),
+    carried: excluded.filter((unit) => oldUnits.some((old) => isBelow(unit, old))),
+  };
+}
+
+/** Swaps the new tree in. Repeatable. @returns where the old one lies, if there was one */
+export async function swapIn(swap: TreeSwap): Promise<{ aside?: string }> {
+  if (swap.mode === 'whole') await swapWhole(swap);
+  else await swapUnits(swap);
+  return swap.existed ? { aside: swap.aside } : {};
+}
+
+/** Brings the old tree back and removes the new one. Repeatable, also after half a swap. */
+export async function swapBack(swap: TreeSwap): Promise<void> {
+  if (swap.mode === 'whole') await backWhole(swap);
+  else await backUnits(swap);
+  await rm(swap.stage, { recursive: true, force: true });
+}
+
+async function swapWhole(swap: TreeSwap): Promise<void> {
+  const parent = path.dirname(swap.base);
+  await mkdir(parent, { recursive: true });
+  if (swap.existed && !(await exists(swap.aside))) await move(swap.base, swap.aside);
+  if (await exists(swap.stage)) await move(swap.stage, swap.base);
+  await carry(swap.carried, swap.aside, swap.base);
+  await fsyncPath(parent);
+}
+
+/** Moves what neither tree owns to where the tree around it now is. */
+async function carry(units: readonly string[], fromBase: string, toBase: string): Promise<void> {
+  for (const unit of units) {
+    const from = join(fromBase, unit);
+    const to = join(toBase, unit);
+    if (!(await exists(from)) || (await exists(to))) continue;
+    await makeParents(fromBase, toBase, unit);
+    await move(from, to);
+  }
+}
+
+async function backWhole(swap: TreeSwap): Promise<void> {
+  const parent = path.dirname(swap.base);
+  if (!(await exists(swap.aside))) {
+    // Nothing was moved yet, or there was nothing: then what is in place is ours, unless it was.
+    if (!swap.existed && !(await exists(swap.stage)) && (await exists(swap.base))) {
+      await move(swap.base, swap.stage);
+    }
+    return;
+  }
+  await carry(swap.carried, swap.base, swap.aside);
+  if (await exists(swap.base)) {
+    await rm(swap.stage, { recursive: true, force: true });
+    await move(swap.base, swap.stage);
+  }
+  await move(swap.aside, swap.base);
+  await fsyncPath(parent);
+}
+
+async function swapUnits(swap: TreeSwap): Promise<void> {
+  await mkdir(swap.base, { recursive: true });
+  // All of the old goes before any of the new comes: that is what makes a repeat unambiguous.
+  for (const unit of swap.oldUnits) {
+    const to = join(swap.aside, unit);
+    if (await exists(to)) continue;
+    await makeParents(swap.base, swap.aside, unit);
+    await move(join(swap.base, unit), to);
+  }
+  for (const unit of swap.newUnits) {
+    const from = join(swap.stage, unit);
+    if (!(await exists(from))) continue;
+    await makeParents(swap.stage, swap.base, unit);
+    await move(from, join(swap.base, unit));
+  }
+  await carry(swap.carried, swap.aside, swap.base);
+  await rm(swap.stage, { recursive: true, force: true });
+  await fsyncPath(swap.base);
+}
+
+async function backUnits(swap: TreeSwap): Promise<void> {
+  const old = new Set(swap.oldUnits);
+  await carry(swap.carried, swap.base, swap.aside);
+  for (const unit of swap.newUnits) {
+    // Still staged: never came. Was there before and is not aside: what lies there is the old one.
+    if (await exists(join(swap.stage, unit))) continue;
+    if (old.has(unit) && !(await exists(join(swap.aside, unit)))) continue;
+    await rm(join(swap.base, unit), { recursive: true, force: true });
+  }
+  for (const unit of swap.oldUnits) {
+    const from = join(swap.aside, unit);
+    if (!(await exists(from))) continue;
+    await makeParents(swap.aside, swap.base, unit);
+    await move(from, join(swap.base, unit));
+  }
+  await rm(swap.aside, { recursive: true, force: true });
+}
+
+/** Makes the directories above a unit, with mode and owner of those it came from. */
+async function makeParents(from: string, to: string, unit: string): Promise<void> {
+  const relative = Buffer.from(unit, 'base64');
+  if (!(await exists(to))) await makeLike(Buffer.from(from), Buffer.from(to));
+  for (let at = relative.indexOf(47); at !== -1; at = relative.indexOf(47, at + 1)) {
+    const part = relative.subarray(0, at).toString('base64');
+    if (!(await exists(join(to, part)))) await makeLike(join(from, part), join(to, part));
+  }
+}
+
+async function makeLike(model: Buffer, directory: Buffer): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  try {
+    const { mode, uid, gid } = await lstat(model);
+    await chown(directory, uid, gid);
+    await chmod(directory, mode & 0o7777);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+async function move(from: string | Buffer, to: string | Buffer): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    throw new HoldfastError(
+      'RESTORE_FAILED',
+      `${from.toString()} can't be renamed to ${to.toString()}: ${systemCodeOf(error) ?? 'error'}`,
+      {
+        facts: { from: from.toString(), to: to.toString(), errno: systemCodeOf(error) ?? null },
+        cause: error,
+      },
+    );
+  }
+}
+
+function isBelow(unit: string, above: Buffer): boolean {
+  return Buffer.from(unit, 'base64')
+    .toString('latin1')
+    .startsWith(`${above.toString('latin1')}/`);
+}
+
+function encode(name: Buffer): string {
+  return name.toString('base64');
+}
+
+/** Base path and base64 of a path below it, as bytes. */
+function join(base: string, unit: string): Buffer {
+  return Buffer.concat([Buffer.from(`${base}/`), Buffer.from(unit, 'base64')]);
+}
+
+async function exists(target: string | Buffer): Promise<boolean> {
+  try {
+    await lstat(target);
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+async function isMountPoint(directory: string): Promise<boolean> {
+  try {
+    const [own, parent] = await Promise.all([stat(directory), stat(path.dirname(directory))]);
+    return own.dev !== parent.dev;
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,94 @@
+/** `holdfast backup`: starts a backup of the stack and stays with it. */
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { z } from 'zod';
+import { backupWorkflowId, formatStamp } from '../../plan/ids.js';
+import { tierSchema } from '../../store/manifest.js';
+import type { CommandHost } from '../command-host.js';
+import type { CliContext } from '../context.js';
+import { exitCodeOfStatus, type ExitCode } from '../exit.js';
+import { sayDetached, startAndWatch, startDetached, withRuns } from '../follow.js';
+import { checkServices, serviceOption } from '../options.js';
+import type { StartBackup } from '../ports.js';
+import { backupStackResultSchema, parseResult } from '../results.js';
+import { renderBackupResult } from '../views/result-view.js';
+
+const optionsSchema = z.object({
+  tier: tierSchema,
+  service: z.array(z.string()).optional(),
+  refuseIfBusy: z.boolean().default(false),
+  detach: z.boolean().default(false),
+});
+
+const EXAMPLES = `
+Examples:
+  holdfast backup                          everything, as a manual set
+  holdfast backup --tier daily             what the schedule would do now
+  holdfast backup -s pgdb,agent            only these services
+  holdfast backup --detach                 start it and come back
+
+Exit codes:
+  0 done   1 failed   2 usage or configuration   3 done, but degraded
+  130 interrupted`;
+
+export function addBackupCommand(program: Command, commands: CommandHost): void {
+  program
+    .command('backup')
+    .description('back up the stack now and watch it')
+    .addOption(
+      new Option('--tier <tier>', 'the tier the set belongs to')
+        .choices(tierSchema.options)
+        .default('manual'),
+    )
+    .addOption(serviceOption())
+    .option('--refuse-if-busy', 'fail when another run holds the stack, instead of waiting')
+    .option('--detach', 'start the run and do not watch it')
+    .addHelpText('after', EXAMPLES)
+    .action((options: unknown, command: Command) =>
+      commands.run(command, (context) => backup(context, optionsSchema.parse(options))),
+    );
+}
+
+async function backup(
+  context: CliContext,
+  options: z.output<typeof optionsSchema>,
+): Promise<ExitCode> {
+  const config = await context.loadConfig();
+  checkServices(config, options.service);
+  const run: StartBackup = {
+    type: 'backupStack',
+    workflowId: backupWorkflowId(config.stack, formatStamp(new Date())),
+    summary: `Backup of ${config.stack} (${options.tier})`,
+    input: {
+      stack: config.stack,
+      // Without it a worker elsewhere is meant; its own name is not ours to guess.
+      ...(config.host === undefined ? {} : { host: config.host.id }),
+      tier: options.tier,
+      ...(options.service === undefined ? {} : { services: options.service }),
+      onBusy: options.refuseIfBusy ? 'refuse' : 'wait',
+    },
+  };
+  return withRuns(context, async (gateway) => {
+    if (options.detach) {
+      await startDetached(context, gateway, run);
+      return 0;
+    }
+    const outcome = await startAndWatch(context, gateway, run);
+    if (outcome.type === 'left') {
+      sayDetached(context, gateway, run.workflowId);
+      return outcome.how === 'detached' ? 0 : 130;
+    }
+    const result = parseResult(backupStackResultSchema, outcome.result, run.workflowId);
+    const exitCode = exitCodeOfStatus(result.status);
+    context.emit({
+      type: 'result',
+      command: 'backup',
+      exitCode,
+      workflowId: run.workflowId,
+      result,
+    });
+    const columns = context.host.out.columns();
+    for (const line of renderBackupResult(result, columns, context.style)) context.say(line);
+    return exitCode;
+  });
+}

@@ -1,0 +1,69 @@
+/** `holdfast show`: one backup set with all its artifacts. Needs no Temporal. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { chooseSet } from '../../plan/choose-set.js';
+import { readArtifactDetails } from '../artifact-details.js';
+import type { CommandHost } from '../command-host.js';
+import type { CliContext } from '../context.js';
+import type { ExitCode } from '../exit.js';
+import { checkSetName } from '../options.js';
+import { openStore, rootOption } from '../store.js';
+import { setName, summarizeSet } from '../views/set-rows.js';
+import { lastVerification, renderSet } from '../views/show-view.js';
+
+const optionsSchema = z.object({ root: z.string().optional() });
+
+const EXAMPLES = `
+Examples:
+  holdfast show latest
+  holdfast show 20241212_010000-daily
+  holdfast show latest --json | jq '.artifacts[].path'`;
+
+export function addShowCommand(program: Command, commands: CommandHost): void {
+  program
+    .command('show')
+    .description('show one backup set: artifacts, sizes, checks, problems, how to restore it')
+    .argument('<set>', 'id of the set, with or without its tier, or latest')
+    .addOption(rootOption())
+    .addHelpText('after', EXAMPLES)
+    .action((set: string, options: unknown, command: Command) =>
+      commands.run(command, (context) => show(context, set, optionsSchema.parse(options))),
+    );
+}
+
+async function show(
+  context: CliContext,
+  name: string,
+  options: z.output<typeof optionsSchema>,
+): Promise<ExitCode> {
+  checkSetName(name);
+  const { root, sets } = await openStore(context, options.root);
+  const { set, warnings } = chooseSet(sets, name);
+  const nowMs = Date.now();
+  const artifacts = await Promise.all(
+    set.artifacts.map((artifact) => readArtifactDetails(root, artifact)),
+  );
+  if (context.options.json) {
+    context.printJson({
+      root,
+      ...summarizeSet(set, nowMs),
+      configDigest: set.configDigest,
+      warnings,
+      restoreCommand: `holdfast restore ${setName(set)}`,
+      artifacts: artifacts.map((details) => ({
+        ...details.artifact,
+        manifestState: details.manifestState,
+        manifest: details.manifest ?? null,
+        lastVerification: lastVerification(details) ?? null,
+      })),
+    });
+  } else {
+    for (const warning of warnings) context.warn(warning);
+    const shown = { summary: summarizeSet(set, nowMs), artifacts, root };
+    for (const line of renderSet(shown, context.host.out.columns(), nowMs, context.style)) {
+      context.print(line);
+    }
+  }
+  // Asked about a set that is not whole on disk, a script must not read "fine".
+  return artifacts.every(({ manifestState }) => manifestState === 'ok') ? 0 : 3;
+}

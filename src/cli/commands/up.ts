@@ -1,0 +1,171 @@
+/** `holdfast up`: everything on one machine: Temporal's dev server unless one answers, and the worker. */
+import os from 'node:os';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { Config } from '../../config/schema.js';
+import type { CommandHost } from '../command-host.js';
+import type { CliContext } from '../context.js';
+import type { ExitCode } from '../exit.js';
+import { portOption } from '../options.js';
+import { probeAddress } from '../probe-address.js';
+import type { DevServer } from '../ports.js';
+import { stopOnSignals } from '../service-signals.js';
+import { HoldfastError } from '../../errors.js';
+
+/** Temporal's own defaults, which its command line tool expects. */
+const DEFAULT_PORT = 7233;
+const UI_PORT_OFFSET = 1000;
+
+const optionsSchema = z.object({
+  dbFile: z.string().optional(),
+  port: z.number().optional(),
+  uiPort: z.number().optional(),
+});
+type Options = z.output<typeof optionsSchema>;
+
+const EXAMPLES = `
+Examples:
+  holdfast up                              Temporal, its web UI and the worker, until Ctrl-C
+  holdfast up --port 7300 --ui-port 8300
+  holdfast up --db-file /var/lib/holdfast/temporal.db
+
+A Temporal that already answers is used as it is. The database file holds the
+histories of runs only; losing it loses no backup.`;
+
+export function addUpCommand(program: Command, commands: CommandHost): void {
+  program
+    .command('up')
+    .description('run everything on this machine: Temporal, its web UI, the worker')
+    .option('--db-file <file>', "where Temporal's dev server keeps its state")
+    .addOption(portOption('--port <port>', `port of Temporal (default: ${DEFAULT_PORT})`))
+    .addOption(portOption('--ui-port <port>', 'port of the web UI (default: port + 1000)'))
+    .addHelpText('after', EXAMPLES)
+    .action((options: unknown, command: Command) =>
+      commands.run(command, (context) => up(context, optionsSchema.parse(options))),
+    );
+}
+
+async function up(context: CliContext, options: Options): Promise<ExitCode> {
+  const config = await context.loadConfig();
+  if (options.port !== undefined) {
+    context.host.env['TEMPORAL_ADDRESS'] = `127.0.0.1:${options.port}`;
+  }
+  const address = await context.ports.temporalAddress();
+  const stop = stopOnSignals(context, 'stopping: the worker first, then Temporal');
+  let server: DevServer | undefined;
+  try {
+    server = await startUnlessAnswering(context, options, address);
+    announce(context, config, server, address);
+    await serve(context, config, server, stop.signal);
+    return 0;
+  } finally {
+    await server?.stop();
+    stop.dispose();
+  }
+}
+
+async function startUnlessAnswering(
+  context: CliContext,
+  options: Options,
+  address: string,
+): Promise<DevServer | undefined> {
+  if (await probeAddress(address)) return undefined;
+  const { host, port } = splitAddress(address);
+  if (!['127.0.0.1', 'localhost', '::1'].includes(host)) {
+    throw new HoldfastError('TEMPORAL_UNREACHABLE', `no Temporal server answers at ${address}`, {
+      hint: 'start it there, or unset TEMPORAL_ADDRESS to have one started here',
+      facts: { address },
+    });
+  }
+  const dbFile = path.resolve(options.dbFile ?? defaultDbFile(context));
+  context.say(`starting Temporal, its state is in ${dbFile}`);
+  const server = await context.ports.startDevServer({
+    dbFile,
+    port,
+    uiPort: options.uiPort ?? port + UI_PORT_OFFSET,
+  });
+  context.host.env['TEMPORAL_ADDRESS'] = server.address;
+  return server;
+}
+
+/** Runs the worker until the signal fires, or until the server ends by itself. */
+async function serve(
+  context: CliContext,
+  config: Config,
+  server: DevServer | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const lost = new AbortController();
+  const working = context.ports.runWorker(config, {
+    signal: AbortSignal.any([signal, lost.signal]),
+    onReady: () => {
+      context.emit({ type: 'ready', stack: config.stack, host: config.hostId });
+      context.say('the worker is ready; Ctrl-C stops everything');
+    },
+  });
+  if (server === undefined) return working;
+  const serverEnded = server.done.then(
+    () => undefined,
+    (error: unknown) => {
+      lost.abort();
+      throw error;
+    },
+  );
+  // The server only ends by itself in an accident; after an orderly stop the worker ends first.
+  await Promise.race([working, serverEnded.then(() => working)]);
+}
+
+function announce(
+  context: CliContext,
+  config: Config,
+  server: DevServer | undefined,
+  address: string,
+): void {
+  const { style } = context;
+  const temporal = server?.address ?? address;
+  const sources = Object.values(config.services).flatMap(({ sources: all }) => Object.keys(all));
+  context.emit({
+    type: 'up',
+    temporal,
+    startedHere: server !== undefined,
+    uiUrl: server?.uiUrl ?? null,
+    stack: config.stack,
+    host: config.hostId,
+    root: config.backups.root,
+  });
+  const label = (text: string): string => style.paint('dim', text.padEnd(10));
+  context.say(
+    `${label('Temporal')}${temporal}${server === undefined ? ' (was running already)' : ''}`,
+  );
+  if (server !== undefined) context.say(`${label('Web UI')}${server.uiUrl}`);
+  context.say(
+    `${label('Stack')}${config.stack} on ${config.hostId}: ` +
+      `${Object.keys(config.services).length} services, ${sources.length} sources, ` +
+      `backups in ${config.backups.root}`,
+  );
+  if (temporal !== `127.0.0.1:${DEFAULT_PORT}`) {
+    context.say(`${label('Use it')}export TEMPORAL_ADDRESS=${temporal}`);
+  }
+}
+
+/** systemd's state directory, else XDG's: one server serves all stacks of a user. */
+function defaultDbFile({ host: { env } }: CliContext): string {
+  const systemd = env['STATE_DIRECTORY']?.split(':')[0];
+  if (systemd !== undefined && systemd !== '') return path.join(systemd, 'temporal.db');
+  const xdg = env['XDG_STATE_HOME'];
+  const state =
+    xdg !== undefined && path.isAbsolute(xdg) ? xdg : path.join(os.homedir(), '.local', 'state');
+  return path.join(state, 'holdfast', 'temporal.db');
+}
+
+function splitAddress(address: string): { readonly host: string; readonly port: number } {
+  const at = address.lastIndexOf(':');
+  const port = Number(address.slice(at + 1));
+  if (at === -1 || !Number.isInteger(port)) {
+    throw new HoldfastError('USAGE', `"${address}" is not an address of Temporal`, {
+      hint: 'TEMPORAL_ADDRESS is host:port',
+    });
+  }
+  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port };
+}

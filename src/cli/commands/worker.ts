@@ -1,0 +1,40 @@
+/** `holdfast worker`: does the work of this host for a Temporal that runs elsewhere. */
+import type { Command } from 'commander';
+import type { CommandHost } from '../command-host.js';
+import type { CliContext } from '../context.js';
+import type { ExitCode } from '../exit.js';
+import { stopOnSignals } from '../service-signals.js';
+
+const EXAMPLES = `
+Examples:
+  holdfast worker
+  TEMPORAL_ADDRESS=temporal:7233 holdfast worker --config /etc/holdfast/config.yaml
+
+SIGTERM and Ctrl-C end it: running activities get time to finish, then are
+cancelled and taken up again by the next worker. A second signal ends it at once.`;
+
+export function addWorkerCommand(program: Command, commands: CommandHost): void {
+  program
+    .command('worker')
+    .description('run the worker of this host, with a Temporal that runs elsewhere')
+    .addHelpText('after', EXAMPLES)
+    .action((_options: unknown, command: Command) => commands.run(command, worker));
+}
+
+async function worker(context: CliContext): Promise<ExitCode> {
+  const config = await context.loadConfig();
+  const address = await context.ports.temporalAddress();
+  const stop = stopOnSignals(context, 'stopping: running activities get time to finish');
+  try {
+    await context.ports.runWorker(config, {
+      signal: stop.signal,
+      onReady: () => {
+        context.emit({ type: 'ready', stack: config.stack, host: config.hostId, address });
+        context.say(`worker of ${config.stack} on ${config.hostId} is ready, Temporal ${address}`);
+      },
+    });
+    return 0;
+  } finally {
+    stop.dispose();
+  }
+}

@@ -1,0 +1,44 @@
+/** Options that several commands share. */
+import { InvalidArgumentError, Option } from 'commander';
+import type { Config } from '../config/schema.js';
+import { HoldfastError } from '../errors.js';
+import { requireKnown } from '../plan/order.js';
+
+/** `--service a --service b,c` → `['a', 'b', 'c']`. */
+export function serviceOption(): Option {
+  return new Option(
+    '-s, --service <names>',
+    'only these services (repeat it, or a comma list)',
+  ).argParser((value: string, previous: readonly string[] | undefined) => {
+    const names = value
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== '');
+    if (names.length === 0) throw new InvalidArgumentError('Name at least one service.');
+    return [...new Set([...(previous ?? []), ...names])];
+  });
+}
+
+export function portOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string) => {
+    const port = Number(value);
+    if (!/^\d+$/.test(value) || port < 1 || port > 65_535) {
+      throw new InvalidArgumentError('A port is a number from 1 to 65535.');
+    }
+    return port;
+  });
+}
+
+/** @throws HoldfastError UNKNOWN_SERVICE naming what there is */
+export function checkServices(config: Config, services: readonly string[] | undefined): void {
+  requireKnown(Object.keys(config.services), services ?? []);
+}
+
+/** A set as the command line takes it. @throws HoldfastError USAGE */
+export function checkSetName(name: string): string {
+  if (/^(latest|\d{8}_\d{6}(-(daily|weekly|monthly|manual))?)$/.test(name)) return name;
+  throw new HoldfastError('USAGE', `"${name}" is not a set`, {
+    hint: 'give an id such as 20241212_010000, with its tier such as 20241212_010000-daily, or latest; `holdfast list` shows them',
+    facts: { set: name },
+  });
+}

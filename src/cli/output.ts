@@ -1,0 +1,39 @@
+/** Where a command writes: standard output or error, and what the receiver can show. */
+import type { WriteStream } from 'node:tty';
+
+export interface Output {
+  write(text: string): void;
+  readonly isTerminal: boolean;
+  /** Characters in a line now; 80 where there is no terminal to ask. */
+  columns(): number;
+  rows(): number;
+  /** The stream itself, for a line editor. */
+  readonly stream: NodeJS.WritableStream;
+}
+
+const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
+
+/** Wraps a stream of the process. A reader that went away (`holdfast list | head`) is no error. */
+export function streamOutput(
+  stream: WriteStream | (NodeJS.WritableStream & { readonly isTTY?: boolean }),
+): Output {
+  let gone = false;
+  stream.on('error', () => {
+    gone = true;
+  });
+  return {
+    write: (text) => {
+      if (!gone) stream.write(text);
+    },
+    stream,
+    isTerminal: stream.isTTY === true,
+    columns: () => sizeOf(stream, 'columns') ?? DEFAULT_COLUMNS,
+    rows: () => sizeOf(stream, 'rows') ?? DEFAULT_ROWS,
+  };
+}
+
+function sizeOf(stream: object, side: 'columns' | 'rows'): number | undefined {
+  const value: unknown = Reflect.get(stream, side);
+  return typeof value === 'number' && value > 0 ? value : undefined;
+}

@@ -1,0 +1,82 @@
+/**
+ * What the commands need of the rest of the program, as interfaces: a command that reads the disk
+ * must not load Temporal's native library, and tests bring their own runs.
+ */
+import type { Config } from '../config/schema.js';
+import type { BackupStackInput, RestoreStackInput } from '../plan/inputs.js';
+import type { SetFile } from '../store/manifest.js';
+import type { RunSnapshot } from '../temporal/run-status.js';
+
+export type { ActivitySnapshot, RunSnapshot, RunState } from '../temporal/run-status.js';
+
+interface Start {
+  readonly workflowId: string;
+  /** One line for Temporal's UI. */
+  readonly summary: string;
+}
+export interface StartBackup extends Start {
+  readonly type: 'backupStack';
+  readonly input: BackupStackInput;
+}
+export interface StartRestore extends Start {
+  readonly type: 'restoreStack';
+  readonly input: RestoreStackInput;
+}
+
+/** The runs on one Temporal server. Failed runs reject with the run's own HoldfastError. */
+export interface RunGateway {
+  readonly address: string;
+  readonly namespace: string;
+  start(run: StartBackup | StartRestore): Promise<void>;
+  snapshot(workflowId: string): Promise<RunSnapshot>;
+  /** Waits for the end. */
+  result(workflowId: string): Promise<unknown>;
+  cancel(workflowId: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Catalogue {
+  readonly sets: readonly SetFile[];
+  /** Set files that can't be read, one sentence each. */
+  readonly unreadable: readonly string[];
+}
+
+/** Something the configuration names that the host does not have. */
+export interface HostFinding {
+  readonly service: string;
+  readonly source: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+export interface DevServer {
+  readonly address: string;
+  readonly uiUrl: string;
+  /** Settles when the server has ended; rejects when it ended by itself. */
+  readonly done: Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface Ports {
+  /** @throws HoldfastError CONFIG_NOT_FOUND */
+  findConfigFile(explicit: string | undefined): Promise<string>;
+  /** @throws HoldfastError CONFIG_INVALID with all problems */
+  loadConfig(file: string): Promise<Config>;
+  configJsonSchema(): Promise<unknown>;
+  readCatalogue(root: string): Promise<Catalogue>;
+  /** What the sources of the configuration lack on this host; empty when all are there. */
+  hostProbe?(config: Config, signal: AbortSignal): Promise<readonly HostFinding[]>;
+  /** @throws HoldfastError TEMPORAL_UNREACHABLE */
+  connectRuns(): Promise<RunGateway>;
+  /** The address runs and workers connect to, `host:port`. */
+  temporalAddress(): Promise<string>;
+  runWorker(
+    config: Config,
+    options: { readonly signal: AbortSignal; readonly onReady?: () => void },
+  ): Promise<void>;
+  startDevServer(options: {
+    readonly dbFile: string;
+    readonly port?: number;
+    readonly uiPort?: number;
+  }): Promise<DevServer>;
+}

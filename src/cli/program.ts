@@ -1,0 +1,120 @@
+/** The command line: its commands, the options common to all, and the one place errors end up in. */
+import { Command, CommanderError } from 'commander';
+import { HoldfastError } from '../errors.js';
+import { CommandHost } from './command-host.js';
+import { addBackupCommand } from './commands/backup.js';
+import { addConfigCommand } from './commands/config.js';
+import { addListCommand } from './commands/list.js';
+import { addRestoreCommand } from './commands/restore.js';
+import { addShowCommand } from './commands/show.js';
+import { addUpCommand } from './commands/up.js';
+import { addWorkerCommand } from './commands/worker.js';
+import type { CliHost } from './context.js';
+import type { ExitCode } from './exit.js';
+import { reportError } from './report-error.js';
+import { programVersion } from './version.js';
+
+const EXAMPLES = `
+Examples:
+  holdfast config check                    is the configuration right?
+  holdfast up                              run Temporal and the worker on this machine
+  holdfast backup                          back everything up now
+  holdfast list                            what there is
+  holdfast restore --dry-run               what a restore would do
+  holdfast restore                         do it
+
+Exit codes:
+  0 done   1 failed   2 usage or configuration   3 done, but degraded
+  130 interrupted
+
+The configuration is --config, else HOLDFAST_CONFIG, else ./holdfast.yaml, else
+/etc/holdfast/config.yaml. Temporal is found as the temporal command finds it:
+TEMPORAL_ADDRESS and its profile file. HOLDFAST_DEBUG=1 tells where an error
+came from.`;
+
+/** Runs one command line. Never rejects: every error has been told when it settles. */
+export async function runCli(argv: readonly string[], host: CliHost): Promise<ExitCode> {
+  // Errors are told before the options are parsed, too.
+  const json = argv.includes('--json');
+  const color = !argv.includes('--no-color');
+  const commands = new CommandHost(host);
+  const program = buildProgram(commands, host);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return commands.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError && wantedHelp(error)) return 0;
+    return reportError(
+      error instanceof CommanderError
+        ? usageError(
+            error,
+            argv,
+            program.commands.map((command) => command.name()),
+          )
+        : error,
+      host,
+      {
+        json,
+        color,
+      },
+    );
+  }
+}
+
+function buildProgram(commands: CommandHost, host: CliHost): Command {
+  const program = new Command('holdfast')
+    .description(
+      'Durable backup and ordered, reversible restore of Docker, PostgreSQL and ML stacks.',
+    )
+    .version(programVersion(), '-V, --version')
+    .option('-c, --config <file>', 'the configuration file')
+    .option('--json', 'write JSON: one document, or one event a line')
+    .option('-q, --quiet', 'write only what was asked for, and errors')
+    .option('--no-color', 'no colours (also with NO_COLOR set)')
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => host.out.write(text),
+      writeErr: (text) => host.err.write(text),
+      // Told once, by us.
+      outputError: () => undefined,
+      getOutHelpWidth: () => host.out.columns(),
+      getErrHelpWidth: () => host.err.columns(),
+    })
+    .addHelpText('after', EXAMPLES);
+  addUpCommand(program, commands);
+  addWorkerCommand(program, commands);
+  addBackupCommand(program, commands);
+  addRestoreCommand(program, commands);
+  addListCommand(program, commands);
+  addShowCommand(program, commands);
+  addConfigCommand(program, commands);
+  return program;
+}
+
+function wantedHelp(error: CommanderError): boolean {
+  return error.exitCode === 0;
+}
+
+function usageError(
+  error: CommanderError,
+  argv: readonly string[],
+  names: readonly string[],
+): HoldfastError {
+  if (error.code === 'commander.help') {
+    // A group of commands without one of them; its help has been written.
+    return new HoldfastError('USAGE', 'a command is missing', {
+      hint: 'the help above lists them',
+    });
+  }
+  // "error: unknown option '--x'\n(Did you mean --y?)"
+  const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
+  const suggestion = rest.join(' ').replace(/^\((.*)\)$/, '$1');
+  const command = argv.find((word) => names.includes(word)) ?? '';
+  const help = `\`holdfast ${command === '' ? '' : `${command} `}--help\` shows what there is`;
+  return new HoldfastError('USAGE', first, {
+    hint: suggestion === '' ? help : `${suggestion} ${help}`,
+    facts: { commanderCode: error.code },
+  });
+}

@@ -1,0 +1,75 @@
+/** What the workflows answer, parsed at the CLI's door: a worker of another version may run them. */
+import { z } from 'zod';
+import { HoldfastError } from '../errors.js';
+import type { BackupStackResult } from '../plan/inputs.js';
+import type { RestoreStackResult } from '../plan/restore-types.js';
+import { problemSchema, setArtifactSchema, tierSchema } from '../store/manifest.js';
+
+const kind = z.enum(['files', 'volume', 'postgres']);
+
+export const backupStackResultSchema = z.object({
+  setId: z.string(),
+  tier: tierSchema,
+  status: z.enum(['success', 'degraded', 'failed']),
+  problems: z.array(problemSchema),
+  artifacts: z.array(setArtifactSchema),
+  contentBytes: z.number(),
+  storedBytes: z.number(),
+  durationMs: z.number(),
+  pruned: z.array(z.string()),
+}) satisfies z.ZodType<BackupStackResult>;
+
+const restorePlanSchema = z.object({
+  setId: z.string(),
+  setTier: z.string(),
+  stopOrder: z.array(z.string()),
+  stages: z.array(
+    z.array(
+      z.object({
+        service: z.string(),
+        sources: z.array(
+          z.object({ source: z.string(), kind, artifact: setArtifactSchema, replaces: z.string() }),
+        ),
+        hasContainers: z.boolean(),
+      }),
+    ),
+  ),
+  contentBytes: z.number(),
+  warnings: z.array(z.string()),
+});
+
+export const restoreStackResultSchema = z.object({
+  restoreId: z.string(),
+  setId: z.string(),
+  dryRun: z.boolean(),
+  plan: restorePlanSchema,
+  services: z.array(
+    z.object({
+      service: z.string(),
+      sources: z.array(
+        z.object({
+          source: z.string(),
+          kind,
+          contentBytes: z.number(),
+          durationMs: z.number(),
+          aside: z.string().optional(),
+          verified: z.string(),
+        }),
+      ),
+      startedContainers: z.array(z.string()),
+      healthyAfterMs: z.number().optional(),
+    }),
+  ),
+  durationMs: z.number(),
+  warnings: z.array(z.string()),
+}) satisfies z.ZodType<RestoreStackResult>;
+
+/** @throws HoldfastError INTERNAL when the run answered something this program does not know */
+export function parseResult<T>(schema: z.ZodType<T>, value: unknown, workflowId: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new HoldfastError('INTERNAL', `the answer of ${workflowId} is not understood`, {
+    hint: 'do the worker and this command have the same version of Holdfast?',
+    facts: { workflowId, problems: parsed.error.issues.slice(0, 5).map(({ message }) => message) },
+  });
+}

@@ -1,0 +1,44 @@
+/** The sets on disk, from the configuration's root or from a directory that was named. */
+import path from 'node:path';
+import { Option } from 'commander';
+import { HoldfastError } from '../errors.js';
+import { pathExists } from '../system/durable.js';
+import type { CliContext } from './context.js';
+import type { Catalogue } from './ports.js';
+import { oneLine, truncate } from './render/text.js';
+
+export interface OpenStore extends Catalogue {
+  readonly root: string;
+}
+
+export function rootOption(): Option {
+  return new Option(
+    '--root <directory>',
+    'the directory of the backups, instead of the configured',
+  );
+}
+
+/**
+ * Reads the catalogue and warns of set files that can't be read.
+ * @throws HoldfastError SET_NOT_FOUND when the directory is not there
+ */
+export async function openStore(
+  context: CliContext,
+  explicitRoot: string | undefined,
+): Promise<OpenStore> {
+  const root =
+    explicitRoot === undefined
+      ? (await context.loadConfig()).backups.root
+      : path.resolve(explicitRoot);
+  if (!(await pathExists(root))) {
+    throw new HoldfastError('SET_NOT_FOUND', `there is no directory ${root}`, {
+      hint: 'is its disk mounted? the first backup makes the directory',
+      facts: { root },
+    });
+  }
+  const { sets, unreadable } = await context.ports.readCatalogue(root);
+  if (!context.options.json) {
+    for (const sentence of unreadable) context.warn(truncate(oneLine(sentence), 300));
+  }
+  return { root, sets, unreadable };
+}

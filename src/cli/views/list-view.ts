@@ -1,0 +1,55 @@
+/** `holdfast list` for people. Pure. */
+import { formatBytes } from '../../plan/words.js';
+import type { Style } from '../render/style.js';
+import { renderTable, type Column } from '../render/table.js';
+import { formatAge } from '../render/words.js';
+import type { SetSummary } from './set-rows.js';
+
+/** Room the names of the services need to say more than their number does. */
+const LEAST_NAMES_WIDTH = 12;
+const OTHER_COLUMNS_WIDTH = 72;
+
+/** Newest first, as given. */
+export function renderList(
+  sets: readonly SetSummary[],
+  columns: number,
+  style: Style,
+): readonly string[] {
+  const names = columns - OTHER_COLUMNS_WIDTH >= LEAST_NAMES_WIDTH;
+  const table: Column<SetSummary>[] = [
+    { title: 'SET', cell: ({ id }) => id },
+    { title: 'TIER', cell: ({ tier }) => tier },
+    { title: 'STATUS', cell: ({ status }) => style.status(status) },
+    { title: 'AGE', cell: ({ ageMs }) => formatAge(ageMs), align: 'right' },
+    {
+      title: 'SERVICES',
+      cell: (set) => (names ? serviceNames(set) : serviceCount(set)),
+      shrinks: true,
+    },
+    { title: 'CONTENT', cell: ({ contentBytes }) => formatBytes(contentBytes), align: 'right' },
+    { title: 'STORED', cell: ({ storedBytes }) => formatBytes(storedBytes), align: 'right' },
+    {
+      title: 'PROBLEMS',
+      cell: ({ status, problems }) =>
+        problems.length === 0 ? '0' : style.status(status, String(problems.length)),
+      align: 'right',
+    },
+  ];
+  return renderTable(table, sets, {
+    columns,
+    ellipsis: style.ellipsis,
+    header: (text) => style.paint('bold', text),
+  });
+}
+
+function serviceNames({ scope, services }: SetSummary): string {
+  const names = services.join(', ');
+  if (scope === 'all') return `all: ${names}`;
+  // Asked for, but nothing of it was saved.
+  const missing = scope.filter((name) => !services.includes(name));
+  return [names, ...missing.map((name) => `(${name})`)].filter((part) => part !== '').join(', ');
+}
+
+function serviceCount({ scope, services }: SetSummary): string {
+  return scope === 'all' ? `all (${services.length})` : `${services.length} of ${scope.length}`;
+}

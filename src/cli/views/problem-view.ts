@@ -1,0 +1,20 @@
+/** One problem of a run, wrapped to the terminal. Pure. */
+import type { Problem, SetFile } from '../../store/manifest.js';
+import type { Style } from '../render/style.js';
+import { oneLine, wrap } from '../render/text.js';
+
+export function renderProblem(
+  { service, source, code, message }: Problem,
+  status: SetFile['status'],
+  columns: number,
+  style: Style,
+): string[] {
+  const [first = '', ...rest] = wrap(
+    `${service}/${source}: ${oneLine(message)} (${code})`,
+    columns - 4,
+  );
+  return [
+    `  ${style.status(status, first)}`,
+    ...rest.map((line) => `    ${style.status(status, line)}`),
+  ];
+}

@@ -1,0 +1,49 @@
+/** How a finished run is told to people. Pure. */
+import { formatBytes, formatDuration } from '../../plan/words.js';
+import type { BackupStackResult } from '../../plan/inputs.js';
+import type { RestoreStackResult } from '../../plan/restore-types.js';
+import type { Style } from '../render/style.js';
+import { count, oneLine } from '../render/text.js';
+import { renderProblem } from './problem-view.js';
+import { setName } from './set-rows.js';
+
+export function renderBackupResult(
+  result: BackupStackResult,
+  columns: number,
+  style: Style,
+): readonly string[] {
+  const name = setName({ id: result.setId, tier: result.tier });
+  return [
+    `${style.status(result.status, `backup ${result.status}`)}  set ${name}, ` +
+      `${count(result.artifacts.length, 'artifact')}, ${formatBytes(result.contentBytes)} of data, ` +
+      `${formatBytes(result.storedBytes)} stored, ${formatDuration(result.durationMs)}`,
+    ...result.problems.flatMap((problem) => renderProblem(problem, result.status, columns, style)),
+    ...(result.pruned.length === 0
+      ? []
+      : [`removed by retention: ${result.pruned.map(oneLine).join(', ')}`]),
+    style.paint('dim', `holdfast show ${name}`),
+  ];
+}
+
+export function renderRestoreResult(result: RestoreStackResult, style: Style): readonly string[] {
+  const restoredBytes = result.services
+    .flatMap(({ sources }) => sources)
+    .reduce((sum, { contentBytes }) => sum + contentBytes, 0);
+  return [
+    `${style.status('success', 'restore done')}  set ${result.setId}, ` +
+      `${count(result.services.length, 'service')}, ${formatBytes(restoredBytes)}, ` +
+      formatDuration(result.durationMs),
+    ...result.services.flatMap((service) => [
+      `  ${service.service}${healthOf(service.healthyAfterMs)}`,
+      ...service.sources.flatMap(({ source, contentBytes, verified, aside }) => [
+        `    ${source}  ${formatBytes(contentBytes)}, ${oneLine(verified)}`,
+        ...(aside === undefined ? [] : [style.paint('dim', `      before: ${oneLine(aside)}`)]),
+      ]),
+    ]),
+    ...result.warnings.map((text) => `${style.paint('yellow', 'warning:')} ${oneLine(text)}`),
+  ];
+}
+
+function healthOf(healthyAfterMs: number | undefined): string {
+  return healthyAfterMs === undefined ? '' : `  healthy after ${formatDuration(healthyAfterMs)}`;
+}

@@ -1,0 +1,58 @@
+/** A backup set summed up, for tables and for `--json`. Pure. */
+import type { SetFile } from '../../store/manifest.js';
+
+export interface SetSummary {
+  readonly id: string;
+  readonly tier: SetFile['tier'];
+  readonly status: SetFile['status'];
+  readonly stack: string;
+  readonly host: string;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly durationMs: number;
+  readonly ageMs: number;
+  /** `all`, or the services the run was asked for. */
+  readonly scope: SetFile['scope'];
+  /** Services that have an artifact in the set. */
+  readonly services: readonly string[];
+  readonly artifactCount: number;
+  readonly entries: number;
+  /** What a restore writes. */
+  readonly contentBytes: number;
+  /** What the set's files add up to; parts shared with other sets count in each. */
+  readonly storedBytes: number;
+  readonly problems: SetFile['problems'];
+  readonly workflowId: string;
+}
+
+export function summarizeSet(set: SetFile, nowMs: number): SetSummary {
+  const finishedMs = Date.parse(set.finishedAt);
+  return {
+    id: set.id,
+    tier: set.tier,
+    status: set.status,
+    stack: set.stack,
+    host: set.host,
+    startedAt: set.startedAt,
+    finishedAt: set.finishedAt,
+    durationMs: finishedMs - Date.parse(set.startedAt),
+    ageMs: nowMs - finishedMs,
+    scope: set.scope,
+    services: [...new Set(set.artifacts.map(({ service }) => service))],
+    artifactCount: set.artifacts.length,
+    entries: sum(set, 'entries'),
+    contentBytes: sum(set, 'contentBytes'),
+    storedBytes: sum(set, 'storedBytes'),
+    problems: set.problems,
+    workflowId: set.workflowId,
+  };
+}
+
+/** `20241212_010000-daily`: how a set is named where it must be unmistakable. */
+export function setName(set: { readonly id: string; readonly tier: string }): string {
+  return `${set.id}-${set.tier}`;
+}
+
+function sum(set: SetFile, field: 'entries' | 'contentBytes' | 'storedBytes'): number {
+  return set.artifacts.reduce((total, artifact) => total + artifact[field], 0);
+}

@@ -1,0 +1,158 @@
+/** `holdfast show` for people. Pure. */
+import { formatBytes, formatDuration } from '../../plan/words.js';
+import type { ArtifactDetails } from '../artifact-details.js';
+import type { Style } from '../render/style.js';
+import { naturalWidth, renderTable, type Column } from '../render/table.js';
+import { count } from '../render/text.js';
+import { formatAge, formatCount, formatTime } from '../render/words.js';
+import { renderProblem } from './problem-view.js';
+import { setName, type SetSummary } from './set-rows.js';
+
+export interface ShownSet {
+  readonly summary: SetSummary;
+  readonly artifacts: readonly ArtifactDetails[];
+  readonly root: string;
+}
+
+/** The whole page: the set, its artifacts, its problems, and how to restore it. */
+export function renderSet(
+  shown: ShownSet,
+  columns: number,
+  nowMs: number,
+  style: Style,
+): readonly string[] {
+  const { summary, artifacts } = shown;
+  return [
+    ...heading(shown, style),
+    '',
+    style.paint('bold', 'Artifacts'),
+    ...(artifacts.length === 0 ? ['  none'] : artifactLines(artifacts, columns, nowMs, style)),
+    ...problemLines(summary, columns, style),
+    '',
+    style.paint('bold', 'Restore it with'),
+    `  holdfast restore ${setName(summary)} --dry-run`,
+    `  holdfast restore ${setName(summary)}`,
+  ];
+}
+
+function heading({ summary, root }: ShownSet, style: Style): string[] {
+  const { status, scope } = summary;
+  const took = formatDuration(summary.durationMs);
+  const lines: readonly (readonly [string, string])[] = [
+    ['status', style.status(status, describeStatus(summary))],
+    ['stack', `${summary.stack} on ${summary.host}`],
+    ['started', `${formatTime(summary.startedAt)}, took ${took}, ${formatAge(summary.ageMs)} ago`],
+    ['services', `${scope === 'all' ? 'all: ' : ''}${summary.services.join(', ')}`],
+    [
+      'content',
+      `${formatBytes(summary.contentBytes)} in ${formatCount(summary.entries)} entries, ` +
+        `${formatBytes(summary.storedBytes)} stored`,
+    ],
+    ['root', root],
+    ['run', summary.workflowId],
+  ];
+  return [
+    style.paint('bold', `Set ${summary.id} (${summary.tier})`),
+    ...lines.map(([name, text]) => `  ${style.paint('dim', name.padEnd(8))}  ${text}`),
+  ];
+}
+
+function describeStatus({ status, problems }: SetSummary): string {
+  switch (status) {
+    case 'success':
+      return 'success';
+    case 'degraded':
+      return `degraded: complete, with ${count(problems.length, 'problem')}`;
+    case 'failed':
+      return `failed: parts are missing, ${count(problems.length, 'problem')}`;
+  }
+}
+
+function artifactLines(
+  artifacts: readonly ArtifactDetails[],
+  columns: number,
+  nowMs: number,
+  style: Style,
+): string[] {
+  const common: Column<ArtifactDetails>[] = [
+    {
+      title: 'ARTIFACT',
+      cell: ({ artifact }) => `${artifact.service}/${artifact.source}`,
+      shrinks: true,
+    },
+    { title: 'KIND', cell: ({ artifact }) => artifact.kind },
+    { title: 'CONTENT', cell: (row) => formatBytes(row.artifact.contentBytes), align: 'right' },
+    { title: 'STORED', cell: (row) => formatBytes(row.artifact.storedBytes), align: 'right' },
+    { title: 'ENTRIES', cell: (row) => formatCount(row.artifact.entries), align: 'right' },
+    { title: 'VERIFIED', cell: (row) => verification(row, nowMs, style) },
+  ];
+  const wide: Column<ArtifactDetails>[] = [
+    ...common,
+    { title: 'STATE', cell: (row) => consistency(row, style) },
+    { title: 'PATH', cell: ({ artifact }) => artifact.path },
+  ];
+  const options = {
+    columns: columns - 2,
+    ellipsis: style.ellipsis,
+    header: (text: string) => style.paint('dim', text),
+  };
+  if (naturalWidth(wide, artifacts) <= options.columns) {
+    return renderTable(wide, artifacts, options).map((line) => `  ${line}`);
+  }
+  const [header = '', ...lines] = renderTable(common, artifacts, options);
+  return [
+    `  ${header}`,
+    ...lines.flatMap((line, index) => [`  ${line}`, ...below(artifacts[index], style)]),
+  ];
+}
+
+/** What found no column. A path is there to be copied, so it is never cut. */
+function below(details: ArtifactDetails | undefined, style: Style): string[] {
+  if (details === undefined) return [];
+  return [
+    `    ${style.paint('dim', details.artifact.path)}`,
+    ...(details.artifact.consistent ? [] : [`    ${consistency(details, style)}`]),
+  ];
+}
+
+function consistency({ artifact, manifest }: ArtifactDetails, style: Style): string {
+  if (artifact.consistent) return 'consistent';
+  const expected = manifest?.consistency.policy === 'expected';
+  return expected ? 'changed while read, as expected' : style.paint('yellow', 'changed while read');
+}
+
+function verification(details: ArtifactDetails, nowMs: number, style: Style): string {
+  switch (details.manifestState) {
+    case 'missing':
+      return style.paint('red', 'missing on disk');
+    case 'changed':
+      return style.paint('red', 'manifest altered');
+    case 'unreadable':
+      return style.paint('red', 'unreadable');
+    case 'ok': {
+      const last = lastVerification(details);
+      if (last === undefined) return style.paint('yellow', 'not yet');
+      const age = formatAge(nowMs - Date.parse(last.at));
+      return last.ok ? `${last.level} ${age} ago` : style.paint('red', `failed ${age} ago`);
+    }
+  }
+}
+
+/** The newest check; a manifest lists them in no promised order. */
+export function lastVerification({
+  manifest,
+}: ArtifactDetails): NonNullable<ArtifactDetails['manifest']>['verification'][number] | undefined {
+  const newestFirst = [...(manifest?.verification ?? [])].sort(
+    (left, right) => Date.parse(right.at) - Date.parse(left.at),
+  );
+  return newestFirst[0];
+}
+
+function problemLines({ problems, status }: SetSummary, columns: number, style: Style): string[] {
+  if (problems.length === 0) return [];
+  return [
+    '',
+    style.paint('bold', 'Problems'),
+    ...problems.flatMap((problem) => renderProblem(problem, status, columns, style)),
+  ];
+}

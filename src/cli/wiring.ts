@@ -1,0 +1,69 @@
+/** The real outside world. Everything heavy is loaded when it is first needed. */
+import { loadConfig, findConfigFile } from '../config/load.js';
+import { HoldfastError } from '../errors.js';
+import { WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
+import type { Ports, RunGateway } from './ports.js';
+
+export const realPorts: Ports = {
+  findConfigFile: (explicit) => findConfigFile(explicit),
+  loadConfig,
+  configJsonSchema: async () => {
+    const { configJsonSchema } = await import('../config/json-schema.js');
+    return configJsonSchema();
+  },
+  readCatalogue: async (root) => {
+    const { readCatalogue } = await import('../store/catalogue.js');
+    const { sets, unreadable } = await readCatalogue(root);
+    return { sets, unreadable };
+  },
+  connectRuns,
+  temporalAddress: async () => {
+    const { temporalEndpoint } = await import('../temporal/connect.js');
+    return temporalEndpoint().address;
+  },
+  runWorker: async (config, options) => {
+    const { runWorker } = await import('../temporal/worker.js');
+    await runWorker(config, options);
+  },
+  startDevServer: async (options) => {
+    const { startDevServer } = await import('../temporal/dev-server.js');
+    return startDevServer(options);
+  },
+};
+
+async function connectRuns(): Promise<RunGateway> {
+  const [{ WorkflowExecutionAlreadyStartedError }, { connectClient }, { runSnapshot, runResult }] =
+    await Promise.all([
+      import('@temporalio/client'),
+      import('../temporal/connect.js'),
+      import('../temporal/run-status.js'),
+    ]);
+  const { client, address, namespace, close } = await connectClient();
+  return {
+    address,
+    namespace,
+    start: async ({ type, workflowId, input, summary }) => {
+      try {
+        await client.workflow.start(type, {
+          workflowId,
+          taskQueue: WORKFLOW_TASK_QUEUE,
+          args: [input],
+          staticSummary: summary,
+        });
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        throw new HoldfastError('PERMIT_HELD', `${workflowId} was already started this second`, {
+          hint: 'try again in a moment',
+          facts: { workflowId },
+          cause: error,
+        });
+      }
+    },
+    snapshot: (workflowId) => runSnapshot(client, workflowId),
+    result: (workflowId) => runResult(client, workflowId),
+    cancel: async (workflowId) => {
+      await client.workflow.getHandle(workflowId).cancel();
+    },
+    close,
+  };
+}

@@ -1,0 +1,95 @@
+/** The file that says what ran before we stopped it: its shape, reading it, forgetting it. */
+import { readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { HoldfastError, systemCodeOf } from '../errors.js';
+import { fsyncPath, readTextIfExists } from '../system/durable.js';
+
+const stopModeSchema = z.enum(['stop', 'pause']);
+export type StopMode = z.output<typeof stopModeSchema>;
+
+const recordedContainerSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  /** It ran (or was paused, or restarting) when we first came across it. */
+  wasRunning: z.boolean(),
+  wasPaused: z.boolean(),
+  restartPolicy: z.string(),
+  mode: stopModeSchema,
+  at: z.iso.datetime(),
+});
+
+const runningRecordSchema = z.object({
+  format: z.literal('holdfast-running'),
+  version: z.literal(1),
+  reason: z.string(),
+  workflowId: z.string(),
+  at: z.iso.datetime(),
+  /** In the order in which they are stopped. */
+  containers: z.array(recordedContainerSchema),
+});
+
+export type RecordedContainer = z.output<typeof recordedContainerSchema>;
+export type RunningRecord = z.output<typeof runningRecordSchema>;
+
+/** The record, or undefined when there is none. @throws HoldfastError INTEGRITY */
+export async function readRecord(file: string): Promise<RunningRecord | undefined> {
+  const text = await readTextIfExists(file);
+  if (text === undefined) return undefined;
+  try {
+    return runningRecordSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new HoldfastError('INTEGRITY', `${file} is not a record of stopped containers`, {
+      facts: { path: file },
+      hint: 'start the containers it names by hand, then move it away',
+      cause: error,
+    });
+  }
+}
+
+/** Forgets what was stopped, because something else has started it. Missing is fine. */
+export async function discardRecord(file: string): Promise<void> {
+  try {
+    await rm(file);
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  await fsyncPath(path.dirname(file));
+}
+
+export interface FoundRecord {
+  readonly file: string;
+  readonly record: RunningRecord;
+}
+
+/**
+ * The records directly in a directory, oldest first; none where there is no directory. A file that
+ * can't be read is handed to `onUnreadable` and left where it is: it must not keep the others down.
+ */
+export async function listRecords(
+  directory: string,
+  onUnreadable: (file: string, error: unknown) => void = () => undefined,
+): Promise<FoundRecord[]> {
+  const records: FoundRecord[] = [];
+  for (const name of await namesIn(directory)) {
+    if (name.startsWith('.') || !name.endsWith('.json')) continue;
+    const file = path.join(directory, name);
+    try {
+      const record = await readRecord(file);
+      if (record !== undefined) records.push({ file, record });
+    } catch (error) {
+      onUnreadable(file, error);
+    }
+  }
+  return records.sort((a, b) => (a.record.at < b.record.at ? -1 : 1));
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}

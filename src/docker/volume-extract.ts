@@ -1,0 +1,75 @@
+/** Unpacking into a volume and emptying one: directly where it can be seen, else in a helper. */
+import { readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { extractTree } from '../archive/extract.js';
+import { HoldfastError } from '../errors.js';
+import type { Work } from '../progress.js';
+import type { ArtifactFile } from '../store/manifest.js';
+import type { Engine } from './engine.js';
+import { helperImage, runHelper } from './helper.js';
+import { startHelperCommand } from './helper-command.js';
+import { VOLUME_ROOT } from './volume-reader.js';
+import { readableMountpoint } from './volumes.js';
+
+export interface VolumeExtract {
+  readonly volume: string;
+  readonly artifactDirectory: string;
+  readonly files: readonly ArtifactFile[];
+}
+
+/** Empties the volume and unpacks the parts into it. Errors as {@link extractTree}. */
+export async function extractIntoVolume(
+  engine: Engine,
+  { volume, artifactDirectory, files }: VolumeExtract,
+  work: Work,
+): Promise<{ entries: number; bytes: number }> {
+  await emptyVolume(engine, volume, work);
+  const mountpoint = await readableMountpoint(engine, volume);
+  if (mountpoint !== undefined) {
+    return extractTree({ artifactDirectory, files, target: mountpoint }, work);
+  }
+  const image = await helperImage(engine);
+  return extractTree(
+    {
+      artifactDirectory,
+      files,
+      target: VOLUME_ROOT,
+      startTar: (args, signal) =>
+        startHelperCommand(engine, {
+          name: `holdfast-unpack-${volume}`,
+          image,
+          argv: ['tar', ...args],
+          mounts: [{ type: 'volume', source: volume, target: VOLUME_ROOT }],
+          workingDirectory: VOLUME_ROOT,
+          env: { LC_ALL: 'C' },
+          openStdin: true,
+          signal,
+        }),
+    },
+    work,
+  );
+}
+
+/** Removes all content of a volume, keeping the volume. @throws HoldfastError RESTORE_FAILED */
+export async function emptyVolume(engine: Engine, volume: string, work: Work): Promise<void> {
+  const mountpoint = await readableMountpoint(engine, volume);
+  if (mountpoint !== undefined) {
+    for (const name of await readdir(mountpoint, { encoding: 'buffer' })) {
+      await rm(Buffer.concat([Buffer.from(`${mountpoint}${path.sep}`), name]), {
+        recursive: true,
+        force: true,
+      });
+    }
+    return;
+  }
+  const { exitCode, stderr } = await runHelper(engine, {
+    name: `holdfast-empty-${volume}`,
+    argv: ['find', VOLUME_ROOT, '-mindepth', '1', '-delete'],
+    mounts: [{ type: 'volume', source: volume, target: VOLUME_ROOT }],
+    signal: work.signal,
+  });
+  if (exitCode === 0) return;
+  throw new HoldfastError('RESTORE_FAILED', `volume ${volume} can't be emptied: ${stderr.trim()}`, {
+    facts: { volume, exitCode },
+  });
+}

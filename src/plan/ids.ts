@@ -1,0 +1,46 @@
+/** Workflow ids, task queues and search attributes, made in one place. */
+
+export const WORKFLOW_TASK_QUEUE = 'holdfast';
+
+export function heavyQueue(hostId: string): string {
+  return `host/${hostId}/heavy`;
+}
+
+export function lightQueue(hostId: string): string {
+  return `host/${hostId}/light`;
+}
+
+export function backupWorkflowId(stack: string, stamp: string): string {
+  return `holdfast/${stack}/backup/${stamp}`;
+}
+
+export function restoreWorkflowId(stack: string, stamp: string): string {
+  return `holdfast/${stack}/restore/${stamp}`;
+}
+
+/** One id per stack: the server's own uniqueness of running ids is the lock. */
+export function permitWorkflowId(stack: string): string {
+  return `holdfast/${stack}/permit`;
+}
+
+/** A child's id hangs below its parent's, so that one prefix finds the whole run. */
+export function serviceWorkflowId(parentId: string, service: string): string {
+  return `${parentId}/${service}`;
+}
+
+/** Keyword attributes the runs carry; the worker registers them at start. */
+export const SEARCH_ATTRIBUTES = {
+  stack: 'HoldfastStack',
+  tier: 'HoldfastTier',
+  set: 'HoldfastSet',
+  status: 'HoldfastStatus',
+} as const;
+
+/** `YYYYMMDD_HHMMSS` in local time, as the guide's `date +%Y%m%d_%H%M%S`. */
+export function formatStamp(date: Date): string {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return (
+    `${date.getFullYear()}${two(date.getMonth() + 1)}${two(date.getDate())}` +
+    `_${two(date.getHours())}${two(date.getMinutes())}${two(date.getSeconds())}`
+  );
+}

@@ -1,0 +1,182 @@
+/** What a restore will do, as data. Pure. */
+import { HoldfastError } from '../errors.js';
+import type { SetArtifact, SetFile } from '../store/manifest.js';
+import { dependentsOf, requireKnown, stagesOf, stopOrder } from './order.js';
+import type { RestorePlan, RestoreServicePlan, RestoreSourceStep } from './restore-types.js';
+import { setName } from './set-order.js';
+import { serviceOrder } from './stack-view.js';
+import type { ServiceView, SourceView, StackView } from './stack-view.js';
+
+/** As much of a set as planning needs. */
+export type RestorableSet = Pick<
+  SetFile,
+  'id' | 'tier' | 'stack' | 'status' | 'problems' | 'artifacts'
+>;
+
+function isWhole(source: SourceView): boolean {
+  return source.include?.length === 1 && source.include[0] === '**';
+}
+
+/**
+ * Wide before narrow: a whole home would otherwise put back what a narrower source has just
+ * restored in it. A server comes last: its configuration must be there when it starts.
+ */
+function rank(source: SourceView): number {
+  switch (source.kind) {
+    case 'files':
+      return isWhole(source) ? 0 : 1;
+    case 'volume':
+      return 2;
+    case 'postgres':
+      return 3;
+  }
+}
+
+/** What a restore of the source puts aside, in words. */
+function replaces(source: SourceView): string {
+  switch (source.kind) {
+    case 'files': {
+      const { include = [], exclude = [] } = source;
+      const what = isWhole(source)
+        ? `everything in ${source.target}`
+        : `in ${source.target}: ${include.join(', ')}`;
+      return exclude.length === 0 ? what : `${what}, without ${exclude.join(', ')}`;
+    }
+    case 'volume':
+      return `the volume ${source.target}`;
+    case 'postgres':
+      return `all data of the server in ${source.target}`;
+  }
+}
+
+/** Sources with their artifacts, in the order they are restored in. */
+function steps(service: ServiceView, artifacts: readonly SetArtifact[]): RestoreSourceStep[] {
+  return [...service.sources]
+    .sort((left, right) => rank(left) - rank(right))
+    .flatMap((source) => {
+      const artifact = artifacts.find(
+        (each) => each.source === source.source && each.kind === source.kind,
+      );
+      if (artifact === undefined) return [];
+      return [{ source: source.source, kind: source.kind, artifact, replaces: replaces(source) }];
+    });
+}
+
+function requireInSet(set: RestorableSet, missing: readonly string[], held: readonly string[]) {
+  if (missing.length === 0) return;
+  const hint =
+    held.length === 0
+      ? 'Choose another set.'
+      : `Choose another set, or of this one: ${held.join(', ')}.`;
+  throw new HoldfastError(
+    'SET_NOT_FOUND',
+    `the set ${setName(set)} holds nothing of ${missing.join(', ')}`,
+    { hint, facts: { set: setName(set), missing, held } },
+  );
+}
+
+/** What a person should know before agreeing to restore from this set. */
+function setWarnings(stack: StackView, set: RestorableSet): string[] {
+  const warnings: string[] = [];
+  if (set.stack !== stack.stack) {
+    warnings.push(`the set is of the stack ${set.stack}, this is ${stack.stack}`);
+  }
+  if (set.status !== 'success') {
+    const named = set.problems.map((each) => `${each.service}/${each.source}: ${each.message}`);
+    const problems = named.length === 0 ? 'no problems are named' : named.join('; ');
+    warnings.push(`the set ${setName(set)} is ${set.status}: ${problems}`);
+  }
+  return warnings;
+}
+
+/** What of one chosen service the set does not hold, does not fit, or holds in doubt. */
+function serviceWarnings(service: ServiceView, artifacts: readonly SetArtifact[]): string[] {
+  const warnings: string[] = [];
+  for (const source of service.sources) {
+    const what = `${service.name}/${source.source}`;
+    const found = artifacts.find((each) => each.source === source.source);
+    if (found === undefined) {
+      warnings.push(`${what} is not in the set and stays as it is`);
+    } else if (found.kind !== source.kind) {
+      warnings.push(`${what} is ${found.kind} in the set, ${source.kind} now, and stays as it is`);
+    } else if (!found.consistent) {
+      const expected = source.changesExpected ? ' (expected by the configuration)' : '';
+      warnings.push(`${what} changed while it was backed up${expected}`);
+    }
+  }
+  for (const artifact of artifacts) {
+    if (service.sources.some((source) => source.source === artifact.source)) continue;
+    warnings.push(
+      `${service.name}/${artifact.source} is in the set, but no longer in the configuration; it is not restored`,
+    );
+  }
+  return warnings;
+}
+
+/**
+ * Plans a restore from `set`: of all services it holds, or of `input.services`. Whatever comes
+ * after a restored service and has containers is stopped first and started again in its stage
+ * (with no sources), since it must not see its dependency's state change beneath it.
+ *
+ * `stopOrder` holds all services of the plan that have containers, the restored ones, too: the
+ * exact reverse of the order in which the stages start them.
+ *
+ * @throws UNKNOWN_SERVICE naming all unknown; SET_NOT_FOUND when the set holds nothing of a service.
+ */
+export function planRestore(
+  stack: StackView,
+  set: RestorableSet,
+  input: { readonly services?: readonly string[] },
+): RestorePlan {
+  const order = serviceOrder(stack);
+  const byName = new Map(stack.services.map((service) => [service.name, service]));
+  requireKnown([...byName.keys()], input.services ?? []);
+  const artifactsOf = (name: string): SetArtifact[] =>
+    set.artifacts.filter((artifact) => artifact.service === name);
+  const stepsOf = (name: string): RestoreSourceStep[] => {
+    const service = byName.get(name);
+    return service === undefined ? [] : steps(service, artifactsOf(name));
+  };
+  const held = [...byName.keys()].filter((name) => stepsOf(name).length > 0);
+  const chosen = input.services === undefined ? held : [...new Set(input.services)];
+  requireInSet(
+    set,
+    chosen.length === 0 ? [stack.stack] : chosen.filter((name) => !held.includes(name)),
+    held,
+  );
+  const runs = (name: string): boolean => byName.get(name)?.hasContainers ?? false;
+  const involved = [...chosen, ...dependentsOf(order, chosen).filter(runs)];
+  const stages = stagesOf(order, involved).map((stage) =>
+    stage.map((name): RestoreServicePlan => ({
+      service: name,
+      sources: chosen.includes(name) ? stepsOf(name) : [],
+      hasContainers: runs(name),
+    })),
+  );
+  const warnings = setWarnings(stack, set);
+  if (input.services === undefined) {
+    for (const service of stack.services) {
+      if (service.sources.length === 0 || held.includes(service.name)) continue;
+      warnings.push(`${service.name} is not in the set and stays as it is`);
+    }
+    const strange = set.artifacts.map((each) => each.service).filter((name) => !byName.has(name));
+    for (const name of new Set(strange)) {
+      warnings.push(`${name} is in the set, but not in the configuration; it is not restored`);
+    }
+  }
+  for (const name of chosen) {
+    const service = byName.get(name);
+    if (service !== undefined) warnings.push(...serviceWarnings(service, artifactsOf(name)));
+  }
+  return {
+    setId: set.id,
+    setTier: set.tier,
+    stopOrder: stopOrder(order, involved.filter(runs)),
+    stages,
+    contentBytes: stages
+      .flat()
+      .flatMap((service) => service.sources)
+      .reduce((sum, source) => sum + source.artifact.contentBytes, 0),
+    warnings,
+  };
+}

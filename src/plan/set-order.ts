@@ -1,0 +1,32 @@
+/** Sets by age. Pure. */
+import type { SetFile } from '../store/manifest.js';
+
+/** `20241212_010000-daily`: the set file's name without its ending. */
+export function setName(set: Pick<SetFile, 'id' | 'tier'>): string {
+  return `${set.id}-${set.tier}`;
+}
+
+const STATUS_ORDER = { success: 0, degraded: 1, failed: 2 } as const;
+/** Among sets of one moment: they share their content, the daily one is the one that read it. */
+const TIER_ORDER = { daily: 0, weekly: 1, monthly: 2, manual: 3 } as const;
+
+/**
+ * Newest first, of one moment the best first. Ids are local times, which go back in autumn: what
+ * is newer is told by the start time. Sets of one id are one moment, whenever each was written.
+ */
+export function newestFirst(sets: readonly SetFile[]): SetFile[] {
+  const moments = new Map<string, number>();
+  for (const { id, startedAt } of sets) {
+    moments.set(id, Math.max(moments.get(id) ?? 0, Date.parse(startedAt)));
+  }
+  const momentOf = (id: string): number => moments.get(id) ?? 0;
+  return [...sets].sort((left, right) => {
+    if (left.id !== right.id) {
+      return momentOf(right.id) - momentOf(left.id) || (left.id < right.id ? 1 : -1);
+    }
+    return (
+      STATUS_ORDER[left.status] - STATUS_ORDER[right.status] ||
+      TIER_ORDER[left.tier] - TIER_ORDER[right.tier]
+    );
+  });
+}

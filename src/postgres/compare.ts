@@ -1,0 +1,176 @@
+/** A restored cluster against what the manifest of its dump promises. Pure. */
+import type { DatabaseInfo, PostgresInfo } from '../store/manifest.js';
+import type { ClusterState, DatabaseState } from './inspect.js';
+
+export type MismatchKind =
+  | 'role-missing'
+  | 'role-unexpected'
+  | 'tablespace-missing'
+  | 'database-missing'
+  | 'database-unexpected'
+  | 'database-owner'
+  | 'database-encoding'
+  | 'database-locale'
+  | 'table-missing'
+  | 'table-unexpected'
+  | 'row-count'
+  | 'large-objects'
+  | 'extension-missing'
+  | 'extension-version';
+
+export interface Mismatch {
+  readonly kind: MismatchKind;
+  /** error: the restore is not what was backed up · warning: worth a look, nothing is lost */
+  readonly severity: 'error' | 'warning';
+  readonly database?: string;
+  /** The table, extension, role … that differs, as a person would write it. */
+  readonly subject: string;
+  readonly expected: string | number | null;
+  readonly actual: string | number | null;
+}
+
+/**
+ * Compares by name: roles, tablespaces, databases with owner, encoding and locale, tables with exact
+ * row counts, large objects, extensions. Of the actual cluster, what the dump can't account for is
+ * reported too, except the bootstrap role, template0 and databases without content, which every
+ * fresh cluster has.
+ * @param actual From inspectCluster with rows counted.
+ */
+export function compareWithManifest(
+  expected: Omit<PostgresInfo, 'container' | 'image' | 'data'>,
+  actual: ClusterState,
+): Mismatch[] {
+  return [
+    ...compareRoles(expected, actual),
+    ...expected.tablespaces
+      .filter((name) => !actual.tablespaces.some((tablespace) => tablespace.name === name))
+      .map((name) => missing('tablespace-missing', name)),
+    ...compareDatabases(expected, actual),
+  ];
+}
+
+/** One sentence for one mismatch. */
+export function describeMismatch(mismatch: Mismatch): string {
+  const { database, subject, expected, actual } = mismatch;
+  const where = database === undefined ? '' : `${database}: `;
+  const what = mismatch.kind.replace('-', ' ');
+  return `${where}${subject}: ${what}: expected ${expected ?? 'none'}, found ${actual ?? 'none'}`;
+}
+
+function compareRoles(expected: Pick<PostgresInfo, 'roles'>, actual: ClusterState): Mismatch[] {
+  return [
+    ...expected.roles
+      .filter((role) => !actual.roles.includes(role))
+      .map((role) => missing('role-missing', role)),
+    ...actual.roles
+      .filter((role) => !expected.roles.includes(role) && role !== actual.server.bootstrapRole)
+      .map((role) => unexpected('role-unexpected', role)),
+  ];
+}
+
+function compareDatabases(
+  expected: Pick<PostgresInfo, 'databases'>,
+  actual: ClusterState,
+): Mismatch[] {
+  const mismatches: Mismatch[] = [];
+  for (const wanted of expected.databases) {
+    const found = actual.databases.find(({ name }) => name === wanted.name);
+    if (found === undefined) mismatches.push(missing('database-missing', wanted.name));
+    else mismatches.push(...compareDatabase(wanted, found));
+  }
+  for (const found of actual.databases) {
+    const wanted = expected.databases.some(({ name }) => name === found.name);
+    const hasContent = found.tables.length > 0 || found.largeObjects > 0;
+    if (!wanted && hasContent) mismatches.push(unexpected('database-unexpected', found.name));
+  }
+  return mismatches;
+}
+
+function compareDatabase(wanted: DatabaseInfo, found: DatabaseState): Mismatch[] {
+  const database = wanted.name;
+  const mismatches: Mismatch[] = [];
+  const differ = (
+    kind: MismatchKind,
+    subject: string,
+    expected: string | number,
+    actual: string | number,
+    severity: Mismatch['severity'] = 'error',
+  ): void => {
+    if (expected !== actual) {
+      mismatches.push({ kind, severity, database, subject, expected, actual });
+    }
+  };
+  differ('database-owner', database, wanted.owner, found.owner);
+  differ('database-encoding', database, wanted.encoding, found.encoding);
+  differ('database-locale', 'collate', locale(wanted.collate), locale(found.collate));
+  differ('database-locale', 'ctype', locale(wanted.ctype), locale(found.ctype));
+  differ('large-objects', 'large objects', wanted.largeObjects, found.largeObjects);
+
+  const tables = new Map(found.tables.map((table) => [keyOf(table), table]));
+  const wantedKeys = new Set(wanted.tables.map(keyOf));
+  for (const table of wanted.tables) {
+    const subject = `${table.schema}.${table.table}`;
+    const actual = tables.get(keyOf(table));
+    if (actual === undefined) {
+      mismatches.push({
+        kind: 'table-missing',
+        severity: 'error',
+        database,
+        subject,
+        expected: table.rows,
+        actual: null,
+      });
+    } else if (actual.rows !== table.rows) {
+      mismatches.push({
+        kind: 'row-count',
+        severity: 'error',
+        database,
+        subject,
+        expected: table.rows,
+        actual: actual.rows,
+      });
+    }
+  }
+  for (const table of found.tables) {
+    if (table.kind === 'table' && !wantedKeys.has(keyOf(table))) {
+      mismatches.push({
+        kind: 'table-unexpected',
+        severity: 'warning',
+        database,
+        subject: `${table.schema}.${table.table}`,
+        expected: null,
+        actual: table.rows,
+      });
+    }
+  }
+  for (const extension of wanted.extensions) {
+    const actual = found.extensions.find(({ name }) => name === extension.name);
+    if (actual === undefined) {
+      mismatches.push({ ...missing('extension-missing', extension.name), database });
+    } else {
+      // CREATE EXTENSION installs what the image offers: another image, another version.
+      differ('extension-version', extension.name, extension.version, actual.version, 'warning');
+    }
+  }
+  return mismatches;
+}
+
+function missing(kind: MismatchKind, subject: string): Mismatch {
+  return { kind, severity: 'error', subject, expected: subject, actual: null };
+}
+
+function unexpected(kind: MismatchKind, subject: string): Mismatch {
+  return { kind, severity: 'warning', subject, expected: null, actual: subject };
+}
+
+function keyOf({ schema, table }: { readonly schema: string; readonly table: string }): string {
+  return JSON.stringify([schema, table]);
+}
+
+/** `C.UTF-8`, `C.utf8`: the same locale as different systems write it. */
+function locale(name: string): string {
+  return name.replace(
+    /\.(.*)$/,
+    (_all, charset: string) => `.${charset.toLowerCase().replaceAll('-', '')}`,
+  );
+}

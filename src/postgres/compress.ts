@@ -1,0 +1,48 @@
+/** Streams through zstd and back, with the zstd of this host. */
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { HoldfastError } from '../errors.js';
+import { startCommand } from '../system/process.js';
+import { asBuffer } from './bytes.js';
+
+/** A zstd stream of `source`, with its check sum. @param level 1 to 19. */
+export function compressed(source: Readable, level: number, signal: AbortSignal): Readable {
+  return throughChild(source, 'zstd', ['-q', '-c', `-${level}`], signal);
+}
+
+/**
+ * The text of a script, by the end of its name: `.zst`, `.gz` or as it is.
+ * A stream that is damaged or cut short ends in an error.
+ */
+export function decompressed(source: Readable, fileName: string, signal: AbortSignal): Readable {
+  if (fileName.endsWith('.zst')) return throughChild(source, 'zstd', ['-q', '-d', '-c'], signal);
+  if (fileName.endsWith('.gz')) return throughChild(source, 'gzip', ['-q', '-d', '-c'], signal);
+  return source;
+}
+
+function throughChild(
+  source: Readable,
+  command: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Readable {
+  async function* output(): AsyncGenerator<Buffer> {
+    const child = startCommand(command, args, { signal, openStdin: true });
+    if (child.stdin === null) throw new HoldfastError('INTERNAL', `${command} has no input`);
+    const feeding = pipeline(source, child.stdin);
+    feeding.catch(() => undefined); // looked at below; a child that failed tells more
+    let ended = false;
+    try {
+      for await (const chunk of child.stdout) yield asBuffer(chunk);
+      ended = true;
+      await child.done;
+      await feeding;
+    } finally {
+      if (!ended) {
+        child.kill();
+        source.destroy();
+      }
+    }
+  }
+  return Readable.from(output(), { objectMode: false });
+}

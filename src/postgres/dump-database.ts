@@ -1,0 +1,185 @@
+/** One database into one pg_dump archive, with the row counts of the very same snapshot. */
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { HoldfastError } from '../errors.js';
+import type { Work } from '../progress.js';
+import type { ArtifactFile, DatabaseInfo } from '../store/manifest.js';
+import { listArchive, looksLikeArchive } from './archive.js';
+import { LOCK_TABLES, contentSql, parseContent, type DatabaseContent } from './content.js';
+import { runFramed } from './framed.js';
+import type { DatabaseCatalogue } from './inspect.js';
+import { OutputFile } from './output-file.js';
+import { connectTo, dumpEnv, type PostgresExec, type ServerLogin } from './server.js';
+import { PsqlSession } from './session.js';
+import { warningsOf } from './warnings.js';
+
+export interface DatabaseDump {
+  readonly file: ArtifactFile;
+  readonly info: DatabaseInfo;
+  readonly warnings: readonly string[];
+}
+
+export interface DatabaseDumpOptions {
+  readonly directory: string;
+  readonly database: DatabaseCatalogue;
+  readonly applicationName: string;
+  /** zlib's, 0 to 9. */
+  readonly compressionLevel: number;
+  readonly lockWaitMs: number;
+}
+
+/**
+ * Dumps one database in pg_dump's custom format.
+ *
+ * A psql session opens a transaction, exports its snapshot and takes pg_dump's own locks; pg_dump
+ * then reads in that snapshot while the session counts the rows it reads. So the counts are those of
+ * the dump however much is written meanwhile, and a restore can be held to them.
+ * @throws HoldfastError DUMP_FAILED, DUMP_INCOMPLETE, DISK_FULL, POSTGRES_UNREACHABLE,
+ *   VERSION_INCOMPATIBLE; nothing is left behind then.
+ */
+export async function dumpDatabase(
+  pg: PostgresExec,
+  login: ServerLogin,
+  options: DatabaseDumpOptions,
+  work: Work,
+): Promise<DatabaseDump> {
+  const { database } = options;
+  const output = new OutputFile(options.directory, archiveFileName(database.name));
+  const either = new AbortController();
+  const signal = AbortSignal.any([work.signal, either.signal]);
+  const session = await PsqlSession.open(
+    pg,
+    login,
+    {
+      database: database.name,
+      applicationName: options.applicationName,
+      lockTimeoutMs: options.lockWaitMs,
+      failureCode: 'DUMP_FAILED',
+    },
+    signal,
+  );
+  try {
+    const [snapshot] = await session.run(
+      'begin isolation level repeatable read read only; select pg_export_snapshot();',
+    );
+    if (snapshot === undefined) throw new HoldfastError('INTERNAL', 'no snapshot was exported');
+    await session.run(LOCK_TABLES);
+    const told = { bytes: 0, entries: 0 };
+    const report = (): void => work.report({ phase: 'dump', totalBytes: 0, ...told });
+    // Whichever fails first stops the other.
+    const stopOther = (error: unknown): never => {
+      either.abort(error);
+      throw error;
+    };
+    const counting = session
+      .run(contentSql('count'), () => {
+        told.entries += 1;
+        report();
+      })
+      .catch(stopOther);
+    const dumping = runFramed(pg, pgDumpArgv(login, options, snapshot), {
+      env: dumpEnv(login, options.applicationName),
+      signal,
+      failureCode: 'DUMP_FAILED',
+      database: database.name,
+    })
+      .then(async (program) => {
+        await output.write(program.stdout, (bytes) => {
+          told.bytes += bytes;
+          report();
+        });
+        return warningsOf(program.stderrTail());
+      })
+      .catch(stopOther);
+    const [content, warnings] = await bothOf(counting, dumping);
+    const entries = await checkArchive(pg, output.temporaryPath, database.name, work.signal);
+    await output.commit();
+    return {
+      file: {
+        name: output.name,
+        role: 'database',
+        sizeBytes: output.sizeBytes,
+        sha256: output.sha256,
+        contentBytes: database.sizeBytes,
+        entries,
+        database: database.name,
+      },
+      info: databaseInfo(database, parseContent(content)),
+      warnings,
+    };
+  } finally {
+    await session.close();
+    await output.discard();
+  }
+}
+
+/** Waits for both to settle, so that nothing runs on; fails with what failed first. */
+async function bothOf<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return Promise.all([first, second]);
+}
+
+function pgDumpArgv(login: ServerLogin, options: DatabaseDumpOptions, snapshot: string): string[] {
+  return [
+    'pg_dump',
+    '--no-password',
+    `--username=${login.user}`,
+    '--format=custom',
+    // Inside the archive, so that pg_restore reads the file as it is; every build has zlib.
+    `--compress=${options.compressionLevel}`,
+    `--lock-wait-timeout=${options.lockWaitMs}`,
+    `--snapshot=${snapshot}`,
+    `--dbname=${connectTo(options.database.name)}`,
+  ];
+}
+
+async function checkArchive(
+  pg: PostgresExec,
+  file: string,
+  database: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const handle = await open(file, 'r');
+  try {
+    if (!(await looksLikeArchive(handle))) {
+      throw new HoldfastError('DUMP_INCOMPLETE', `the dump of ${database} is no pg_dump archive`, {
+        facts: { database },
+      });
+    }
+  } finally {
+    await handle.close();
+  }
+  return listArchive(pg, createReadStream(file), database, 'DUMP_INCOMPLETE', signal);
+}
+
+function databaseInfo(database: DatabaseCatalogue, content: DatabaseContent): DatabaseInfo {
+  return {
+    name: database.name,
+    owner: database.owner,
+    encoding: database.encoding,
+    collate: database.collate,
+    ctype: database.ctype,
+    sizeBytes: database.sizeBytes,
+    tables: content.tables.flatMap(({ kind, schema, table, rows }) =>
+      kind === 'table' && rows !== null ? [{ schema, table, rows }] : [],
+    ),
+    largeObjects: content.largeObjects,
+    extensions: [...content.extensions],
+  };
+}
+
+/**
+ * A file name for any database name: letters, digits, `_`, `.` and `-` as they are, every other byte
+ * as `%XX`. A name that begins with something else than a letter or digit gets `db` before its
+ * first byte, encoded; no two names give one file name.
+ */
+export function archiveFileName(database: string): string {
+  const encoded = [...Buffer.from(database, 'utf8')].map((byte, index) => {
+    const character = String.fromCharCode(byte);
+    const safe = index === 0 ? /[A-Za-z0-9]/ : /[A-Za-z0-9_.-]/;
+    if (byte < 0x80 && safe.test(character)) return character;
+    return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  });
+  const name = encoded.join('');
+  return `${name.startsWith('%') ? `db${name}` : name}.dump`;
+}

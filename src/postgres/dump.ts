@@ -1,0 +1,201 @@
+/** A server's databases into files of an artifact, with what a restore of them must give. */
+import { createHash, randomBytes } from 'node:crypto';
+import { HoldfastError } from '../errors.js';
+import type { Work } from '../progress.js';
+import type { ArtifactFile, PostgresInfo } from '../store/manifest.js';
+import {
+  LOCK_WAIT_MS,
+  type ChosenDatabases,
+  type DumpedFiles,
+  type DumpOptions,
+  type DumpPlan,
+  type DumpResult,
+} from './dump-plan.js';
+import { dumpWholeCluster } from './dump-cluster.js';
+import { dumpDatabase } from './dump-database.js';
+import { dumpScript } from './dump-script.js';
+export type { DumpOptions, DumpResult } from './dump-plan.js';
+import { readCatalogue, type ClusterCatalogue } from './inspect.js';
+import { endSessions, serverFacts, type PostgresExec } from './server.js';
+import { clientVersion, majorOf } from './version.js';
+
+/**
+ * Dumps a running server. Each database is consistent in itself; different databases are read one
+ * after the other (as pg_dumpall does it), not at one common instant. `postgres` and `template1` are
+ * dumped like any other, with `all`; template0, which nobody changes, never is. A database that
+ * allows no connections can't be read: it is named in `notDumped`.
+ *
+ * On failure, and when the signal fires, no file is left under its own name and no client program
+ * is left on the server.
+ * @throws HoldfastError DUMP_FAILED (no superuser, a lock not had in time, no such database …),
+ *   DUMP_INCOMPLETE, VERSION_INCOMPATIBLE, POSTGRES_UNREACHABLE, DISK_FULL, or the signal's reason.
+ */
+export async function dumpCluster(
+  pg: PostgresExec,
+  options: DumpOptions,
+  work: Work,
+): Promise<DumpResult> {
+  const server = await serverFacts(pg, options, 'DUMP_FAILED', work.signal);
+  const client = await clientVersion(pg, 'pg_dump', work.signal);
+  if (client.major < majorOf(server.versionNumber)) {
+    throw new HoldfastError(
+      'VERSION_INCOMPATIBLE',
+      `pg_dump ${client.major} can't dump a server of version ${server.version}`,
+      {
+        facts: { clientVersion: client.text, serverVersion: server.version },
+        hint: 'use the client programs of the server’s own version',
+      },
+    );
+  }
+  const applicationName = applicationNameOf(options.owner);
+  await endSessions(pg, options, server, applicationName, work.signal);
+  const catalogue = await readCatalogue(pg, options, server, work.signal);
+  const chosen = chooseDatabases(catalogue, options.databases);
+  try {
+    const dumped = await dumpFiles(
+      pg,
+      options,
+      { catalogue, chosen, client, applicationName },
+      work,
+    );
+    return {
+      files: dumped.files,
+      postgres: {
+        serverVersion: server.version,
+        serverVersionNumber: server.versionNumber,
+        clientVersion: client.text,
+        format: options.format,
+        user: options.user,
+        roles: catalogue.roles,
+        tablespaces: catalogue.tablespaces.map(({ name }) => name),
+        databases: dumped.databases,
+        notDumped: chosen.notDumped,
+      },
+      totals: {
+        contentBytes: sum(dumped.files, (file) => file.contentBytes ?? 0),
+        storedBytes: sum(dumped.files, (file) => file.sizeBytes),
+        entries: sum(dumped.files, (file) => file.entries ?? 0),
+      },
+      warnings: dumped.warnings,
+    };
+  } catch (error) {
+    // A server process that waits for a lock does not notice that its client is gone.
+    await endSessions(pg, options, server, applicationName, AbortSignal.timeout(15_000)).catch(
+      () => undefined, // the reason of the failure is worth more than that of the cleaning
+    );
+    throw error;
+  }
+}
+
+async function dumpFiles(
+  pg: PostgresExec,
+  options: DumpOptions,
+  plan: DumpPlan,
+  work: Work,
+): Promise<DumpedFiles> {
+  switch (options.format) {
+    case 'cluster':
+      return dumpWholeCluster(pg, options, plan, work);
+    case 'custom':
+      return dumpEachDatabase(pg, options, plan, work);
+  }
+}
+
+async function dumpEachDatabase(
+  pg: PostgresExec,
+  options: DumpOptions,
+  plan: DumpPlan,
+  work: Work,
+): Promise<DumpedFiles> {
+  const globals = await dumpScript(
+    pg,
+    options,
+    {
+      argv: ['pg_dumpall', '--no-password', `--username=${options.user}`, '--globals-only'],
+      applicationName: plan.applicationName,
+      directory: options.destination,
+      fileName: 'globals.sql.zst',
+      role: 'globals',
+      compressionLevel: options.compressionLevel,
+    },
+    work,
+  );
+  const files: ArtifactFile[] = [globals.file];
+  const databases: PostgresInfo['databases'] = [];
+  const warnings = [...globals.warnings];
+  const before = { bytes: 0, entries: 0 };
+  for (const database of plan.chosen.dumpable) {
+    let last = { bytes: 0, entries: 0 };
+    const dump = await dumpDatabase(
+      pg,
+      options,
+      {
+        directory: options.destination,
+        database,
+        applicationName: plan.applicationName,
+        compressionLevel: Math.min(options.compressionLevel, 9),
+        lockWaitMs: options.lockWaitMs ?? LOCK_WAIT_MS,
+      },
+      {
+        signal: work.signal,
+        report: (progress) => {
+          last = progress;
+          work.report({
+            ...progress,
+            bytes: before.bytes + progress.bytes,
+            entries: before.entries + progress.entries,
+          });
+        },
+      },
+    );
+    before.bytes += last.bytes;
+    before.entries += last.entries;
+    files.push(dump.file);
+    databases.push(dump.info);
+    warnings.push(...dump.warnings.map((warning) => `${database.name}: ${warning}`));
+  }
+  return { files, databases, warnings };
+}
+
+/**
+ * Which databases are dumped, and which of the wanted ones can't be.
+ * @throws HoldfastError DUMP_FAILED naming wanted databases that do not exist.
+ */
+export function chooseDatabases(
+  catalogue: Pick<ClusterCatalogue, 'databases'>,
+  wanted: 'all' | readonly string[],
+): ChosenDatabases {
+  const known = catalogue.databases;
+  if (wanted !== 'all') {
+    const missing = wanted.filter((name) => !known.some((database) => database.name === name));
+    if (missing.length > 0) {
+      throw new HoldfastError('DUMP_FAILED', `no such database: ${missing.join(', ')}`, {
+        facts: { missing, existing: known.map((database) => database.name) },
+        hint: 'correct "databases" in the configuration, or use "all"',
+      });
+    }
+  }
+  const chosen = known.filter(({ name }) => wanted === 'all' || wanted.includes(name));
+  const dumpable = chosen.filter((database) => database.allowConnections && database.valid);
+  const notDumped = chosen
+    .filter((database) => !dumpable.includes(database))
+    .map((database) => ({
+      name: database.name,
+      reason: database.valid
+        ? 'it allows no connections (ALLOW_CONNECTIONS false)'
+        : 'an interrupted DROP DATABASE left it invalid; only dropping it is possible',
+    }));
+  return { dumpable, notDumped };
+}
+
+function applicationNameOf(owner: string | undefined): string {
+  const key =
+    owner === undefined
+      ? randomBytes(8).toString('hex')
+      : createHash('sha256').update(owner).digest('hex').slice(0, 16);
+  return `holdfast-dump-${key}`;
+}
+
+function sum<T>(items: readonly T[], amount: (item: T) => number): number {
+  return items.reduce((total, item) => total + amount(item), 0);
+}

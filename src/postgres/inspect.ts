@@ -1,0 +1,119 @@
+/** What a whole cluster holds: for the manifest of a dump, and for the comparison after a restore. */
+import { z } from 'zod';
+import { contentSql, parseContent, type DatabaseContent, type RowDetail } from './content.js';
+import {
+  queryJson,
+  runSql,
+  serverFacts,
+  type PostgresExec,
+  type ServerFacts,
+  type ServerLogin,
+} from './server.js';
+
+const databaseSchema = z.object({
+  name: z.string(),
+  owner: z.string(),
+  encoding: z.string(),
+  collate: z.string(),
+  ctype: z.string(),
+  sizeBytes: z.number().int().min(0),
+  allowConnections: z.boolean(),
+  isTemplate: z.boolean(),
+  /** False for what an interrupted DROP DATABASE left behind: nobody can connect to it. */
+  valid: z.boolean(),
+});
+const clusterSchema = z.object({
+  /** ISO time of the cluster's initdb, from the system identifier. */
+  initialisedAt: z.string(),
+  /** The server's data directory, as a path where the server runs. */
+  dataDirectory: z.string(),
+  roles: z.array(z.string()),
+  tablespaces: z.array(z.object({ name: z.string(), location: z.string() })),
+  databases: z.array(databaseSchema),
+});
+
+export type DatabaseCatalogue = z.output<typeof databaseSchema>;
+/** Everything but the content of the databases. */
+export interface ClusterCatalogue extends z.output<typeof clusterSchema> {
+  readonly server: ServerFacts;
+}
+/** A database that refuses connections has no content here: empty lists and 0. */
+export interface DatabaseState extends DatabaseCatalogue, DatabaseContent {}
+export interface ClusterState extends Omit<ClusterCatalogue, 'databases'> {
+  readonly databases: readonly DatabaseState[];
+}
+
+/**
+ * The cluster's roles, tablespaces and databases; not template0, which nobody changes, and not the
+ * roles PostgreSQL itself makes (`pg_…`).
+ */
+export async function readCatalogue(
+  pg: PostgresExec,
+  login: ServerLogin,
+  server: ServerFacts,
+  signal: AbortSignal,
+): Promise<ClusterCatalogue> {
+  const [cluster] = await queryJson(
+    pg,
+    login,
+    {
+      database: server.maintenanceDatabase,
+      schema: clusterSchema,
+      // The upper half of the identifier is the Unix time of initdb (BootStrapXLOG in xlog.c).
+      sql: `
+select jsonb_build_object(
+  'initialisedAt', (select to_char(to_timestamp((system_identifier >> 32)::float8) at time zone 'UTC',
+     'YYYY-MM-DD"T"HH24:MI:SS"Z"') from pg_control_system()),
+  'dataDirectory', current_setting('data_directory'),
+  'roles', (select jsonb_agg(rolname order by rolname) from pg_roles where rolname !~ '^pg_'),
+  'tablespaces', coalesce((select jsonb_agg(jsonb_build_object('name', spcname,
+     'location', pg_tablespace_location(oid)) order by spcname)
+     from pg_tablespace where spcname !~ '^pg_'), '[]'),
+  'databases', (select jsonb_agg(jsonb_build_object('name', datname, 'owner', pg_get_userbyid(datdba),
+     'encoding', pg_encoding_to_char(encoding), 'collate', coalesce(datcollate::text, ''),
+     'ctype', coalesce(datctype::text, ''), 'sizeBytes', coalesce(pg_database_size(oid), 0),
+     'allowConnections', datallowconn, 'isTemplate', datistemplate,
+     'valid', datconnlimit <> -2) order by datname)
+     from pg_database where datname <> 'template0'));`,
+    },
+    signal,
+  );
+  return { ...clusterSchema.parse(cluster), server };
+}
+
+/**
+ * Reads a whole cluster: one repeatable-read transaction per database, so the counts of one
+ * database belong together.
+ * @param options.rows `count` by default; `digest` also hashes every row, for drills and demos.
+ * @throws HoldfastError POSTGRES_UNREACHABLE, COMMAND_FAILED (facts: database, stderr),
+ *   VERSION_INCOMPATIBLE.
+ */
+export async function inspectCluster(
+  pg: PostgresExec,
+  options: ServerLogin & { readonly rows?: RowDetail },
+  signal: AbortSignal,
+): Promise<ClusterState> {
+  const server = await serverFacts(pg, options, 'COMMAND_FAILED', signal);
+  const catalogue = await readCatalogue(pg, options, server, signal);
+  const databases: DatabaseState[] = [];
+  for (const database of catalogue.databases) {
+    const content =
+      database.allowConnections && database.valid
+        ? await readContent(pg, options, database.name, options.rows ?? 'count', signal)
+        : parseContent([]);
+    databases.push({ ...database, ...content });
+  }
+  return { ...catalogue, databases };
+}
+
+/** The content of one database, read in one transaction. */
+export async function readContent(
+  pg: PostgresExec,
+  login: ServerLogin,
+  database: string,
+  rows: RowDetail,
+  signal: AbortSignal,
+): Promise<DatabaseContent> {
+  const sql = `begin isolation level repeatable read read only;${contentSql(rows)}commit;\n`;
+  return parseContent(await runSql(pg, login, { database, sql }, signal));
+}

@@ -1,0 +1,88 @@
+/**
+ * A file of a dump while it is written: under a temporary name, hashed as it streams, and under its
+ * own name only after whoever wrote it has checked it.
+ */
+import { createHash } from 'node:crypto';
+import { open, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { HoldfastError, systemCodeOf } from '../errors.js';
+import { renameDurably } from '../system/durable.js';
+import { asBuffer } from './bytes.js';
+
+/** Dumps hold password hashes and everyone's data: readable by us alone until they are published. */
+const PRIVATE_MODE = 0o600;
+
+export class OutputFile {
+  readonly path: string;
+  readonly temporaryPath: string;
+  sizeBytes = 0;
+  sha256 = '';
+
+  /** @param directory An existing directory. @param name The file's name once it is whole. */
+  constructor(
+    directory: string,
+    readonly name: string,
+  ) {
+    this.path = path.join(directory, name);
+    this.temporaryPath = path.join(directory, `.${name}.partial`);
+  }
+
+  /**
+   * Writes a stream to its end and flushes it to the disk.
+   * @param onBytes Told of each chunk's size.
+   * @throws HoldfastError DISK_FULL, or what the stream failed with.
+   */
+  async write(source: Readable, onBytes: (bytes: number) => void): Promise<void> {
+    const hash = createHash('sha256');
+    try {
+      const handle = await open(this.temporaryPath, 'wx', PRIVATE_MODE);
+      try {
+        for await (const chunk of source) {
+          const bytes = asBuffer(chunk);
+          hash.update(bytes);
+          await writeAll(handle, bytes);
+          this.sizeBytes += bytes.length;
+          onBytes(bytes.length);
+        }
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      throw diskFull(error, this.path);
+    }
+    this.sha256 = hash.digest('hex');
+  }
+
+  /** Gives the checked file its name. */
+  async commit(): Promise<void> {
+    await renameDurably(this.temporaryPath, this.path);
+  }
+
+  /** Removes what was written; harmless after {@link commit}. */
+  async discard(): Promise<void> {
+    await rm(this.temporaryPath, { force: true });
+  }
+}
+
+interface Writable {
+  write(buffer: Buffer, offset: number, length: number): Promise<{ bytesWritten: number }>;
+}
+
+async function writeAll(handle: Writable, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    const { bytesWritten } = await handle.write(bytes, at, bytes.length - at);
+    at += bytesWritten;
+  }
+}
+
+function diskFull(error: unknown, target: string): unknown {
+  const code = systemCodeOf(error);
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
+  return new HoldfastError('DISK_FULL', `no space left to write ${target}`, {
+    facts: { path: target },
+    hint: 'free some space, or let an older set go (holdfast list shows their sizes)',
+    cause: error,
+  });
+}

@@ -1,0 +1,348 @@
+/**
+ * How the rest of this directory reaches a PostgreSQL server: client programs that run next to the
+ * server (in its container), so that client and server are of one version and no port is needed.
+ */
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import { HoldfastError, type ErrorCode, type ErrorFacts } from '../errors.js';
+
+/** A client program that ran to its end. */
+export interface PostgresCommandResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+/** A client program whose output is read while it runs. */
+export interface PostgresStream {
+  readonly stdout: Readable;
+  /** The last few kilobytes of error output. */
+  stderrTail(): string;
+  readonly done: Promise<{ readonly exitCode: number }>;
+}
+
+export interface PostgresExecOptions {
+  readonly input?: string | Readable | undefined;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs programs where the server runs. A non-zero exit status is a result, not an error; errors are
+ * for what could not be started (no container, no engine) and for the signal's reason.
+ */
+export interface PostgresExec {
+  capture(argv: readonly string[], options: PostgresExecOptions): Promise<PostgresCommandResult>;
+  stream(argv: readonly string[], options: PostgresExecOptions): Promise<PostgresStream>;
+}
+
+/** Which server, as whom. */
+export interface ServerLogin {
+  /** A superuser. */
+  readonly user: string;
+  /** Where the server asks local connections for one. */
+  readonly password?: string | undefined;
+}
+
+/** Oldest server and client the statements here are written for. */
+export const OLDEST_SERVER_VERSION_NUMBER = 110_000;
+
+/**
+ * Settings that make a session's answers independent of what databases and roles have configured.
+ * Options given at connection time win over ALTER DATABASE SET and ALTER ROLE SET.
+ */
+const SESSION_SETTINGS = {
+  search_path: 'pg_catalog',
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  default_transaction_read_only: 'off',
+  standard_conforming_strings: 'on',
+  timezone: 'UTC',
+  datestyle: 'ISO',
+  intervalstyle: 'postgres',
+  extra_float_digits: '3',
+  bytea_output: 'hex',
+} as const;
+
+/** Only a superuser may set these; a session of anyone else would not even start. */
+const SUPERUSER_SETTINGS = { lc_messages: 'C' } as const;
+
+type Environment = Record<string, string>;
+
+/** English messages, and the password where there is one: never in the arguments. */
+function clientEnv(login: ServerLogin): Environment {
+  return {
+    LC_ALL: 'C',
+    ...(login.password === undefined ? {} : { PGPASSWORD: login.password }),
+  };
+}
+
+/**
+ * Environment of a client that asks questions: UTF-8 names, neutral settings.
+ * @param settings Added to, or instead of, the neutral ones.
+ */
+export function questionEnv(
+  login: ServerLogin,
+  settings: Readonly<Record<string, string>> = {},
+): Environment {
+  return {
+    ...clientEnv(login),
+    PGCLIENTENCODING: 'UTF8',
+    PGOPTIONS: optionsOf({ ...SESSION_SETTINGS, ...SUPERUSER_SETTINGS, ...settings }),
+  };
+}
+
+/** The same before it is known whether the user is a superuser. */
+function firstQuestionEnv(login: ServerLogin): Environment {
+  return {
+    ...clientEnv(login),
+    PGCLIENTENCODING: 'UTF8',
+    PGOPTIONS: optionsOf({ search_path: 'pg_catalog' }),
+  };
+}
+
+/**
+ * Environment of pg_dump and pg_dumpall. No client encoding: it would replace each database's own,
+ * which is what the dump is to be written in.
+ */
+export function dumpEnv(login: ServerLogin, applicationName: string): Environment {
+  return {
+    ...clientEnv(login),
+    PGAPPNAME: applicationName,
+    PGOPTIONS: optionsOf(SUPERUSER_SETTINGS),
+  };
+}
+
+/**
+ * Environment of psql and pg_restore that load a dump. A database that is read-only by its own
+ * setting could otherwise not be filled, and time limits meant for applications would end it.
+ */
+export function loadEnv(login: ServerLogin): Environment {
+  return {
+    ...clientEnv(login),
+    PGAPPNAME: 'holdfast-load',
+    PGOPTIONS: optionsOf({
+      ...SUPERUSER_SETTINGS,
+      default_transaction_read_only: 'off',
+      statement_timeout: '0',
+      lock_timeout: '0',
+      idle_in_transaction_session_timeout: '0',
+      // Made durable by one checkpoint at the end instead of at each of thousands of statements.
+      synchronous_commit: 'off',
+    }),
+  };
+}
+
+function optionsOf(settings: Readonly<Record<string, string>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value.replace(/([\\ ])/g, '\\$1')}`)
+    .join(' ');
+}
+
+/** A connection string, because clients take a bare name with `=` or `://` in it for one. */
+export function connectTo(database: string): string {
+  return `dbname='${database.replace(/([\\'])/g, '\\$1')}'`;
+}
+
+/** psql that reads SQL from standard input, answers plain text and stops at the first error. */
+export function psqlArgv(login: ServerLogin, database: string): string[] {
+  return [
+    'psql',
+    '-XAtqw',
+    '-v',
+    'ON_ERROR_STOP=1',
+    '-U',
+    login.user,
+    '-d',
+    connectTo(database),
+    '-f',
+    '-',
+  ];
+}
+
+export interface QueryOptions {
+  readonly database: string;
+  readonly sql: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Code of the error for SQL that fails; COMMAND_FAILED by default. */
+  readonly failureCode?: ErrorCode;
+}
+
+/**
+ * Runs SQL and gives the answer's lines.
+ * @throws HoldfastError POSTGRES_UNREACHABLE when the server can't be connected to, else
+ *   `failureCode` (facts: database, stderr).
+ */
+export async function runSql(
+  pg: PostgresExec,
+  login: ServerLogin,
+  options: QueryOptions,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const result = await pg.capture(psqlArgv(login, options.database), {
+    input: options.sql,
+    env: options.env ?? questionEnv(login),
+    signal,
+  });
+  if (result.exitCode !== 0) {
+    throw clientError('psql', result, options.failureCode ?? 'COMMAND_FAILED', {
+      database: options.database,
+    });
+  }
+  return result.stdout.split('\n').filter((line) => line !== '');
+}
+
+/** {@link runSql} for statements that answer one JSON document a line, parsed by `schema`. */
+export async function queryJson<T>(
+  pg: PostgresExec,
+  login: ServerLogin,
+  options: QueryOptions & { readonly schema: z.ZodType<T> },
+  signal: AbortSignal,
+): Promise<T[]> {
+  const lines = await runSql(pg, login, options, signal);
+  return lines.map((line) => options.schema.parse(JSON.parse(line)));
+}
+
+/** Turns a client program's exit into the error that says what happened. */
+export function clientError(
+  program: string,
+  result: { readonly exitCode: number; readonly stderr: string },
+  code: ErrorCode,
+  facts: ErrorFacts = {},
+): HoldfastError {
+  const { stderr, exitCode } = result;
+  const allFacts = { program, exitCode, stderr: stderr.slice(-2000), ...facts };
+  const where = typeof facts['database'] === 'string' ? ` (database ${facts['database']})` : '';
+  const reason = lastLines(stderr);
+  if (/No space left on device|could not extend file|Disk quota exceeded/.test(stderr)) {
+    return new HoldfastError('DISK_FULL', `${program}${where}: the server's disk is full`, {
+      facts: allFacts,
+    });
+  }
+  if (exitCode === 126 || exitCode === 127) {
+    return new HoldfastError(code, `${program} can't be run in the server's container: ${reason}`, {
+      facts: allFacts,
+      hint: 'the container must hold the client programs of its server, as the official image does',
+    });
+  }
+  if (/server version mismatch/.test(stderr)) {
+    return new HoldfastError('VERSION_INCOMPATIBLE', `${program}${where}: ${reason}`, {
+      facts: allFacts,
+      hint: 'use the client programs of the server’s own version',
+    });
+  }
+  if (UNREACHABLE.test(stderr)) {
+    return new HoldfastError('POSTGRES_UNREACHABLE', `${program}${where}: ${reason}`, {
+      facts: allFacts,
+    });
+  }
+  return new HoldfastError(
+    code,
+    `${program}${where} ended with exit code ${exitCode}${reason && `: ${reason}`}`,
+    { facts: allFacts },
+  );
+}
+
+const UNREACHABLE =
+  /connection to server (at|on) .* failed|could not connect to server|server closed the connection unexpectedly|terminating connection due to administrator command|the database system is (starting up|shutting down|in recovery mode)/;
+
+function lastLines(stderr: string): string {
+  return stderr
+    .trim()
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(-3)
+    .join(' | ');
+}
+
+const serverFactsSchema = z.object({
+  version: z.string(),
+  versionNumber: z.number().int(),
+  superuser: z.boolean(),
+  inRecovery: z.boolean(),
+  /** The role initdb made, which every cluster has. */
+  bootstrapRole: z.string(),
+});
+export interface ServerFacts extends z.output<typeof serverFactsSchema> {
+  /**
+   * The database to ask questions in: `postgres`, or `template1` in a cluster without it, as
+   * pg_dumpall does. (A session in template1 keeps others from creating databases meanwhile.)
+   */
+  readonly maintenanceDatabase: string;
+}
+
+/**
+ * Asks the server who it is and whether we may do our work.
+ * @throws HoldfastError POSTGRES_UNREACHABLE; VERSION_INCOMPATIBLE for a server older than 11;
+ *   `failureCode` for a user that is no superuser.
+ */
+export async function serverFacts(
+  pg: PostgresExec,
+  login: ServerLogin,
+  failureCode: ErrorCode,
+  signal: AbortSignal,
+): Promise<ServerFacts> {
+  const { facts, maintenanceDatabase } = await firstAnswer(pg, login, failureCode, signal);
+  if (facts.versionNumber < OLDEST_SERVER_VERSION_NUMBER) {
+    throw new HoldfastError('VERSION_INCOMPATIBLE', `PostgreSQL ${facts.version} is too old`, {
+      facts: { serverVersion: facts.version },
+      hint: 'PostgreSQL 11 or newer is needed',
+    });
+  }
+  if (!facts.superuser) {
+    throw new HoldfastError(failureCode, `PostgreSQL role ${login.user} is not a superuser`, {
+      facts: { user: login.user },
+      hint: 'roles, passwords and every database can only be read by a superuser; set "user" to one',
+    });
+  }
+  return { ...facts, maintenanceDatabase };
+}
+
+const FACTS_SQL = `select jsonb_build_object(
+  'version', current_setting('server_version'),
+  'versionNumber', current_setting('server_version_num')::int,
+  'superuser', (select rolsuper from pg_roles where rolname = current_user),
+  'inRecovery', pg_is_in_recovery(),
+  'bootstrapRole', (select rolname from pg_roles where oid = 10));`;
+
+async function firstAnswer(
+  pg: PostgresExec,
+  login: ServerLogin,
+  failureCode: ErrorCode,
+  signal: AbortSignal,
+): Promise<{ facts: z.output<typeof serverFactsSchema>; maintenanceDatabase: string }> {
+  for (const database of ['postgres', 'template1']) {
+    const result = await pg.capture(psqlArgv(login, database), {
+      input: FACTS_SQL,
+      env: firstQuestionEnv(login),
+      signal,
+    });
+    if (result.exitCode === 0) {
+      const facts = serverFactsSchema.parse(JSON.parse(result.stdout));
+      return { facts, maintenanceDatabase: database };
+    }
+    if (database === 'postgres' && /database "postgres" does not exist/.test(result.stderr))
+      continue;
+    throw clientError('psql', result, failureCode, { database });
+  }
+  throw new HoldfastError('POSTGRES_UNREACHABLE', 'there is no database to connect to');
+}
+
+/** Ends every connection that calls itself `applicationName`. */
+export async function endSessions(
+  pg: PostgresExec,
+  login: ServerLogin,
+  server: ServerFacts,
+  applicationName: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const sql = `select pg_terminate_backend(pid) from pg_stat_activity
+    where application_name = ${quoteLiteral(applicationName)} and pid <> pg_backend_pid();`;
+  await runSql(pg, login, { database: server.maintenanceDatabase, sql }, signal);
+}
+
+/** An SQL string, where standard_conforming_strings is on. */
+export function quoteLiteral(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

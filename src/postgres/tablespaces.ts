@@ -1,0 +1,91 @@
+/** Directories that a dump's tablespaces need and a dump can't bring. */
+import { createReadStream } from 'node:fs';
+import { z } from 'zod';
+import { HoldfastError } from '../errors.js';
+import { decompressed } from './compress.js';
+import { asBuffer } from './bytes.js';
+import {
+  queryJson,
+  quoteLiteral,
+  type PostgresExec,
+  type ServerFacts,
+  type ServerLogin,
+} from './server.js';
+import { SqlQuoting, fromLatin1, readIdentifier } from './sql-text.js';
+
+export interface TablespaceLocation {
+  readonly name: string;
+  readonly location: string;
+}
+
+/**
+ * Checks that the directory of every tablespace in a script exists where the server runs.
+ * @throws HoldfastError RESTORE_FAILED (facts: missing), before anything is loaded.
+ */
+export async function assertTablespaceDirectories(
+  pg: PostgresExec,
+  login: ServerLogin,
+  server: ServerFacts,
+  scriptFile: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const missing: string[] = [];
+  for (const { name, location } of await tablespacesIn(scriptFile, signal)) {
+    const sql = `select jsonb_build_object('there',
+      coalesce((pg_stat_file(${quoteLiteral(location)}, true)).isdir, false));`;
+    const schema = z.object({ there: z.boolean() });
+    const [answer] = await queryJson(
+      pg,
+      login,
+      { database: server.maintenanceDatabase, sql, schema, failureCode: 'RESTORE_FAILED' },
+      signal,
+    );
+    if (answer?.there !== true) missing.push(`${name} (${location})`);
+  }
+  if (missing.length > 0) {
+    throw new HoldfastError(
+      'RESTORE_FAILED',
+      `directories of tablespaces are missing where the server runs: ${missing.join(', ')}`,
+      {
+        facts: { missing },
+        hint: 'mount or create them, empty and owned by the server’s user, then restore again',
+      },
+    );
+  }
+}
+
+/** Tablespaces come before the first `\connect`; nothing after it is read. */
+async function tablespacesIn(file: string, signal: AbortSignal): Promise<TablespaceLocation[]> {
+  const found: TablespaceLocation[] = [];
+  const quoting = new SqlQuoting();
+  const source = createReadStream(file);
+  let held = '';
+  try {
+    for await (const chunk of decompressed(source, file, signal)) {
+      const lines = (held + asBuffer(chunk).toString('latin1')).split('\n');
+      held = lines.pop() ?? '';
+      for (const line of lines) {
+        if (quoting.atStatementLevel) {
+          if (line.startsWith('\\connect')) return found;
+          const tablespace = parseTablespace(line);
+          if (tablespace !== undefined) found.push(tablespace);
+          if (line.startsWith('\\')) continue;
+        }
+        quoting.push(line);
+      }
+    }
+    return found;
+  } finally {
+    source.destroy();
+  }
+}
+
+/** `CREATE TABLESPACE name OWNER role LOCATION '/path';` as pg_dumpall writes it. */
+export function parseTablespace(line: string): TablespaceLocation | undefined {
+  const start = 'CREATE TABLESPACE ';
+  if (!line.startsWith(start)) return undefined;
+  const name = readIdentifier(line.slice(start.length));
+  const location = / LOCATION '((?:[^']|'')*)';$/.exec(line)?.[1];
+  if (name === undefined || location === undefined) return undefined;
+  return { name: fromLatin1(name.name), location: fromLatin1(location).replaceAll("''", "'") };
+}

@@ -1,0 +1,265 @@
+/**
+ * Sets that are being written. `.incoming/<setId>/` belongs to one run:
+ *
+ *   run.json                         whose it is
+ *   attempts/<artifact path>/<n>/    one attempt at an artifact
+ *   whole/<artifact path>/           artifacts that are complete
+ *   publish.json                     the decision to publish (see publish.ts)
+ */
+import { randomUUID } from 'node:crypto';
+import { readdir, rename, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { HoldfastError, systemCodeOf } from '../errors.js';
+import {
+  fsyncPath,
+  mkdirDurably,
+  pathExists,
+  readTextIfExists,
+  removeTree,
+  renameDurably,
+  writeFileDurably,
+} from '../system/durable.js';
+import {
+  INCOMING_DIRECTORY,
+  kindOf,
+  makeDirectoriesInside,
+  relativeParts,
+  resolveInside,
+  SETS_DIRECTORY,
+  type StoreOwnership,
+} from './layout.js';
+import { publishJournal, readJournal } from './publish.js';
+import { isSetId, nextSetId } from './set-id.js';
+
+const RUN_FILE = 'run.json';
+/** A beginning that was never finished is cleared away after this time. */
+const ABANDONED_AFTER_MS = 3_600_000;
+
+const runSchema = z.object({ setId: z.string(), workflowId: z.string(), begunAt: z.string() });
+export type IncomingRun = z.output<typeof runSchema>;
+
+/**
+ * Takes an id for a set: the wished one, or the next free second. The same run (its workflow id) gets
+ * the same id again, until the set is published or discarded.
+ * @throws HoldfastError INPUT_INVALID for a stamp that is not `YYYYMMDD_HHMMSS`
+ */
+export async function beginSet(
+  root: string,
+  run: { readonly workflowId: string; readonly stamp: string },
+): Promise<string> {
+  if (!isSetId(run.stamp)) {
+    throw new HoldfastError('INPUT_INVALID', `"${run.stamp}" is not a set id`, {
+      facts: { stamp: run.stamp },
+    });
+  }
+  const incoming = await makeDirectoriesInside(root, INCOMING_DIRECTORY);
+  for (const known of await listIncoming(root)) {
+    if (known.run?.workflowId === run.workflowId) return known.setId;
+  }
+  const used = await publishedIds(root);
+  for (let setId = run.stamp; ; setId = nextSetId(setId)) {
+    if (used.has(setId)) continue;
+    if (await claim(incoming, setId, run.workflowId)) return setId;
+    // Someone was faster; it may have been an earlier attempt of this very run.
+    const owner = await readRun(path.join(incoming, setId));
+    if (owner?.workflowId === run.workflowId) return setId;
+  }
+}
+
+/** Makes `<incoming>/<setId>/` with its run file in one step, or not at all if it is there. */
+async function claim(incoming: string, setId: string, workflowId: string): Promise<boolean> {
+  const fresh = path.join(incoming, `.new-${randomUUID()}`);
+  const run: IncomingRun = { setId, workflowId, begunAt: new Date().toISOString() };
+  await mkdirDurably(fresh, 0o750);
+  try {
+    await writeFileDurably(path.join(fresh, RUN_FILE), `${JSON.stringify(run)}\n`);
+    // A directory is renamed over an empty one only, and a claimed one never is empty.
+    await rename(fresh, path.join(incoming, setId));
+    await fsyncPath(incoming);
+    return true;
+  } catch (error) {
+    await removeTree(fresh);
+    if (['ENOTEMPTY', 'EEXIST'].includes(systemCodeOf(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+export interface IncomingArtifact {
+  readonly setId: string;
+  /** The artifact's path relative to the root. */
+  readonly relativePath: string;
+}
+
+/** Where a complete artifact lies until its set is published. @throws HoldfastError STORE_UNSAFE */
+export function incomingArtifact(root: string, { setId, relativePath }: IncomingArtifact): string {
+  relativeParts(relativePath);
+  return path.join(incomingSet(root, setId), 'whole', relativePath);
+}
+
+/** `.incoming/<setId>`. @throws HoldfastError STORE_UNSAFE for what is no set id */
+export function incomingSet(root: string, setId: string): string {
+  if (!isSetId(setId)) {
+    throw new HoldfastError('STORE_UNSAFE', `"${setId}" is not a set id`, { facts: { setId } });
+  }
+  return path.join(root, INCOMING_DIRECTORY, setId);
+}
+
+/**
+ * An empty directory for one attempt at an artifact. Those of other attempts are removed: what an
+ * attempt that was given up still writes can't get into the artifact. Callers hold the artifact's lock.
+ * @throws HoldfastError STORE_UNSAFE when the set is not being written
+ */
+export async function beginAttempt(
+  root: string,
+  options: IncomingArtifact & { readonly attempt: number },
+): Promise<string> {
+  const base = await attemptsDirectory(root, options);
+  await removeTree(path.join(root, base));
+  return makeDirectoriesInside(root, `${base}/${options.attempt}`);
+}
+
+/**
+ * Turns a finished attempt into the artifact, in one step. Calling it again is fine; an older whole of
+ * the same artifact, whose result was lost, is replaced.
+ * @throws HoldfastError STORE_UNSAFE when the attempt was given up meanwhile
+ */
+export async function promoteAttempt(
+  root: string,
+  options: IncomingArtifact & { readonly attempt: number },
+): Promise<void> {
+  const base = await attemptsDirectory(root, options);
+  const from = await resolveInside(root, `${base}/${options.attempt}`);
+  const whole = path.relative(root, incomingArtifact(root, options));
+  const to = await resolveInside(root, whole);
+  if ((await kindOf(from)) !== 'directory') {
+    const promoted = await pathExists(to);
+    if (promoted && !(await pathExists(path.join(root, base)))) return;
+    throw new HoldfastError('STORE_UNSAFE', `attempt ${options.attempt} was given up meanwhile`, {
+      facts: { path: from, attempt: options.attempt },
+    });
+  }
+  await makeDirectoriesInside(root, path.dirname(whole));
+  await removeTree(to);
+  await renameDurably(from, to);
+  await removeTree(path.join(root, base));
+}
+
+async function attemptsDirectory(
+  root: string,
+  { setId, relativePath }: IncomingArtifact,
+): Promise<string> {
+  relativeParts(relativePath);
+  const set = incomingSet(root, setId);
+  const relative = path.relative(root, set);
+  await resolveInside(root, relative);
+  if (!(await pathExists(path.join(set, RUN_FILE)))) {
+    throw new HoldfastError('STORE_UNSAFE', `the set ${setId} is not being written`, {
+      facts: { setId },
+      hint: 'its run has ended, or was cleared away as dead',
+    });
+  }
+  return `${relative}/attempts/${relativePath}`;
+}
+
+/**
+ * Removes what an unfinished run wrote. Nothing there is fine, and so is a set of another run, or one
+ * that is being published: those stay.
+ */
+export async function discardSet(
+  root: string,
+  { setId, workflowId }: { readonly setId: string; readonly workflowId: string },
+): Promise<void> {
+  const directory = incomingSet(root, setId);
+  await resolveInside(root, path.relative(root, directory));
+  const run = await readRun(directory);
+  if (run?.workflowId !== workflowId) return;
+  if ((await readJournal(root, setId)) !== undefined) return;
+  await removeIncoming(directory);
+}
+
+export interface Recovered {
+  /** Sets whose publishing was finished. */
+  readonly published: readonly string[];
+  /** Sets that were removed, or other remains. */
+  readonly removed: readonly string[];
+  /** Sets whose runs are alive: left alone. */
+  readonly alive: readonly string[];
+}
+
+/**
+ * Settles what dead runs left: a set that was to be published is published, others are removed.
+ * `isAlive` is asked for every run; what it throws ends this before anything of that run is touched.
+ */
+export async function recoverIncoming(
+  root: string,
+  options: {
+    readonly isAlive: (workflowId: string) => Promise<boolean>;
+    readonly ownership?: StoreOwnership | undefined;
+  },
+): Promise<Recovered> {
+  const published: string[] = [];
+  const removed: string[] = [];
+  const alive: string[] = [];
+  for (const { name, setId, run } of await listIncoming(root)) {
+    const directory = path.join(root, INCOMING_DIRECTORY, name);
+    if (run === undefined) {
+      if (!(await isAbandoned(directory))) continue;
+      await removeIncoming(directory);
+      removed.push(name);
+    } else if (await options.isAlive(run.workflowId)) {
+      alive.push(setId);
+    } else if ((await readJournal(root, setId)) !== undefined) {
+      await publishJournal(root, setId, options.ownership);
+      published.push(setId);
+    } else {
+      await removeIncoming(directory);
+      removed.push(setId);
+    }
+  }
+  return { published, removed, alive };
+}
+
+/** The run file goes last: until then the directory belongs to its run. */
+async function removeIncoming(directory: string): Promise<void> {
+  if ((await kindOf(directory)) !== 'directory') return;
+  for (const name of await readdir(directory)) {
+    if (name !== RUN_FILE) await removeTree(path.join(directory, name));
+  }
+  await removeTree(directory);
+}
+
+async function isAbandoned(directory: string): Promise<boolean> {
+  return Date.now() - (await stat(directory)).mtimeMs > ABANDONED_AFTER_MS;
+}
+
+async function listIncoming(
+  root: string,
+): Promise<readonly { name: string; setId: string; run: IncomingRun | undefined }[]> {
+  const incoming = await resolveInside(root, INCOMING_DIRECTORY);
+  if ((await kindOf(incoming)) !== 'directory') return [];
+  const found: { name: string; setId: string; run: IncomingRun | undefined }[] = [];
+  for (const entry of await readdir(incoming, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    const run = isSetId(entry.name) ? await readRun(path.join(incoming, entry.name)) : undefined;
+    found.push({ name: entry.name, setId: entry.name, run });
+  }
+  return found.sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+async function readRun(directory: string): Promise<IncomingRun | undefined> {
+  const text = await readTextIfExists(path.join(directory, RUN_FILE));
+  if (text === undefined) return undefined;
+  try {
+    return runSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+async function publishedIds(root: string): Promise<ReadonlySet<string>> {
+  const sets = await resolveInside(root, SETS_DIRECTORY);
+  if ((await kindOf(sets)) !== 'directory') return new Set();
+  // By the file's name: an id stays used even when its set file is damaged.
+  return new Set((await readdir(sets)).map((name) => name.slice(0, 15)));
+}

@@ -1,0 +1,186 @@
+/** Reading an artifact again, to know that it is what was written. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { TarHeaderReader } from '../archive/tar-headers.js';
+import { HoldfastError } from '../errors.js';
+import type { Work } from '../progress.js';
+import { joinCommands } from '../system/pipeline.js';
+import { startCommand } from '../system/process.js';
+import { readManifest } from './artifact.js';
+import { parseChecksums } from './checksums.js';
+import { CHECKSUMS_FILE, INSTRUCTIONS_FILE, MANIFEST_FILE } from './layout.js';
+import type { ArtifactFile, ArtifactManifest } from './manifest.js';
+
+export type VerifyLevel = 'hashes' | 'decode';
+
+export interface VerifyReport {
+  readonly level: VerifyLevel;
+  readonly files: number;
+  /** Bytes of all files read. */
+  readonly bytes: number;
+  /** Entries counted in the parts; 0 at level `hashes`. */
+  readonly entries: number;
+  readonly manifest: ArtifactManifest;
+}
+
+/**
+ * Verifies one artifact: its manifest against the hash the set has, every file's size and hash, and
+ * that nothing is missing or there beside. Level `decode` also decompresses every `.zst` file and
+ * counts the entries of the parts.
+ * @throws HoldfastError INTEGRITY (facts: path, expected, actual), MANIFEST_INVALID
+ */
+export async function verifyArtifact(
+  directory: string,
+  options: { readonly manifestSha256?: string | undefined; readonly level: VerifyLevel },
+  work: Work,
+): Promise<VerifyReport> {
+  const { manifest, manifestSha256 } = await readManifest(directory);
+  if (options.manifestSha256 !== undefined && options.manifestSha256 !== manifestSha256) {
+    throw damaged(path.join(directory, MANIFEST_FILE), options.manifestSha256, manifestSha256);
+  }
+  const sums = parseChecksums(
+    await readFile(path.join(directory, CHECKSUMS_FILE), 'utf8').catch(() => ''),
+  );
+  await requireNames(directory, manifest);
+  const progress = { bytes: 0, entries: 0 };
+  const totalBytes = manifest.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const advance = (bytes: number, entries: number): void => {
+    progress.bytes += bytes;
+    progress.entries += entries;
+    work.report({ phase: 'verify', ...progress, totalBytes });
+  };
+  for (const file of manifest.files) {
+    if (sums.get(file.name) !== file.sha256) {
+      throw damaged(
+        path.join(directory, CHECKSUMS_FILE),
+        file.sha256,
+        sums.get(file.name) ?? 'nothing',
+      );
+    }
+    await verifyHash(path.join(directory, file.name), file, work.signal, (bytes) => {
+      advance(bytes, 0);
+    });
+    advance(0, 1);
+  }
+  const papers = [MANIFEST_FILE, INSTRUCTIONS_FILE];
+  for (const name of papers) {
+    const expected = sums.get(name) ?? 'nothing';
+    const { sha256 } = await hashFile(path.join(directory, name), work.signal, () => undefined);
+    if (sha256 !== expected) throw damaged(path.join(directory, name), expected, sha256);
+  }
+  const entries = options.level === 'decode' ? await decodeAll(directory, manifest, work) : 0;
+  return {
+    level: options.level,
+    files: manifest.files.length + papers.length,
+    bytes: progress.bytes,
+    entries,
+    manifest,
+  };
+}
+
+async function requireNames(directory: string, manifest: ArtifactManifest): Promise<void> {
+  const expected = new Set([
+    MANIFEST_FILE,
+    CHECKSUMS_FILE,
+    INSTRUCTIONS_FILE,
+    ...manifest.files.map(({ name }) => name),
+  ]);
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const target = path.join(directory, entry.name);
+    if (!expected.delete(entry.name)) throw damaged(target, 'not in the manifest', 'there');
+    if (!entry.isFile()) throw damaged(target, 'a regular file', 'something else');
+  }
+  for (const name of expected) throw damaged(path.join(directory, name), 'there', 'missing');
+}
+
+async function verifyHash(
+  file: string,
+  expected: ArtifactFile,
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const { sha256, sizeBytes } = await hashFile(file, signal, onBytes);
+  if (sizeBytes !== expected.sizeBytes) {
+    throw damaged(file, `${expected.sizeBytes} bytes`, `${sizeBytes} bytes`);
+  }
+  if (sha256 !== expected.sha256) throw damaged(file, expected.sha256, sha256);
+}
+
+async function hashFile(
+  file: string,
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void,
+): Promise<{ sha256: string; sizeBytes: number }> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024, signal })) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    hash.update(chunk);
+    sizeBytes += chunk.length;
+    onBytes(chunk.length);
+  }
+  return { sha256: hash.digest('hex'), sizeBytes };
+}
+
+async function decodeAll(
+  directory: string,
+  manifest: ArtifactManifest,
+  work: Work,
+): Promise<number> {
+  let entries = 0;
+  let bytes = 0;
+  for (const file of manifest.files) {
+    if (!file.name.endsWith('.zst')) continue;
+    const target = path.join(directory, file.name);
+    let members = 0;
+    const headers = new TarHeaderReader(() => {
+      members += 1;
+    });
+    try {
+      await joinCommands(
+        [startCommand('zstd', ['-q', '-d', '-c', '--', target], { signal: work.signal })],
+        {
+          taps: [
+            (chunk) => {
+              if (file.role === 'part') headers.push(chunk);
+              bytes += chunk.length;
+              work.report({
+                phase: 'decode',
+                bytes,
+                entries: entries + members,
+                totalBytes: manifest.totals.contentBytes,
+              });
+            },
+          ],
+        },
+      );
+      headers.end();
+    } catch (error) {
+      work.signal.throwIfAborted();
+      if (!(error instanceof HoldfastError)) throw error;
+      throw new HoldfastError('INTEGRITY', `${target} cannot be decoded: ${error.message}`, {
+        facts: { path: target, expected: 'a sound archive', actual: error.message },
+        cause: error,
+      });
+    }
+    if (file.role !== 'part') continue;
+    if (file.entries !== undefined && file.entries !== members) {
+      throw damaged(target, `${file.entries} entries`, `${members} entries`);
+    }
+    entries += members;
+  }
+  return entries;
+}
+
+function damaged(file: string, expected: string, actual: string): HoldfastError {
+  return new HoldfastError(
+    'INTEGRITY',
+    `${file} is damaged: expected ${expected}, found ${actual}`,
+    {
+      facts: { path: file, expected, actual },
+      hint: 'use another set for restores, and run a backup soon',
+    },
+  );
+}

@@ -1,0 +1,140 @@
+/**
+ * The worker of a host: workflows from the common queue, activities from the host's own two queues.
+ * Heavy work (moving data) has few slots; light work has its own, so that a dump never keeps a
+ * roll-back waiting.
+ */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import os from 'node:os';
+import type { Client } from '@temporalio/client';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type LogEntry,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
+import { createHostActivities, createStackActivities } from '../../activities/index.js';
+import { bringBackStopped } from '../../activities/recovery.js';
+import type { Config } from '../config/schema.js';
+import { connectEngine } from '../docker/engine.js';
+import { structuredLog } from '../observe/log.js';
+import { RunLog } from '../observe/run-log.js';
+import { heavyQueue, lightQueue, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
+import { connectClient, connectWorker } from './connect.js';
+import { registerSearchAttributes } from './search-attributes.js';
+
+/** Two data movers at once: more only make a disk seek. */
+const HEAVY_SLOTS = 2;
+const LIGHT_SLOTS = 16;
+/** Time running activities get to finish when the worker is told to stop. */
+const SHUTDOWN_GRACE_MS = 20_000;
+const SHUTDOWN_FORCE_MS = 60_000;
+/** Cancellation, progress and checkpoints all travel with heartbeats: the default minute is too long. */
+const HEARTBEAT_THROTTLE_MS = 2_000;
+
+export interface WorkerOptions {
+  /** Ends the worker: it stops taking work, gives activities their grace, then cancels them. */
+  readonly signal: AbortSignal;
+  readonly onReady?: () => void;
+}
+
+/** Runs until the signal fires. @throws TEMPORAL_UNREACHABLE */
+export async function runWorker(config: Config, options: WorkerOptions): Promise<void> {
+  installRuntime();
+  const { connection, namespace } = await connectWorker();
+  const connected = await connectClient();
+  try {
+    await registerSearchAttributes(connected.client, namespace);
+    await serve(config, options, connection, connected.client, namespace);
+  } finally {
+    await connected.close();
+    await connection.close();
+  }
+}
+
+async function serve(
+  config: Config,
+  options: WorkerOptions,
+  connection: NativeConnection,
+  client: Client,
+  namespace: string,
+): Promise<void> {
+  const engine = connectEngine();
+  const runLog = new RunLog(config.log?.file);
+  const dependencies = { config, engine, runLog, client };
+  const common = {
+    connection,
+    namespace,
+    identity: `${config.hostId}/${os.hostname()}/${process.pid}`,
+    shutdownGraceTime: SHUTDOWN_GRACE_MS,
+    shutdownForceTime: SHUTDOWN_FORCE_MS,
+    maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
+    defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
+  };
+  const hostActivities = createHostActivities(dependencies);
+  const workers = await Promise.all([
+    Worker.create({
+      ...common,
+      taskQueue: WORKFLOW_TASK_QUEUE,
+      workflowBundle: workflowBundle(),
+      activities: createStackActivities(dependencies),
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: heavyQueue(config.hostId),
+      activities: hostActivities,
+      maxConcurrentActivityTaskExecutions: HEAVY_SLOTS,
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: lightQueue(config.hostId),
+      activities: hostActivities,
+      maxConcurrentActivityTaskExecutions: LIGHT_SLOTS,
+    }),
+  ]);
+  // What an earlier worker stopped and a dead run never started again comes back first.
+  await bringBackStopped(dependencies);
+  const stop = (): void => {
+    for (const worker of workers) {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+    }
+  };
+  options.signal.addEventListener('abort', stop, { once: true });
+  const running = Promise.all(workers.map((worker) => worker.run().finally(stop)));
+  options.onReady?.();
+  if (options.signal.aborted) stop();
+  await running;
+}
+
+/** The bundle made at build time; `HOLDFAST_WORKFLOW_BUNDLE` lets tests bring their own. */
+export function workflowBundle(): WorkflowBundleOption {
+  const told = process.env['HOLDFAST_WORKFLOW_BUNDLE'];
+  if (told !== undefined && told !== '') return { codePath: told };
+  // dist/src/temporal/worker.js → dist/workflow-bundle.js; from the sources: the built one.
+  for (const relative of ['../../workflow-bundle.js', '../../dist/workflow-bundle.js']) {
+    const codePath = fileURLToPath(new URL(relative, import.meta.url));
+    if (existsSync(codePath)) return { codePath };
+  }
+  throw new Error('the workflow bundle is missing; run `npm run build`');
+}
+
+let installed = false;
+
+/** Temporal's native core logs through our structured log; once per process. */
+function installRuntime(): void {
+  if (installed) return;
+  installed = true;
+  const log = structuredLog();
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger('WARN', (entry: LogEntry) => {
+      const fields = { ...entry.meta, component: 'temporal' };
+      if (entry.level === 'ERROR') log.error(fields, entry.message);
+      else log.warn(fields, entry.message);
+    }),
+    telemetryOptions: { logging: { forward: {}, filter: { core: 'ERROR', other: 'ERROR' } } },
+  });
+}
+

@@ -1,0 +1,134 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import {
+  beginAttempt,
+  beginSet,
+  discardSet,
+  incomingArtifact,
+  promoteAttempt,
+  recoverIncoming,
+} from '../../../src/store/incoming.js';
+import { publishSet } from '../../../src/store/publish.js';
+import { temporaryDirectory } from '../archive/awkward-tree.js';
+import { addArtifact, setOf } from './fixtures.js';
+
+const STAMP = '20241231_235959';
+const relativePath = `agent/daily/data/data_${STAMP}`;
+let base: { dir: string; remove: () => Promise<void> };
+let root: string;
+beforeEach(async () => {
+  base = await temporaryDirectory();
+  root = base.dir;
+});
+afterEach(() => base.remove());
+
+test('the same run gets the same id again, another one the next free second', async () => {
+  expect(await beginSet(root, { workflowId: 'a', stamp: STAMP })).toBe(STAMP);
+  expect(await beginSet(root, { workflowId: 'a', stamp: STAMP })).toBe(STAMP);
+  expect(await beginSet(root, { workflowId: 'b', stamp: STAMP })).toBe('20250101_000000');
+  mkdirSync(path.join(root, 'sets'));
+  writeFileSync(
+    path.join(root, 'sets', '20250101_000001-daily.json'),
+    'damaged, but its id is used',
+  );
+  expect(await beginSet(root, { workflowId: 'c', stamp: STAMP })).toBe('20250101_000002');
+});
+
+test('runs that begin at the same moment never share an id', async () => {
+  const names = Array.from({ length: 20 }, (_, index) => `run-${index}`);
+  const ids = await Promise.all(
+    names.map((workflowId) => beginSet(root, { workflowId, stamp: STAMP })),
+  );
+  expect(new Set(ids).size).toBe(20);
+  expect(readdirSync(path.join(root, '.incoming')).sort()).toEqual([...ids].sort());
+  const twice = await Promise.all(
+    [1, 2, 3].map(() => beginSet(root, { workflowId: 'x', stamp: STAMP })),
+  );
+  expect(new Set(twice).size).toBe(1);
+});
+
+test('an attempt that was given up can no longer become the artifact', async () => {
+  const setId = await beginSet(root, { workflowId: 'a', stamp: STAMP });
+  const first = await beginAttempt(root, { setId, relativePath, attempt: 1 });
+  writeFileSync(path.join(first, 'x'), 'old');
+  const second = await beginAttempt(root, { setId, relativePath, attempt: 2 });
+  expect(existsSync(first)).toBe(false);
+  await expect(promoteAttempt(root, { setId, relativePath, attempt: 1 })).rejects.toMatchObject({
+    code: 'STORE_UNSAFE',
+  });
+  writeFileSync(path.join(second, 'x'), 'new');
+  await promoteAttempt(root, { setId, relativePath, attempt: 2 });
+  await promoteAttempt(root, { setId, relativePath, attempt: 2 });
+  expect(readdirSync(incomingArtifact(root, { setId, relativePath }))).toEqual(['x']);
+});
+
+test('recovery removes what dead runs left, and touches nothing of a run that is alive', async () => {
+  const dead = await beginSet(root, { workflowId: 'dead', stamp: STAMP });
+  await beginAttempt(root, { setId: dead, relativePath, attempt: 1 });
+  const alive = await beginSet(root, { workflowId: 'alive', stamp: STAMP });
+  const crashed = path.join(root, '.incoming', '.new-crashed');
+  mkdirSync(crashed);
+  const fresh = path.join(root, '.incoming', '.new-fresh');
+  mkdirSync(fresh);
+  utimesSync(crashed, 1, 1);
+  const result = await recoverIncoming(root, { isAlive: (id) => Promise.resolve(id === 'alive') });
+  expect(result).toEqual({ published: [], removed: ['.new-crashed', dead], alive: [alive] });
+  expect(readdirSync(path.join(root, '.incoming')).sort()).toEqual(['.new-fresh', alive]);
+});
+
+test('recovery does nothing to a run about which nothing can be known', async () => {
+  const setId = await beginSet(root, { workflowId: 'a', stamp: STAMP });
+  const isAlive = (): Promise<boolean> => Promise.reject(new Error('server is down'));
+  await expect(recoverIncoming(root, { isAlive })).rejects.toThrow('server is down');
+  expect(existsSync(path.join(root, '.incoming', setId, 'run.json'))).toBe(true);
+});
+
+test('discarding removes only the own set, and never one that is being published', async () => {
+  const setId = await beginSet(root, { workflowId: 'a', stamp: STAMP });
+  await discardSet(root, { setId, workflowId: 'b' });
+  expect(existsSync(path.join(root, '.incoming', setId))).toBe(true);
+  const artifact = await addArtifact(root, setId, relativePath);
+  await publishSet(root, setOf(setId, [artifact], 'daily', 'a'), {
+    beforeStep: (step) => {
+      if (step === 'set file') throw new Error('killed');
+    },
+  }).catch(() => undefined);
+  await discardSet(root, { setId, workflowId: 'a' });
+  expect(existsSync(path.join(root, '.incoming', setId, 'publish.json'))).toBe(true);
+  await recoverIncoming(root, { isAlive: () => Promise.resolve(false) });
+  const other = await beginSet(root, { workflowId: 'c', stamp: STAMP });
+  await discardSet(root, { setId: other, workflowId: 'c' });
+  await discardSet(root, { setId: other, workflowId: 'c' });
+  expect(readdirSync(path.join(root, '.incoming'))).toEqual([]);
+});
+
+test.each(['/etc', '../x', 'a/../../x', 'a//b', '', './a', 'a/.'])(
+  'refuses the path "%s"',
+  async (bad) => {
+    const setId = await beginSet(root, { workflowId: 'a', stamp: STAMP });
+    expect(() => incomingArtifact(root, { setId, relativePath: bad })).toThrow(/not a path below/);
+    await expect(
+      beginAttempt(root, { setId, relativePath: bad, attempt: 1 }),
+    ).rejects.toMatchObject({
+      code: 'STORE_UNSAFE',
+    });
+  },
+);
+
+test('an incoming directory that is a symlink is not written to', async () => {
+  const outside = await temporaryDirectory();
+  symlinkSync(outside.dir, path.join(root, '.incoming'));
+  await expect(beginSet(root, { workflowId: 'a', stamp: STAMP })).rejects.toMatchObject({
+    code: 'STORE_UNSAFE',
+  });
+  expect(readdirSync(outside.dir)).toEqual([]);
+  await outside.remove();
+});

@@ -1,0 +1,367 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { planRetention, sourceKeeps } from '../../../src/plan/retention.js';
+import type { RetentionPlan, SourceKeep } from '../../../src/plan/retention.js';
+import { newestFirst, setName } from '../../../src/plan/set-order.js';
+import type { SetArtifact, SetFile } from '../../../src/store/manifest.js';
+import { artifact, service, setFile, source, stackOf } from './helpers.js';
+
+const KEEP = { daily: 3, weekly: 2, monthly: 2 };
+const NOW = new Date('2024-12-31T00:00:00Z');
+
+function id(day: number): string {
+  return `202412${String(day).padStart(2, '0')}_010000`;
+}
+
+/** As a run writes them: each tier has its own paths, large ones are shared by the tiers. */
+function holding(day: number, tier: string, keys: readonly string[]): SetArtifact[] {
+  return keys.map((key) => {
+    const [service = '', source = ''] = key.split('/');
+    const path = source.startsWith('large')
+      ? `large_volumes/${source}_${id(day)}`
+      : `${service}/${tier}/data/${source}_${id(day)}`;
+    return artifact(service, source, { path });
+  });
+}
+
+function made(
+  day: number,
+  extras: Partial<SetFile> = {},
+  keys: readonly string[] = ['pgdb/dump', 'agent/data'],
+): SetFile {
+  const { tier = 'daily' } = extras;
+  return setFile(id(day), { artifacts: holding(day, tier, keys), ...extras });
+}
+
+function removed(plan: RetentionPlan): string[] {
+  return plan.remove.map(setName);
+}
+
+describe('what retention removes', () => {
+  test('good sets beyond the number of their tier, oldest first, tiers apart', () => {
+    const sets = [1, 2, 3, 4, 5].map((day) => made(day));
+    const weekly = [1, 2].map((day) => made(day, { tier: 'weekly' }));
+    const plan = planRetention([...weekly, ...sets], KEEP, [], NOW);
+    expect(removed(plan)).toEqual([`${id(2)}-daily`, `${id(1)}-daily`]);
+    expect(plan.deletePaths).toEqual(
+      [1, 2]
+        .flatMap((day) => [`agent/daily/data/data_${id(day)}`, `pgdb/daily/data/dump_${id(day)}`])
+        .sort(),
+    );
+    expect(plan.keep[0]?.reason).toBe('daily: success, 1 of 3');
+  });
+
+  test('a week of failures pushes no good set out, and does not fill the disk', () => {
+    const good = [1, 2, 3].map((day) => made(day));
+    const failed = [4, 5, 6, 7, 8].map((day) => made(day, { status: 'failed' }, ['pgdb/dump']));
+    const plan = planRetention([...good, ...failed], KEEP, [], NOW);
+    expect(removed(plan)).toEqual([`${id(5)}-daily`, `${id(4)}-daily`]);
+  });
+
+  test('degraded ones push failed ones out, not good ones', () => {
+    const sets = [
+      made(1),
+      made(2, { status: 'failed' }),
+      ...[3, 4, 5, 6].map((day) => made(day, { status: 'degraded' })),
+    ];
+    const plan = planRetention(sets, KEEP, [], NOW);
+    expect(removed(plan)).toEqual([`${id(3)}-daily`, `${id(2)}-daily`]);
+  });
+
+  test('a backup of one service pushes no backup of the whole stack out', () => {
+    const partial = [4, 5, 6, 7].map((day) => made(day, { scope: ['pgdb'] }, ['pgdb/dump']));
+    const plan = planRetention([made(1), made(2), ...partial], KEEP, [], NOW);
+    expect(removed(plan)).toEqual([`${id(4)}-daily`]);
+  });
+
+  test('the last good backup of a source stays, also one no longer in the configuration', () => {
+    const old = made(1, {}, ['pgdb/dump', 'retired/data']);
+    const plan = planRetention([old, ...[2, 3, 4, 5, 6].map((day) => made(day))], KEEP, [], NOW);
+    expect(removed(plan)).toEqual([`${id(3)}-daily`, `${id(2)}-daily`]);
+    expect(plan.keep.at(-1)).toMatchObject({ set: old, reason: 'last of retired/data' });
+  });
+
+  test('where no good set holds a source, the best there is stays', () => {
+    const sets = [
+      made(1, { status: 'failed' }, ['agent/data']),
+      made(2, { status: 'degraded' }, ['agent/data']),
+      made(3, { status: 'failed' }, ['agent/data']),
+      ...[4, 5, 6].map((day) => made(day, {}, ['pgdb/dump'])),
+    ];
+    expect(removed(planRetention(sets, KEEP, [], NOW))).toEqual([
+      `${id(3)}-daily`,
+      `${id(1)}-daily`,
+    ]);
+  });
+
+  test('nothing made by hand', () => {
+    const manual = [1, 2, 3, 4, 5].map((day) => made(day, { tier: 'manual' }));
+    expect(removed(planRetention(manual, KEEP, [], NOW))).toEqual([]);
+  });
+
+  test('a clock that was wrong once does not push out real backups', () => {
+    const future = [1, 2, 3].map((n) =>
+      made(n, { id: `2035010${n}_010000`, startedAt: `2035-01-0${n}T01:00:00.000Z` }),
+    );
+    const real = [1, 2, 3, 4].map((day) => made(day));
+    const plan = planRetention([...future, ...real], KEEP, [], NOW);
+    expect(removed(plan)).toEqual([`${id(1)}-daily`]);
+    expect(plan.keep.filter(({ reason }) => reason === 'dated in the future')).toHaveLength(3);
+  });
+
+  test('an artifact two sets share goes with the last of them', () => {
+    const keys = ['pgdb/dump', 'saiga/large'];
+    const weekly = made(1, { tier: 'weekly' }, keys);
+    const sets = [1, 2, 3, 4].map((day) => made(day, {}, keys));
+    const plan = planRetention([weekly, ...sets], KEEP, [], NOW);
+    expect(removed(plan)).toEqual([`${id(1)}-daily`]);
+    expect(plan.deletePaths).toEqual([`pgdb/daily/data/dump_${id(1)}`]);
+    const later = planRetention(sets, KEEP, [], NOW);
+    expect(later.deletePaths).toContain(`large_volumes/large_${id(1)}`);
+  });
+});
+
+describe('a source with a number of its own', () => {
+  const keys = ['pgdb/dump', 'saiga/large'];
+  const two: readonly SourceKeep[] = [{ service: 'saiga', source: 'large', keep: 2 }];
+  const trimmed = (plan: RetentionPlan): string[] =>
+    plan.trimArtifacts.flatMap(({ set, artifacts }) =>
+      artifacts.map((each) => `${setName(set)} ${each.source}`),
+    );
+
+  test('is found in the stack', () => {
+    const stack = stackOf([
+      service('pgdb', [], [source('dump', 'postgres')]),
+      service('saiga', [], [source('large', 'files', { keep: 2 })]),
+    ]);
+    expect(sourceKeeps(stack)).toEqual(two);
+  });
+
+  test('keeps that many versions across tiers; those of one moment are one', () => {
+    const sets = [
+      made(1, { tier: 'monthly' }, keys),
+      made(8, { tier: 'weekly' }, keys),
+      made(8, {}, keys),
+      made(9, {}, keys),
+    ];
+    const plan = planRetention(sets, KEEP, two, NOW);
+    expect(removed(plan)).toEqual([]);
+    expect(trimmed(plan)).toEqual([`${id(1)}-monthly large`]);
+    expect(plan.deletePaths).toEqual([`large_volumes/large_${id(1)}`]);
+  });
+
+  test('only good versions count: the last good ones are not lost to bad ones', () => {
+    const sets = [
+      made(1, {}, keys),
+      made(2, {}, keys),
+      made(3, { status: 'degraded' }, keys),
+      made(4, { status: 'failed' }, keys),
+    ];
+    expect(trimmed(planRetention(sets, KEEP, two, NOW))).toEqual([]);
+    const three = [...sets, made(5, {}, keys)];
+    expect(trimmed(planRetention(three, KEEP, two, NOW))).toEqual([`${id(1)}-daily large`]);
+  });
+
+  test('a version that retention removes anyway is none of those that stay', () => {
+    const sets = [1, 2, 3].map((day) => made(day, {}, keys));
+    const plan = planRetention(sets, { ...KEEP, daily: 1 }, two, NOW);
+    expect(removed(plan)).toEqual([`${id(2)}-daily`, `${id(1)}-daily`]);
+    expect(trimmed(plan)).toEqual([]);
+  });
+
+  test('sets made by hand lose nothing and count for nothing', () => {
+    const sets = [
+      made(1, { tier: 'manual' }, keys),
+      made(2, {}, keys),
+      made(3, {}, keys),
+      made(4, { tier: 'manual' }, keys),
+    ];
+    expect(trimmed(planRetention(sets, KEEP, two, NOW))).toEqual([]);
+  });
+
+  test('a set that would be left empty goes as a whole', () => {
+    const sets = [1, 2, 3].map((day) => made(day, { scope: ['saiga'] }, ['saiga/large']));
+    const plan = planRetention(sets, KEEP, two, NOW);
+    expect(removed(plan)).toEqual([`${id(1)}-daily`]);
+    expect(trimmed(plan)).toEqual([]);
+    expect(plan.deletePaths).toEqual([`large_volumes/large_${id(1)}`]);
+  });
+
+  test('a set trimmed before is not in the way', () => {
+    const sets = [made(1, {}, ['pgdb/dump']), made(2, {}, keys), made(3, {}, keys)];
+    expect(trimmed(planRetention(sets, KEEP, two, NOW))).toEqual([]);
+  });
+});
+
+const KEYS = ['pgdb/dump', 'agent/data', 'agent/vol', 'saiga/large'];
+const anySet = fc
+  .record({
+    day: fc.integer({ min: 1, max: 28 }),
+    tier: fc.constantFrom('daily', 'weekly', 'monthly', 'manual'),
+    status: fc.constantFrom('success', 'success', 'degraded', 'failed'),
+    scope: fc.constantFrom<'all' | string[]>('all', 'all', 'all', ['pgdb'], ['pgdb', 'agent']),
+    keys: fc.subarray(KEYS, { minLength: 1 }),
+  })
+  .map(({ day, tier, status, scope, keys }) => {
+    // A run of the whole stack that saved nothing of the database would be no good one.
+    const all = scope === 'all' ? [...new Set(['pgdb/dump', ...keys])] : keys;
+    return made(day, { tier, status, scope }, all);
+  });
+const anySets = fc
+  .array(anySet, { maxLength: 40 })
+  .map((sets) => [...new Map(sets.map((set) => [setName(set), set])).values()]);
+const anyKeep = fc.record({
+  daily: fc.integer({ min: 1, max: 5 }),
+  weekly: fc.integer({ min: 1, max: 3 }),
+  monthly: fc.integer({ min: 1, max: 3 }),
+});
+const anySourceKeep: fc.Arbitrary<SourceKeep[]> = fc
+  .option(fc.integer({ min: 1, max: 3 }))
+  .map((keep) => (keep === null ? [] : [{ service: 'saiga', source: 'large', keep }]));
+const anyNow = fc.integer({ min: 1, max: 30 }).map((day) => new Date(Date.UTC(2024, 11, day, 12)));
+
+/** The catalogue after the plan has been carried out. */
+function after(plan: RetentionPlan): SetFile[] {
+  const lost = new Map(plan.trimArtifacts.map(({ set, artifacts }) => [set, artifacts]));
+  return plan.keep.map(({ set }) => ({
+    ...set,
+    artifacts: set.artifacts.filter((each) => !(lost.get(set) ?? []).includes(each)),
+  }));
+}
+
+function best(sets: readonly SetFile[], key: string): SetFile | undefined {
+  const able = newestFirst(sets).filter((set) =>
+    set.artifacts.some((each) => `${each.service}/${each.source}` === key),
+  );
+  return (
+    able.find((set) => set.status === 'success') ??
+    able.find((set) => set.status === 'degraded') ??
+    able[0]
+  );
+}
+
+describe('whatever there is in the catalogue', () => {
+  const check = (
+    property: (
+      plan: RetentionPlan,
+      sets: readonly SetFile[],
+      keep: typeof KEEP,
+      now: Date,
+      sourceKeep: readonly SourceKeep[],
+    ) => void,
+  ): void => {
+    fc.assert(
+      fc.property(anySets, anyKeep, anySourceKeep, anyNow, (sets, keep, sourceKeep, now) => {
+        property(planRetention(sets, keep, sourceKeep, now), sets, keep, now, sourceKeep);
+      }),
+      { numRuns: 300 },
+    );
+  };
+
+  test('every set is kept or removed, once', () => {
+    check((plan, sets) => {
+      const told = [...plan.keep.map(({ set }) => set), ...plan.remove];
+      expect(told.map(setName).sort()).toEqual(sets.map(setName).sort());
+    });
+  });
+
+  test('the last good backup of every source stays, and its files with it', () => {
+    check((plan, sets, _keep, now) => {
+      const left = after(plan);
+      for (const key of KEYS) {
+        const present = sets.filter((set) => Date.parse(set.startedAt) <= now.getTime());
+        const last = best(present, key);
+        if (last === undefined) continue;
+        expect(left.map(setName)).toContain(setName(last));
+        const kept = left.find((set) => setName(set) === setName(last));
+        const held = kept?.artifacts.find((each) => `${each.service}/${each.source}` === key);
+        expect(held).toBeDefined();
+        expect(plan.deletePaths).not.toContain(held?.path);
+      }
+    });
+  });
+
+  test('exactly `keep` good sets of the whole stack count in each tier, the newest ones', () => {
+    check((plan, sets, keep, now) => {
+      for (const tier of ['daily', 'weekly', 'monthly'] as const) {
+        const good = newestFirst(sets).filter(
+          (set) =>
+            set.tier === tier &&
+            set.status === 'success' &&
+            set.scope === 'all' &&
+            Date.parse(set.startedAt) <= now.getTime(),
+        );
+        const counted = plan.keep.filter(
+          ({ set, reason }) => good.includes(set) && !reason.startsWith('last of'),
+        );
+        expect(counted.map(({ set }) => set)).toEqual(good.slice(0, keep[tier]));
+      }
+    });
+  });
+
+  test('nothing that a kept set names is deleted, and nothing that no removed one named', () => {
+    check((plan, sets) => {
+      const named = new Set(after(plan).flatMap((set) => set.artifacts.map(({ path }) => path)));
+      const known = new Set(sets.flatMap((set) => set.artifacts.map(({ path }) => path)));
+      for (const path of plan.deletePaths) {
+        expect(named.has(path)).toBe(false);
+        expect(known.has(path)).toBe(true);
+      }
+      // And nothing is left behind without a set that names it.
+      for (const path of known) {
+        expect(named.has(path) || plan.deletePaths.includes(path)).toBe(true);
+      }
+    });
+  });
+
+  test('what stays of each tier and status is bounded, but for the last backups', () => {
+    check((plan, _sets, keep) => {
+      for (const tier of ['daily', 'weekly', 'monthly'] as const) {
+        for (const status of ['success', 'degraded', 'failed'] as const) {
+          const counted = plan.keep.filter(
+            ({ set, reason }) =>
+              set.tier === tier &&
+              set.status === status &&
+              set.scope === 'all' &&
+              reason.startsWith(`${tier}:`),
+          );
+          expect(counted.length).toBeLessThanOrEqual(keep[tier]);
+        }
+      }
+    });
+  });
+
+  test('nothing made by hand and nothing of the future is touched', () => {
+    check((plan, _sets, _keep, now) => {
+      const touched = [...plan.remove, ...plan.trimArtifacts.map(({ set }) => set)];
+      for (const set of touched) {
+        expect(set.tier).not.toBe('manual');
+        expect(Date.parse(set.startedAt)).toBeLessThanOrEqual(now.getTime());
+      }
+    });
+  });
+
+  test('a second run finds nothing to do', () => {
+    check((plan, _sets, keep, now, sourceKeep) => {
+      const again = planRetention(after(plan), keep, sourceKeep, now);
+      expect(again.remove).toEqual([]);
+      expect(again.trimArtifacts).toEqual([]);
+      expect(again.deletePaths).toEqual([]);
+    });
+  });
+
+  test('a new good run never makes an older good one of another tier go', () => {
+    check((plan, sets, keep, now, sourceKeep) => {
+      const fresh = made(28, { tier: 'daily', id: '20241228_230000' }, KEYS);
+      const late = new Date(Date.UTC(2024, 11, 30));
+      if (now > late) return;
+      const before = planRetention(sets, keep, sourceKeep, late);
+      const with_ = planRetention([...sets, fresh], keep, sourceKeep, late);
+      const good = (each: RetentionPlan): string[] =>
+        each.keep
+          .filter(({ reason }) => /^(weekly|monthly): success/.test(reason))
+          .map(({ set }) => setName(set));
+      expect(good(with_)).toEqual(good(before));
+    });
+  });
+});

@@ -1,0 +1,161 @@
+import { describe, expect, test } from '@jest/globals';
+import { compareWithManifest, describeMismatch } from '../../../src/postgres/compare.js';
+import type { ClusterState, DatabaseState } from '../../../src/postgres/inspect.js';
+import type { DatabaseInfo, PostgresInfo } from '../../../src/store/manifest.js';
+
+const wantedDatabase: DatabaseInfo = {
+  name: 'app',
+  owner: 'app_owner',
+  encoding: 'UTF8',
+  collate: 'C.UTF-8',
+  ctype: 'C.UTF-8',
+  sizeBytes: 1000,
+  tables: [
+    { schema: 'public', table: 'users', rows: 10 },
+    { schema: 'public', table: 'empty', rows: 0 },
+  ],
+  largeObjects: 2,
+  extensions: [{ name: 'hstore', version: '1.8' }],
+};
+const wanted: PostgresInfo = {
+  serverVersion: '15.18',
+  serverVersionNumber: 150018,
+  clientVersion: 'pg_dump (PostgreSQL) 15.18',
+  format: 'custom',
+  container: 'ml_postgres',
+  image: 'postgres:15',
+  user: 'postgres',
+  roles: ['app_owner', 'postgres'],
+  tablespaces: ['fast'],
+  databases: [wantedDatabase],
+  notDumped: [],
+  data: { type: 'unknown' },
+};
+const foundDatabase: DatabaseState = {
+  ...wantedDatabase,
+  sizeBytes: 5,
+  allowConnections: true,
+  isTemplate: false,
+  valid: true,
+  sequences: [],
+  tables: wantedDatabase.tables.map((table) => ({ ...table, kind: 'table' as const })),
+};
+const empty: DatabaseState = { ...foundDatabase, name: 'postgres', tables: [], largeObjects: 0 };
+
+function cluster(
+  changes: Partial<ClusterState> = {},
+  database: Partial<DatabaseState> = {},
+): ClusterState {
+  return {
+    initialisedAt: '2026-01-01T00:00:00Z',
+    dataDirectory: '/var/lib/postgresql/data',
+    server: {
+      version: '15.18',
+      versionNumber: 150018,
+      superuser: true,
+      inRecovery: false,
+      bootstrapRole: 'postgres',
+      maintenanceDatabase: 'postgres',
+    },
+    roles: ['app_owner', 'postgres'],
+    tablespaces: [{ name: 'fast', location: '/fast' }],
+    databases: [{ ...foundDatabase, ...database }, empty],
+    ...changes,
+  };
+}
+
+describe('a restore that equals its backup', () => {
+  test('has no mismatches; sizes and the empty standard database do not count', () => {
+    expect(compareWithManifest(wanted, cluster())).toEqual([]);
+  });
+
+  test('one locale written in two ways is one locale', () => {
+    expect(
+      compareWithManifest(wanted, cluster({}, { collate: 'C.utf8', ctype: 'C.utf8' })),
+    ).toEqual([]);
+  });
+
+  test('the other server’s bootstrap role is no surprise', () => {
+    const actual = cluster({ roles: ['admin', 'app_owner', 'postgres'] });
+    const server = { ...actual.server, bootstrapRole: 'admin' };
+    expect(compareWithManifest(wanted, { ...actual, server })).toEqual([]);
+  });
+
+  test('an extension’s tables and views filled anew are not unexpected', () => {
+    const tables = [
+      ...foundDatabase.tables,
+      { schema: 'public', table: 'spatial_ref_sys', kind: 'extension-table' as const, rows: 8500 },
+      { schema: 'public', table: 'totals', kind: 'materialized-view' as const, rows: 1 },
+    ];
+    expect(compareWithManifest(wanted, cluster({}, { tables }))).toEqual([]);
+  });
+});
+
+describe('what a restore lost or changed', () => {
+  const [users, none] = foundDatabase.tables;
+  test.each<[string, ClusterState, string[]]>([
+    ['a role', cluster({ roles: ['postgres'] }), ['error role-missing app_owner']],
+    ['a tablespace', cluster({ tablespaces: [] }), ['error tablespace-missing fast']],
+    ['a database', cluster({ databases: [empty] }), ['error database-missing app']],
+    ['an owner', cluster({}, { owner: 'postgres' }), ['error database-owner app']],
+    ['an encoding', cluster({}, { encoding: 'SQL_ASCII' }), ['error database-encoding app']],
+    ['a locale', cluster({}, { collate: 'C' }), ['error database-locale collate']],
+    ['large objects', cluster({}, { largeObjects: 0 }), ['error large-objects large objects']],
+    ['an extension', cluster({}, { extensions: [] }), ['error extension-missing hstore']],
+    ['a table', cluster({}, { tables: [users!] }), ['error table-missing public.empty']],
+    [
+      'rows',
+      cluster({}, { tables: [{ ...users!, rows: 9 }, none!] }),
+      ['error row-count public.users'],
+    ],
+    [
+      'doubled rows',
+      cluster({}, { tables: [{ ...users!, rows: 20 }, none!] }),
+      ['error row-count public.users'],
+    ],
+    [
+      'rows that were not counted',
+      cluster({}, { tables: [{ ...users!, rows: null }, none!] }),
+      ['error row-count public.users'],
+    ],
+  ])('%s', (_name, actual, expected) => {
+    const found = compareWithManifest(wanted, actual);
+    expect(found.map(({ severity, kind, subject }) => `${severity} ${kind} ${subject}`)).toEqual(
+      expected,
+    );
+  });
+
+  test('what nobody accounts for is told, but loses nothing', () => {
+    const actual = cluster({
+      roles: [...wanted.roles, 'stranger'],
+      databases: [
+        {
+          ...foundDatabase,
+          extensions: [{ name: 'hstore', version: '1.9' }],
+          tables: [
+            ...foundDatabase.tables,
+            { schema: 'public', table: 'new', kind: 'table', rows: 1 },
+          ],
+        },
+        { ...foundDatabase, name: 'other' },
+      ],
+    });
+    const found = compareWithManifest(wanted, actual);
+    expect(
+      found.map(({ severity, kind, subject }) => `${severity} ${kind} ${subject}`).sort(),
+    ).toEqual([
+      'warning database-unexpected other',
+      'warning extension-version hstore',
+      'warning role-unexpected stranger',
+      'warning table-unexpected public.new',
+    ]);
+  });
+
+  test('a sentence says what was expected and what was found', () => {
+    const [mismatch] = compareWithManifest(
+      wanted,
+      cluster({}, { tables: [{ ...users!, rows: 9 }, none!] }),
+    );
+    expect(describeMismatch(mismatch!)).toBe('app: public.users: row count: expected 10, found 9');
+  });
+});

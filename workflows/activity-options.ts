@@ -1,0 +1,149 @@
+/**
+ * One table: on which queue each activity runs, how long it may take, how often it must tell that it
+ * lives, and how often it is tried.
+ *
+ * - Heartbeats are asked of everything that can take more than a minute: without one a dead worker is
+ *   noticed only by the long time-out.
+ * - The first retry waits longer than the heartbeat time-out, so that an attempt that lost its
+ *   connection has noticed before the next begins.
+ * - schedule-to-start is short for what a run can't do without: a host that is down should be said,
+ *   not waited for through the night.
+ */
+import { proxyActivities, proxyLocalActivities, type ActivityOptions } from '@temporalio/workflow';
+import type { HostActivities, StackActivities } from '../activities/index.js';
+import { heavyQueue, lightQueue } from '../src/plan/ids.js';
+
+type Kind = 'quick' | 'patient' | 'long' | 'verify' | 'notify';
+
+const KINDS: Record<Kind, ActivityOptions> = {
+  /** Answers within seconds; a retry is cheap. */
+  quick: {
+    startToCloseTimeout: '2m',
+    scheduleToStartTimeout: '15m',
+    retry: { initialInterval: '2s', maximumInterval: '30s', maximumAttempts: 5 },
+  },
+  /** Waits for somebody else: containers that stop or become healthy, trees that are renamed. */
+  patient: {
+    startToCloseTimeout: '30m',
+    scheduleToStartTimeout: '15m',
+    heartbeatTimeout: '45s',
+    retry: { initialInterval: '50s', maximumInterval: '2m', maximumAttempts: 3 },
+  },
+  /** Moves the data. Resumes or starts clean, so a second attempt after a killed worker is safe. */
+  long: {
+    startToCloseTimeout: '12h',
+    scheduleToStartTimeout: '12h',
+    heartbeatTimeout: '45s',
+    retry: { initialInterval: '50s', maximumInterval: '5m', maximumAttempts: 3 },
+  },
+  verify: {
+    startToCloseTimeout: '6h',
+    scheduleToStartTimeout: '12h',
+    heartbeatTimeout: '45s',
+    retry: { initialInterval: '50s', maximumInterval: '2m', maximumAttempts: 2 },
+  },
+  /** Must never fail or hold the run. */
+  notify: {
+    startToCloseTimeout: '30s',
+    scheduleToCloseTimeout: '5m',
+    retry: { initialInterval: '2s', maximumInterval: '1m', maximumAttempts: 5 },
+  },
+};
+
+const HEAVY = {
+  archiveSource: 'long',
+  dumpDatabase: 'long',
+  verifyWritten: 'verify',
+  preflightArtifact: 'verify',
+  unpackSource: 'long',
+  restoreDatabase: 'long',
+} as const satisfies Partial<Record<keyof HostActivities, Kind>>;
+
+const LIGHT = {
+  describePermitHolder: 'quick',
+  beginBackup: 'quick',
+  holdSource: 'patient',
+  releaseSource: 'patient',
+  ownArtifact: 'patient',
+  publishSet: 'patient',
+  discardSet: 'patient',
+  pruneTier: 'patient',
+  notify: 'notify',
+  writeRunLog: 'notify',
+  chooseRestoreSet: 'quick',
+  preflightHost: 'patient',
+  stopService: 'patient',
+  swapSource: 'patient',
+  startService: 'patient',
+  waitHealthy: 'patient',
+  rollBackService: 'patient',
+  startStopped: 'patient',
+  finishRestore: 'patient',
+} as const satisfies Record<Exclude<keyof HostActivities, keyof typeof HEAVY>, Kind>;
+
+export type HostCalls = {
+  [Name in keyof HostActivities]: (
+    summary: string,
+    ...args: Parameters<HostActivities[Name]>
+  ) => Promise<Awaited<ReturnType<HostActivities[Name]>>>;
+};
+
+interface Call<Args extends unknown[], Result> {
+  executeWithOptions(options: ActivityOptions, args: Args): Promise<Result>;
+}
+
+/** Puts the words that Temporal's UI shows on the step in front of an activity's own arguments. */
+function summarised<Args extends unknown[], Result>(
+  activity: Call<Args, Result>,
+): (summary: string, ...args: Args) => Promise<Result> {
+  return (summary, ...args) => activity.executeWithOptions({ summary }, args);
+}
+
+/**
+ * The activities of one host, each on its queue with its options. Every call takes a summary first:
+ * the words Temporal's UI shows on the step.
+ */
+export function hostActivities(hostId: string): HostCalls {
+  const kinds: Record<keyof HostActivities, Kind> = { ...HEAVY, ...LIGHT };
+  const on = <Name extends keyof HostActivities>(name: Name) =>
+    proxyActivities<HostActivities>({
+      ...KINDS[kinds[name]],
+      taskQueue: Object.hasOwn(HEAVY, name) ? heavyQueue(hostId) : lightQueue(hostId),
+    });
+  return {
+    archiveSource: summarised(on('archiveSource').archiveSource),
+    dumpDatabase: summarised(on('dumpDatabase').dumpDatabase),
+    verifyWritten: summarised(on('verifyWritten').verifyWritten),
+    preflightArtifact: summarised(on('preflightArtifact').preflightArtifact),
+    unpackSource: summarised(on('unpackSource').unpackSource),
+    restoreDatabase: summarised(on('restoreDatabase').restoreDatabase),
+    describePermitHolder: summarised(on('describePermitHolder').describePermitHolder),
+    beginBackup: summarised(on('beginBackup').beginBackup),
+    holdSource: summarised(on('holdSource').holdSource),
+    releaseSource: summarised(on('releaseSource').releaseSource),
+    ownArtifact: summarised(on('ownArtifact').ownArtifact),
+    publishSet: summarised(on('publishSet').publishSet),
+    discardSet: summarised(on('discardSet').discardSet),
+    pruneTier: summarised(on('pruneTier').pruneTier),
+    notify: summarised(on('notify').notify),
+    writeRunLog: summarised(on('writeRunLog').writeRunLog),
+    chooseRestoreSet: summarised(on('chooseRestoreSet').chooseRestoreSet),
+    preflightHost: summarised(on('preflightHost').preflightHost),
+    stopService: summarised(on('stopService').stopService),
+    swapSource: summarised(on('swapSource').swapSource),
+    startService: summarised(on('startService').startService),
+    waitHealthy: summarised(on('waitHealthy').waitHealthy),
+    rollBackService: summarised(on('rollBackService').rollBackService),
+    startStopped: summarised(on('startStopped').startStopped),
+    finishRestore: summarised(on('finishRestore').finishRestore),
+  };
+}
+
+/**
+ * Reads the worker's configuration: which host serves the stack is not known before. A local
+ * activity, since it is a look-up of milliseconds on the worker that runs the workflow.
+ */
+export const { resolveStack } = proxyLocalActivities<StackActivities>({
+  startToCloseTimeout: '10s',
+  retry: { maximumAttempts: 3 },
+});

@@ -1,0 +1,100 @@
+/**
+ * Backs one service up: each source is held still, read, released, given its owner and verified.
+ * A source that fails does not stop the others; it is named in the result.
+ */
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import type { PlannedService, PlannedSource } from '../src/plan/backup-plan.js';
+import type { Problem, SetArtifact } from '../src/store/manifest.js';
+import { formatBytes } from '../src/plan/words.js';
+import { hostActivities, type HostCalls } from './activity-options.js';
+import { causeOf } from './failure.js';
+import { Story } from './story.js';
+
+export interface BackupServiceInput {
+  readonly setId: string;
+  readonly configDigest: string;
+  readonly hostId: string;
+  readonly service: PlannedService;
+}
+
+export interface BackupServiceResult {
+  readonly service: string;
+  readonly artifacts: readonly SetArtifact[];
+  readonly problems: readonly Problem[];
+  /** Sources without an artifact in this set. */
+  readonly failedSources: readonly string[];
+}
+
+export async function backupService(input: BackupServiceInput): Promise<BackupServiceResult> {
+  const { service } = input;
+  const story = new Story(`backup of ${service.service}`);
+  const activities = hostActivities(input.hostId);
+  for (const { source } of service.sources) story.step(service.service, source, 'pending');
+  story.phase('reading');
+
+  const artifacts: SetArtifact[] = [];
+  const problems: Problem[] = [];
+  const failedSources: string[] = [];
+  for (const source of service.sources) {
+    try {
+      const saved = await story.during(
+        service.service,
+        source.source,
+        () => saveSource(input, source, activities),
+        ({ artifact }) => `${formatBytes(artifact.contentBytes)} in ${artifact.entries} entries`,
+      );
+      artifacts.push(saved.artifact);
+      problems.push(...saved.problems);
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      failedSources.push(source.source);
+      problems.push({ service: service.service, source: source.source, ...causeOf(error) });
+    }
+  }
+  story.phase(failedSources.length > 0 ? 'failed' : 'done');
+  return { service: service.service, artifacts, problems, failedSources };
+}
+
+async function saveSource(
+  input: BackupServiceInput,
+  source: PlannedSource,
+  activities: HostCalls,
+): Promise<{ artifact: SetArtifact; problems: readonly Problem[] }> {
+  const service = input.service.service;
+  const what = `${service}/${source.source}`;
+  const reference = {
+    setId: input.setId,
+    configDigest: input.configDigest,
+    service,
+    source: source.source,
+    artifactPath: source.artifactPath,
+  };
+  const read = () =>
+    source.kind === 'postgres'
+      ? activities.dumpDatabase(`dump ${what}`, reference)
+      : activities.archiveSource(`archive ${what}`, reference);
+  const saved = source.quiesced ? await heldStill(what, reference, activities, read) : await read();
+  await activities.ownArtifact(`own ${what}`, reference);
+  await activities.verifyWritten(`verify ${what}`, {
+    ...reference,
+    manifestSha256: saved.artifact.manifestSha256,
+  });
+  return saved;
+}
+
+/** What was stopped is started again whatever happens to the reading. */
+async function heldStill<T>(
+  what: string,
+  reference: Parameters<HostCalls['holdSource']>[1],
+  activities: HostCalls,
+  read: () => Promise<T>,
+): Promise<T> {
+  try {
+    await activities.holdSource(`hold ${what} still`, reference);
+    return await read();
+  } finally {
+    await CancellationScope.nonCancellable(() =>
+      activities.releaseSource(`release ${what}`, reference),
+    );
+  }
+}

@@ -1,0 +1,276 @@
+/**
+ * Backs the stack up: permit → plan → services in order, side by side where allowed → publish the
+ * set → prune its tier → notify. A set appears only when it is whole on disk; a run in which a
+ * source failed publishes what is whole, as a failed set, and fails.
+ */
+import {
+  ApplicationFailure,
+  CancellationScope,
+  executeChild,
+  isCancellation,
+  ParentClosePolicy,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { planBackup } from '../src/plan/backup-plan.js';
+import { serviceWorkflowId } from '../src/plan/ids.js';
+import { backupStackInputSchema, type BackupStackResult } from '../src/plan/inputs.js';
+import { messageOf } from '../src/errors.js';
+import type { Problem, SetArtifact, SetFile } from '../src/store/manifest.js';
+import { formatBytes } from '../src/plan/words.js';
+import { hostActivities, resolveStack, type HostCalls } from './activity-options.js';
+import type { backupService, BackupServiceResult } from './backup-service.js';
+import { causeOf, failure, parseInput, raise } from './failure.js';
+import { takePermit } from './permit.js';
+import { planOrFail, searchAttributes } from './support.js';
+import { Story } from './story.js';
+
+export async function backupStack(rawInput?: unknown): Promise<BackupStackResult> {
+  const input = parseInput(backupStackInputSchema, rawInput, 'backupStack');
+  const story = new Story('backup');
+  const startedAt = new Date(Date.now());
+  const { view, stamp } = await resolveStack({ stack: input.stack, host: input.host }).catch(raise);
+  const activities = hostActivities(view.hostId);
+  upsertSearchAttributes(
+    searchAttributes({ stack: view.stack, tier: input.tier, status: 'running' }),
+  );
+  // Planned once before waiting, so that an unknown service fails now and not after the permit.
+  planOrFail(() => planBackup(view, { tier: input.tier, services: input.services }, stamp));
+
+  const permit = await takePermit(view.stack, input.onBusy, activities, story);
+  try {
+    return await run(input, view, stamp, activities, story, startedAt);
+  } catch (error) {
+    if (!wasTold(error)) {
+      await CancellationScope.nonCancellable(() => sayItFailed(error, view.stack, activities));
+    }
+    upsertSearchAttributes(
+      searchAttributes({ status: isCancellation(error) ? 'cancelled' : 'failed' }),
+    );
+    if (isCancellation(error)) throw error;
+    raise(error);
+  } finally {
+    await permit.release();
+  }
+}
+
+type View = Awaited<ReturnType<typeof resolveStack>>['view'];
+type Input = ReturnType<typeof backupStackInputSchema.parse>;
+
+async function run(
+  input: Input,
+  view: View,
+  stamp: string,
+  activities: HostCalls,
+  story: Story,
+  startedAt: Date,
+): Promise<BackupStackResult> {
+  const { workflowId } = workflowInfo();
+  const scope = input.services ?? 'all';
+  story.phase('preparing');
+  const { setId } = await activities.beginBackup('check the host, begin the set', {
+    workflowId,
+    configDigest: view.configDigest,
+    tier: input.tier,
+    scope,
+    stamp,
+  });
+  upsertSearchAttributes(searchAttributes({ set: setId }));
+  const plan = planOrFail(() =>
+    planBackup(view, { tier: input.tier, services: input.services }, setId),
+  );
+  for (const service of plan.stages.flat()) {
+    for (const { source } of service.sources) story.step(service.service, source, 'pending');
+  }
+
+  const results: BackupServiceResult[] = [];
+  let published = false;
+  try {
+    story.phase('reading');
+    for (const stage of plan.stages) {
+      results.push(
+        ...(await Promise.all(
+          stage
+            .filter((service) => service.sources.length > 0)
+            .map((service) =>
+              executeChild<typeof backupService>('backupService', {
+                workflowId: serviceWorkflowId(workflowId, service.service),
+                args: [{ setId, configDigest: view.configDigest, hostId: view.hostId, service }],
+                parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+                staticSummary: `back up ${service.service} for set ${setId}`,
+              }).then((result) => {
+                showService(story, result);
+                return result;
+              }),
+            ),
+        )),
+      );
+    }
+    const set = toSetFile({ input, view, setId, scope, workflowId, startedAt, results });
+    if (set.artifacts.length === 0) {
+      throw failure(
+        'BACKUP_FAILED',
+        `nothing could be saved: ${set.problems.map(sayProblem).join('; ')}`,
+        {
+          hint: 'no set was written; the sets before it are untouched',
+        },
+      );
+    }
+    story.phase('publishing');
+    await activities.publishSet(`publish set ${setId}`, { set });
+    published = true;
+    const pruned = await prune(input, activities, story, set);
+    story.phase(set.status);
+    upsertSearchAttributes(searchAttributes({ status: set.status }));
+    return await finish(set, pruned, activities);
+  } catch (error) {
+    if (!published) {
+      await CancellationScope.nonCancellable(() =>
+        activities.discardSet(`discard what set ${setId} had written`, { setId, workflowId }),
+      ).catch(() => undefined); // the next run clears what is left
+    }
+    throw error;
+  }
+}
+
+function showService(story: Story, result: BackupServiceResult): void {
+  for (const artifact of result.artifacts) {
+    story.step(
+      artifact.service,
+      artifact.source,
+      'done',
+      `${formatBytes(artifact.contentBytes)} → ${formatBytes(artifact.storedBytes)}`,
+    );
+  }
+  for (const problem of result.problems) {
+    if (result.artifacts.some(({ source }) => source === problem.source)) continue;
+    story.step(problem.service, problem.source, 'failed', problem.message);
+  }
+}
+
+interface SetParts {
+  readonly input: Input;
+  readonly view: View;
+  readonly setId: string;
+  readonly scope: 'all' | readonly string[];
+  readonly workflowId: string;
+  readonly startedAt: Date;
+  readonly results: readonly BackupServiceResult[];
+}
+
+function toSetFile(parts: SetParts): SetFile {
+  const problems = parts.results.flatMap((result) => result.problems);
+  const artifacts = parts.results.flatMap((result) => result.artifacts);
+  const missing = parts.results.some((result) => result.failedSources.length > 0);
+  return {
+    format: 'holdfast-set',
+    version: 1,
+    id: parts.setId,
+    tier: parts.input.tier,
+    stack: parts.view.stack,
+    host: parts.view.hostId,
+    configDigest: parts.view.configDigest,
+    status: missing ? 'failed' : problems.length > 0 ? 'degraded' : 'success',
+    problems,
+    scope: parts.scope === 'all' ? 'all' : [...parts.scope],
+    startedAt: parts.startedAt.toISOString(),
+    finishedAt: new Date(Date.now()).toISOString(),
+    workflowId: parts.workflowId,
+    artifacts,
+  };
+}
+
+/** Retention is tidying: when it fails, the backup is still good, and the failure is a problem to tell. */
+async function prune(
+  input: Input,
+  activities: HostCalls,
+  story: Story,
+  set: SetFile,
+): Promise<readonly string[]> {
+  if (input.tier === 'manual' || set.status === 'failed') return [];
+  try {
+    story.phase('pruning');
+    const { removed } = await activities.pruneTier(`keep the newest sets of ${input.tier}`, {
+      tier: input.tier,
+    });
+    return removed;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const { message } = causeOf(error);
+    await activities.writeRunLog('log', { lines: [`Old sets were not removed: ${message}`] });
+    return [];
+  }
+}
+
+async function finish(
+  set: SetFile,
+  pruned: readonly string[],
+  activities: HostCalls,
+): Promise<BackupStackResult> {
+  const sum = (pick: (artifact: SetArtifact) => number): number =>
+    set.artifacts.reduce((total, artifact) => total + pick(artifact), 0);
+  const result: BackupStackResult = {
+    setId: set.id,
+    tier: set.tier,
+    status: set.status,
+    problems: set.problems,
+    artifacts: set.artifacts,
+    contentBytes: sum(({ contentBytes }) => contentBytes),
+    storedBytes: sum(({ storedBytes }) => storedBytes),
+    durationMs: Date.now() - Date.parse(set.startedAt),
+    pruned,
+  };
+  const message = summaryOf(result);
+  await tell(activities, set.status, message);
+  if (set.status === 'failed') {
+    throw failure('BACKUP_FAILED', message, {
+      hint: `holdfast show ${set.id} lists what was saved and what was not`,
+      details: [result],
+    });
+  }
+  return result;
+}
+
+function summaryOf(result: BackupStackResult): string {
+  const head =
+    `Backup ${result.setId} (${result.tier}) ${result.status}: ` +
+    `${result.artifacts.length} artifacts, ${formatBytes(result.contentBytes)} of data, ` +
+    `${formatBytes(result.storedBytes)} stored`;
+  return [head, ...result.problems.map(sayProblem)].join('; ');
+}
+
+function sayProblem({ service, source, message }: Problem): string {
+  return `${service}/${source}: ${message}`;
+}
+
+/** A failed set was told with its list when it was published. */
+function wasTold(error: unknown): boolean {
+  return error instanceof ApplicationFailure && (error.details?.length ?? 0) > 1;
+}
+
+async function sayItFailed(error: unknown, stack: string, activities: HostCalls): Promise<void> {
+  const { message } = causeOf(error);
+  const cancelled = isCancellation(error);
+  await tell(
+    activities,
+    'failed',
+    cancelled ? `Backup of ${stack} was cancelled` : `Backup of ${stack} failed: ${message}`,
+  );
+}
+
+/** A receiver that is down must not change how the run ended. */
+async function tell(
+  activities: HostCalls,
+  status: 'success' | 'degraded' | 'failed',
+  message: string,
+): Promise<void> {
+  const calls = [
+    activities.writeRunLog('log the result', { lines: [message] }),
+    activities.notify(`notify: ${status}`, { status, message }),
+  ];
+  for (const outcome of await Promise.allSettled(calls)) {
+    if (outcome.status === 'rejected' && isCancellation(outcome.reason)) {
+      throw new Error(messageOf(outcome.reason), { cause: outcome.reason });
+    }
+  }
+}

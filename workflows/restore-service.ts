@@ -1,0 +1,119 @@
+/**
+ * Restores one service: each source is unpacked beside its place and swapped in, the server's
+ * databases are loaded into an empty data directory, then the containers are started and must pass
+ * the health gate. How to take a step back is written to disk by the activity before it acts.
+ */
+import type {
+  RestoredService,
+  RestoredSource,
+  RestoreServicePlan,
+  RestoreSourceStep,
+} from '../src/plan/restore-types.js';
+import { formatDuration } from '../src/plan/words.js';
+import { hostActivities, type HostCalls } from './activity-options.js';
+import { raise } from './failure.js';
+import { Story } from './story.js';
+
+export interface RestoreServiceInput {
+  readonly restoreId: string;
+  readonly configDigest: string;
+  readonly hostId: string;
+  readonly service: RestoreServicePlan;
+}
+
+export async function restoreService(input: RestoreServiceInput): Promise<RestoredService> {
+  const { service } = input;
+  const story = new Story(`restore of ${service.service}`);
+  const activities = hostActivities(input.hostId);
+  for (const { source } of service.sources) story.step(service.service, source, 'pending');
+  try {
+    const sources: RestoredSource[] = [];
+    for (const step of service.sources) {
+      story.phase(`restoring ${step.source}`);
+      sources.push(
+        await story.during(
+          service.service,
+          step.source,
+          () => restoreSource(input, step, activities),
+          ({ verified }) => verified,
+        ),
+      );
+    }
+    const started = await startAndGate(input, activities, story);
+    story.phase('done');
+    return { service: service.service, sources, ...started };
+  } catch (error) {
+    raise(error);
+  }
+}
+
+async function restoreSource(
+  input: RestoreServiceInput,
+  step: RestoreSourceStep,
+  activities: HostCalls,
+): Promise<RestoredSource> {
+  const startedMs = Date.now();
+  const service = input.service.service;
+  const what = `${service}/${step.source}`;
+  const reference = {
+    restoreId: input.restoreId,
+    configDigest: input.configDigest,
+    service,
+    source: step.source,
+    artifactPath: step.artifact.path,
+  };
+  const common = {
+    source: step.source,
+    kind: step.kind,
+    contentBytes: step.artifact.contentBytes,
+  };
+  if (step.kind === 'postgres') {
+    const { aside, verified } = await activities.restoreDatabase(`load ${what}`, reference);
+    return {
+      ...common,
+      durationMs: Date.now() - startedMs,
+      ...(aside === undefined ? {} : { aside }),
+      verified,
+    };
+  }
+  const { entries } = await activities.unpackSource(`unpack ${what} beside its place`, reference);
+  const { aside } = await activities.swapSource(`swap ${what} in`, reference);
+  return {
+    ...common,
+    durationMs: Date.now() - startedMs,
+    ...(aside === undefined ? {} : { aside }),
+    verified: `${entries} entries`,
+  };
+}
+
+async function startAndGate(
+  input: RestoreServiceInput,
+  activities: HostCalls,
+  story: Story,
+): Promise<Pick<RestoredService, 'startedContainers' | 'healthyAfterMs'>> {
+  const { service, hasContainers, sources } = input.service;
+  if (!hasContainers) return { startedContainers: [] };
+  const beganMs = Date.now();
+  story.phase('starting');
+  const reference = {
+    restoreId: input.restoreId,
+    configDigest: input.configDigest,
+    service,
+    restored: sources.length > 0,
+  };
+  const { started } = await story.during(
+    service,
+    'start',
+    () => activities.startService(`start ${service}`, reference),
+    (result) => result.started.join(', '),
+  );
+  if (started.length === 0) return { startedContainers: [] };
+  story.phase('waiting for the health gate');
+  await story.during(
+    service,
+    'health',
+    () => activities.waitHealthy(`${service}: health gate`, reference),
+    ({ waitedMs }) => `after ${formatDuration(waitedMs)}`,
+  );
+  return { startedContainers: started, healthyAfterMs: Date.now() - beganMs };
+}
