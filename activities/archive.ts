@@ -137,11 +137,13 @@ function problemsOf(input: SourceReference, archived: ArchivedTree): Problem[] {
       message: `${changedCount} entries kept changing while they were read (${names})`,
     });
   }
-  if (unmatchedIncludes.length > 0) {
+  // A wildcard may match nothing; a file that is named should be there.
+  const missing = unmatchedIncludes.filter((pattern) => !/[*?[]/.test(pattern));
+  if (missing.length > 0) {
     problems.push({
       ...where,
       code: 'NOTHING_MATCHED',
-      message: `nothing matches ${unmatchedIncludes.join(', ')}`,
+      message: `nothing matches ${missing.join(', ')}`,
     });
   }
   if (skippedMounts.length > 0) {

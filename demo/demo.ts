@@ -185,7 +185,12 @@ export class Demo {
       trees[name] = await treeDigest(directory);
     }
     const began = Date.now();
-    await this.#holdfast(['backup', '--tier', 'daily']);
+    try {
+      await this.#holdfast(['backup', '--tier', 'daily']);
+    } catch (error) {
+      await writer.stop();
+      throw error;
+    }
     this.timings.backupMs = Date.now() - began;
     const writtenAfter = await countWritten(stack);
     await writer.stop();
@@ -489,7 +494,11 @@ async function volumeFacts(stack: SampleStack): Promise<Record<string, unknown>>
     Labels: unknown;
   }[];
   return Object.fromEntries(
-    volumes.map(({ Name, Driver, Options, Labels }) => [Name, { Driver, Options, Labels }]),
+    // The engine says null or {} for none, depending on how the volume was made.
+    volumes.map(({ Name, Driver, Options, Labels }) => [
+      Name,
+      { Driver, Options: Options ?? {}, Labels },
+    ]),
   );
 }
 

@@ -78,13 +78,14 @@ export async function clusterFacts(stack: SampleStack): Promise<Record<string, s
     databases: await psql(
       stack,
       'postgres',
-      `select string_agg(datname || ' ' || datdba::regrole || ' ' || pg_encoding_to_char(encoding) || ' ' || datcollate || ' ' || coalesce(datacl::text, '-'), E'\\n' order by datname)
+      `select string_agg(datname || ' ' || datdba::regrole || ' ' || pg_encoding_to_char(encoding) || ' ' || datcollate || ' ' || coalesce((select string_agg(a::text, ',' order by a::text) from unnest(datacl) a), '-'), E'\\n' order by datname)
        from pg_database where not datistemplate`,
     ),
     settings: await psql(
       stack,
       'postgres',
-      `select string_agg(coalesce(d.datname, '-') || ' ' || coalesce(r.rolname, '-') || ' ' || s.setconfig::text, E'\\n' order by 1)
+      `select string_agg(coalesce(d.datname, '-') || ' ' || coalesce(r.rolname, '-') || ' ' || s.setconfig::text, E'\\n'
+                         order by d.datname, r.rolname, s.setconfig::text)
        from (select * from pg_db_role_setting) s left join pg_database d on d.oid = s.setdatabase left join pg_roles r on r.oid = s.setrole`,
     ),
   };
@@ -110,7 +111,7 @@ export async function clusterFacts(stack: SampleStack): Promise<Record<string, s
     facts[`rights in ${database}`] = await psql(
       stack,
       database,
-      `select coalesce(md5(string_agg(c.oid::regclass::text || c.relowner::regrole::text || coalesce(c.relacl::text, '-'), ',' order by c.oid::regclass::text)), '-')
+      `select coalesce(md5(string_agg(c.oid::regclass::text || c.relowner::regrole::text || coalesce((select string_agg(a::text, ',' order by a::text) from unnest(c.relacl) a), '-'), ',' order by c.oid::regclass::text)), '-')
        from pg_class c join pg_namespace n on n.oid = c.relnamespace
        where n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') and c.relname <> 'demo_writes'`,
     );

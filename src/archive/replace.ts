@@ -9,6 +9,8 @@ import { HoldfastError, systemCodeOf } from '../errors.js';
 import { fsyncPath } from '../system/durable.js';
 import { listUnits } from './units.js';
 
+const SLASH = 0x2f;
+
 export interface TreePlace {
   readonly base: string;
   readonly include: readonly string[];
@@ -58,7 +60,8 @@ export async function planSwap(
     existed && place.exclude.length > 0
       ? (await listUnits(place.base, { include: place.exclude, exclude: [] })).map(encode)
       : [];
-  if (all && !(await isMountPoint(place.base))) {
+  // With nothing in place there is nothing to leave alone, and the directory itself comes back too.
+  if (!existed || (all && !(await isMountPoint(place.base)))) {
     return {
       mode: 'whole',
       base: place.base,
@@ -179,7 +182,7 @@ async function backUnits(swap: TreeSwap): Promise<void> {
 async function makeParents(from: string, to: string, unit: string): Promise<void> {
   const relative = Buffer.from(unit, 'base64');
   if (!(await exists(to))) await makeLike(Buffer.from(from), Buffer.from(to));
-  for (let at = relative.indexOf(47); at !== -1; at = relative.indexOf(47, at + 1)) {
+  for (let at = relative.indexOf(SLASH); at !== -1; at = relative.indexOf(SLASH, at + 1)) {
     const part = relative.subarray(0, at).toString('base64');
     if (!(await exists(join(to, part)))) await makeLike(join(from, part), join(to, part));
   }

@@ -32,12 +32,12 @@ export async function scanTree(spec: TreeSpec, reader: TreeReader, work: Work): 
   await reader.check();
   const found = await walk(spec, { include, exclude }, reader, work);
   found.entries.sort((left, right) => comparePaths(left.path, right.path));
-  const selection = select(found.entries, include, exclude);
+  const selection = select(found.entries, include, exclude, found.mounts);
   const skippedSockets = selection.entries.filter(({ type }) => type === 'socket').length;
   return {
     entries: selection.entries.filter(({ type }) => type !== 'socket'),
     skippedSockets,
-    skippedMounts: found.skippedMounts,
+    skippedMounts: selection.skippedMounts,
     unmatchedIncludes: spec.include.filter((pattern) => !selection.matched.has(pattern)),
   };
 }
@@ -47,9 +47,9 @@ async function walk(
   globs: { include: readonly Glob[]; exclude: readonly Glob[] },
   reader: TreeReader,
   work: Work,
-): Promise<{ entries: Entry[]; skippedMounts: BytePath[] }> {
+): Promise<{ entries: Entry[]; mounts: ReadonlySet<BytePath> }> {
   const entries: Entry[] = [];
-  const skippedMounts: BytePath[] = [];
+  const mounts = new Set<BytePath>();
   const starts: BytePath[] = [''];
   for (let start = starts.shift(); start !== undefined; start = starts.shift()) {
     const args = findArguments(start, spec.oneFileSystem, globs);
@@ -67,7 +67,7 @@ async function walk(
           spec.oneFileSystem && entry.type === 'directory' && entry.device !== startDevice;
         if (!mounted) continue;
         if (isNamed(entry.path, globs.include)) starts.push(entry.path);
-        else skippedMounts.push(entry.path);
+        else mounts.add(entry.path);
       }
       await running.done;
     } catch (error) {
@@ -76,7 +76,7 @@ async function walk(
     }
     report(work, entries.length, bytes);
   }
-  return { entries, skippedMounts };
+  return { entries, mounts };
 }
 
 /** An include that names a mount point, or something below it, means it – as an argument of tar would. */
@@ -122,9 +122,11 @@ function select(
   sorted: readonly Entry[],
   include: readonly Glob[],
   exclude: readonly Glob[],
-): { entries: Entry[]; matched: Set<string> } {
+  mounts: ReadonlySet<BytePath>,
+): { entries: Entry[]; matched: Set<string>; skippedMounts: BytePath[] } {
   const entries: Entry[] = [];
   const matched = new Set<string>();
+  const skippedMounts: BytePath[] = [];
   const ancestors: Ancestor[] = [];
   for (const entry of sorted) {
     let parent = ancestors.at(-1);
@@ -154,11 +156,15 @@ function select(
     } else if (isRoot) {
       entries.push(entry);
     }
+    if (!excluded && mounts.has(entry.path)) {
+      const wanted = included || include.some((glob) => glob.mayMatchBelow(text));
+      if (wanted) skippedMounts.push(entry.path);
+    }
     if (entry.type === 'directory') {
       ancestors.push({ entry, included, excluded, emitted: included || isRoot });
     }
   }
-  return { entries, matched };
+  return { entries, matched, skippedMounts };
 }
 
 function isBelow(path: BytePath, directory: BytePath): boolean {

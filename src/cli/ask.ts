@@ -29,7 +29,6 @@ export async function ask(
     signal?.throwIfAborted();
     return (await input.question(question, { signal: stop })).trim();
   } catch (error) {
-    host.out.write('\n');
     if (signal?.aborted === true) return undefined;
     if (interrupted.signal.aborted) return INTERRUPTED;
     throw error;

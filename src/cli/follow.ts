@@ -56,7 +56,8 @@ export function sayDetached(context: CliContext, gateway: RunGateway, workflowId
     return;
   }
   context.say(`the run goes on by itself: ${workflowId}`);
-  context.say(`watch it with: ${watchWith}`);
+  context.say('watch it with:');
+  context.say(`  ${watchWith}`);
 }
 
 /** The `temporal` command that follows a run on this server. */

@@ -35,6 +35,7 @@ const restorePlanSchema = z.object({
     ),
   ),
   contentBytes: z.number(),
+  notes: z.array(z.string()),
   warnings: z.array(z.string()),
 });
 

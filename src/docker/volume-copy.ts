@@ -23,6 +23,11 @@ function mark(id: string, step: 'complete' | 'target-checked' | 'put-in'): strin
   return `.holdfast-${id}-${step}`;
 }
 
+/** Makes a mark; the root directory's own times are part of the content. */
+function setMark(id: string, step: Parameters<typeof mark>[1]): string {
+  return `touch -r /aside /reference && touch "/aside/${mark(id, step)}" && touch -r /reference /aside && sync -f /aside`;
+}
+
 /** Is the old content whole in the aside? From then on the volume may be changed. */
 export function isAsideComplete(engine: Engine, place: CopyPlace, work: Work): Promise<boolean> {
   return test(engine, place, work, `[ -e "/aside/${mark(place.id, 'complete')}" ]`);
@@ -40,7 +45,7 @@ export async function copyAside(engine: Engine, place: CopyPlace, work: Work): P
     place,
     work,
     `${EMPTY('/aside')} && ${COPY} /volume/. /aside/ && sync -f /aside &&
-     touch "/aside/${mark(place.id, 'complete')}" && sync -f /aside`,
+     ${setMark(place.id, 'complete')}`,
     '/aside',
     [{ type: 'volume', source: place.volume, target: '/volume', readOnly: true }],
   );
@@ -61,7 +66,7 @@ export async function assertNewVolumeEmpty(
     engine,
     place,
     work,
-    `[ -e "${checked}" ] || { [ -z "$(ls -A /volume)" ] && touch "${checked}" && sync -f /aside; }`,
+    `[ -e "${checked}" ] || { [ -z "$(ls -A /volume)" ] && ${setMark(place.id, 'target-checked')}; }`,
     [{ type: 'volume', source: place.volume, target: '/volume' }],
   );
   if (empty) return;
@@ -89,7 +94,7 @@ export async function copyIn(
     // Marks of the swap that made the source are no content.
     `${EMPTY('/volume')} && ${COPY} /source/. /volume/ &&
      rm -f /volume/.holdfast-*-complete /volume/.holdfast-*-target-checked /volume/.holdfast-*-put-in &&
-     sync -f /volume && touch "/aside/${mark(place.id, 'put-in')}" && sync -f /aside`,
+     touch -r /source /volume && sync -f /volume && ${setMark(place.id, 'put-in')}`,
     '/volume',
     [
       { type: 'volume', source: place.volume, target: '/volume' },

@@ -38,7 +38,10 @@ export async function restoreAside(
   if (aside === undefined && begun === undefined) return false;
   await assertNoRunningUsers(engine, volume);
   if (aside !== undefined) {
-    if (begun !== undefined || (await hasChanged(engine, aside, work))) {
+    const changed = begun !== undefined || (await hasChanged(engine, aside, work));
+    // Of a swap that was interrupted: what it was to bring is not wanted any more.
+    await removeVolume(engine, aside.journal.staging);
+    if (changed) {
       await swapBack(engine, request, aside, undoId, work);
     } else {
       if (aside.journal.prior === null) await removeUnlessReferred(engine, volume);

@@ -54,12 +54,46 @@ function steps(service: ServiceView, artifacts: readonly SetArtifact[]): Restore
   return [...service.sources]
     .sort((left, right) => rank(left) - rank(right))
     .flatMap((source) => {
-      const artifact = artifacts.find(
-        (each) => each.source === source.source && each.kind === source.kind,
-      );
-      if (artifact === undefined) return [];
+      const artifact = artifactOf(source, artifacts);
+      if (artifact === undefined || coveredBy(source, service, artifacts) !== undefined) return [];
       return [{ source: source.source, kind: source.kind, artifact, replaces: replaces(source) }];
     });
+}
+
+function artifactOf(
+  source: SourceView,
+  artifacts: readonly SetArtifact[],
+): SetArtifact | undefined {
+  return artifacts.find((each) => each.source === source.source && each.kind === source.kind);
+}
+
+/**
+ * The source whose artifact brings all of this one's files with it: the whole of the same directory,
+ * nothing left out. Restoring a part of it once more would only touch the directories around it.
+ */
+function coveredBy(
+  source: SourceView,
+  service: ServiceView,
+  artifacts: readonly SetArtifact[],
+): SourceView | undefined {
+  if (source.kind !== 'files' || isWhole(source)) return undefined;
+  return service.sources.find(
+    (other) =>
+      other.kind === 'files' &&
+      other.target === source.target &&
+      isWhole(other) &&
+      (other.exclude ?? []).length === 0 &&
+      artifactOf(other, artifacts) !== undefined,
+  );
+}
+
+/** What is restored without a step of its own. */
+function coveredNotes(service: ServiceView, artifacts: readonly SetArtifact[]): string[] {
+  return service.sources.flatMap((source) => {
+    const wide = coveredBy(source, service, artifacts);
+    if (wide === undefined || artifactOf(source, artifacts) === undefined) return [];
+    return [`${service.name}/${source.source} comes with ${service.name}/${wide.source}`];
+  });
 }
 
 function requireInSet(set: RestorableSet, missing: readonly string[], held: readonly string[]) {
@@ -154,6 +188,7 @@ export function planRestore(
     })),
   );
   const warnings = setWarnings(stack, set);
+  const notes: string[] = [];
   if (input.services === undefined) {
     for (const service of stack.services) {
       if (service.sources.length === 0 || held.includes(service.name)) continue;
@@ -166,7 +201,9 @@ export function planRestore(
   }
   for (const name of chosen) {
     const service = byName.get(name);
-    if (service !== undefined) warnings.push(...serviceWarnings(service, artifactsOf(name)));
+    if (service === undefined) continue;
+    warnings.push(...serviceWarnings(service, artifactsOf(name)));
+    notes.push(...coveredNotes(service, artifactsOf(name)));
   }
   return {
     setId: set.id,
@@ -177,6 +214,7 @@ export function planRestore(
       .flat()
       .flatMap((service) => service.sources)
       .reduce((sum, source) => sum + source.artifact.contentBytes, 0),
+    notes,
     warnings,
   };
 }

@@ -25,6 +25,8 @@ export interface RestorePlan {
   /** Services of one stage may run side by side; the next stage begins when all are healthy. */
   readonly stages: readonly (readonly RestoreServicePlan[])[];
   readonly contentBytes: number;
+  /** What may surprise, but is as it should be. */
+  readonly notes: readonly string[];
   readonly warnings: readonly string[];
 }
 

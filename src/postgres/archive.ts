@@ -35,7 +35,9 @@ export async function listArchive(
 ): Promise<number> {
   const result = await feed(pg, ['pg_restore', '--list'], archive, signal);
   if (result.exitCode !== 0) throw clientError('pg_restore', result, code, { archive: name });
-  const entries = result.stdout.split('\n').filter((line) => /^\d+; /.test(line)).length;
+  // The header counts what the list leaves out (encoding, search path, the database itself), so a
+  // database without a single object of its own is not taken for a damaged archive.
+  const entries = Number(/^;\s+TOC Entries: (\d+)$/m.exec(result.stdout)?.[1] ?? 0);
   if (entries === 0) {
     throw new HoldfastError(code, `the archive of ${name} has an empty table of contents`, {
       facts: { archive: name },

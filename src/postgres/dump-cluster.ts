@@ -47,14 +47,15 @@ export async function dumpWholeCluster(
     {
       argv: pgDumpallArgv(options, plan),
       applicationName: plan.applicationName,
-      directory: options.destination,
+      endSessions: plan.endSessions,
+      outputs: plan.outputs,
       fileName: 'cluster.sql.zst',
       role: 'cluster',
       compressionLevel: options.compressionLevel,
-      check: (scan) => assertHoldsAll(scan, [...contents.keys()]),
     },
     work,
   );
+  assertHoldsAll(dump.scan, [...contents.keys()]);
   const databases = [...contents.values()].map((info): DatabaseInfo => {
     const scanned = dump.scan.databases.filter(({ name }) => name === info.name);
     return {

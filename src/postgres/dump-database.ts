@@ -8,7 +8,7 @@ import { listArchive, looksLikeArchive } from './archive.js';
 import { LOCK_TABLES, contentSql, parseContent, type DatabaseContent } from './content.js';
 import { runFramed } from './framed.js';
 import type { DatabaseCatalogue } from './inspect.js';
-import { OutputFile } from './output-file.js';
+import type { OutputSet } from './output-file.js';
 import { connectTo, dumpEnv, type PostgresExec, type ServerLogin } from './server.js';
 import { PsqlSession } from './session.js';
 import { warningsOf } from './warnings.js';
@@ -20,9 +20,10 @@ export interface DatabaseDump {
 }
 
 export interface DatabaseDumpOptions {
-  readonly directory: string;
+  readonly outputs: OutputSet;
   readonly database: DatabaseCatalogue;
   readonly applicationName: string;
+  readonly endSessions: () => Promise<void>;
   /** zlib's, 0 to 9. */
   readonly compressionLevel: number;
   readonly lockWaitMs: number;
@@ -35,7 +36,7 @@ export interface DatabaseDumpOptions {
  * then reads in that snapshot while the session counts the rows it reads. So the counts are those of
  * the dump however much is written meanwhile, and a restore can be held to them.
  * @throws HoldfastError DUMP_FAILED, DUMP_INCOMPLETE, DISK_FULL, POSTGRES_UNREACHABLE,
- *   VERSION_INCOMPATIBLE; nothing is left behind then.
+ *   VERSION_INCOMPATIBLE.
  */
 export async function dumpDatabase(
   pg: PostgresExec,
@@ -44,7 +45,7 @@ export async function dumpDatabase(
   work: Work,
 ): Promise<DatabaseDump> {
   const { database } = options;
-  const output = new OutputFile(options.directory, archiveFileName(database.name));
+  const output = options.outputs.open(archiveFileName(database.name));
   const either = new AbortController();
   const signal = AbortSignal.any([work.signal, either.signal]);
   const session = await PsqlSession.open(
@@ -77,23 +78,24 @@ export async function dumpDatabase(
         report();
       })
       .catch(stopOther);
-    const dumping = runFramed(pg, pgDumpArgv(login, options, snapshot), {
-      env: dumpEnv(login, options.applicationName),
-      signal,
-      failureCode: 'DUMP_FAILED',
-      database: database.name,
-    })
-      .then(async (program) => {
-        await output.write(program.stdout, (bytes) => {
+    const dumping = runFramed(
+      pg,
+      pgDumpArgv(login, options, snapshot),
+      {
+        env: dumpEnv(login, options.applicationName),
+        signal,
+        failureCode: 'DUMP_FAILED',
+        database: database.name,
+        endSessions: options.endSessions,
+      },
+      (stdout) =>
+        output.write(stdout, (bytes) => {
           told.bytes += bytes;
           report();
-        });
-        return warningsOf(program.stderrTail());
-      })
-      .catch(stopOther);
-    const [content, warnings] = await bothOf(counting, dumping);
+        }),
+    ).catch(stopOther);
+    const [content, { stderr }] = await bothOf(counting, dumping);
     const entries = await checkArchive(pg, output.temporaryPath, database.name, work.signal);
-    await output.commit();
     return {
       file: {
         name: output.name,
@@ -105,11 +107,10 @@ export async function dumpDatabase(
         database: database.name,
       },
       info: databaseInfo(database, parseContent(content)),
-      warnings,
+      warnings: warningsOf(stderr),
     };
   } finally {
     await session.close();
-    await output.discard();
   }
 }
 
@@ -170,8 +171,8 @@ function databaseInfo(database: DatabaseCatalogue, content: DatabaseContent): Da
 
 /**
  * A file name for any database name: letters, digits, `_`, `.` and `-` as they are, every other byte
- * as `%XX`. A name that begins with something else than a letter or digit gets `db` before its
- * first byte, encoded; no two names give one file name.
+ * as `%XX`. File names begin with a letter or digit: a database name that does not is put after
+ * `db=`, which no other name can give since its `=` would be encoded.
  */
 export function archiveFileName(database: string): string {
   const encoded = [...Buffer.from(database, 'utf8')].map((byte, index) => {
@@ -181,5 +182,5 @@ export function archiveFileName(database: string): string {
     return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   });
   const name = encoded.join('');
-  return `${name.startsWith('%') ? `db${name}` : name}.dump`;
+  return `${name.startsWith('%') ? `db=${name}` : name}.dump`;
 }

@@ -1,6 +1,7 @@
 /** What a dump is asked for, made from, and gives: the shapes its steps share. */
 import type { ArtifactFile, PostgresInfo } from '../store/manifest.js';
 import type { ClusterCatalogue } from './inspect.js';
+import type { OutputSet } from './output-file.js';
 import type { ServerLogin } from './server.js';
 import type { ClientVersion } from './version.js';
 
@@ -43,6 +44,9 @@ export interface DumpPlan {
   readonly chosen: ChosenDatabases;
   readonly client: ClientVersion;
   readonly applicationName: string;
+  /** Ends every session of that name. */
+  readonly endSessions: () => Promise<void>;
+  readonly outputs: OutputSet;
 }
 
 export interface DumpedFiles {

@@ -1,11 +1,13 @@
 /** Dumps that are SQL scripts: the globals, and the whole cluster as pg_dumpall writes it. */
+import { Readable } from 'node:stream';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile } from '../store/manifest.js';
 import { compressed } from './compress.js';
 import { runFramed } from './framed.js';
 import { observed } from './bytes.js';
-import { OutputFile } from './output-file.js';
+import type { OutputSet } from './output-file.js';
+import { roleAllSettings } from './role-all-settings.js';
 import { ScriptScanner, isCompleteScript } from './script-scan.js';
 import { dumpEnv, type PostgresExec, type ServerLogin } from './server.js';
 import { warningsOf } from './warnings.js';
@@ -19,18 +21,23 @@ export interface ScriptDump {
 export interface ScriptDumpOptions {
   readonly argv: readonly string[];
   readonly applicationName: string;
-  readonly directory: string;
+  readonly endSessions: () => Promise<void>;
+  readonly outputs: OutputSet;
   readonly fileName: string;
   readonly role: 'globals' | 'cluster';
   readonly compressionLevel: number;
-  /** Looks at the finished script before it gets its name; throws to refuse it. */
-  readonly check?: (scan: ScriptScanner) => void;
+}
+
+/** What pg_dumpall forgets first, then all it writes. */
+async function* withPreamble(preamble: string, script: Readable): AsyncGenerator<Buffer> {
+  if (preamble !== '') yield Buffer.from(preamble);
+  for await (const chunk of script) if (Buffer.isBuffer(chunk)) yield chunk;
 }
 
 /**
  * Runs pg_dumpall into a zstd-compressed script.
  * @throws HoldfastError DUMP_FAILED, DUMP_INCOMPLETE, DISK_FULL, POSTGRES_UNREACHABLE,
- *   VERSION_INCOMPATIBLE; nothing is left behind then.
+ *   VERSION_INCOMPATIBLE.
  */
 export async function dumpScript(
   pg: PostgresExec,
@@ -38,38 +45,42 @@ export async function dumpScript(
   options: ScriptDumpOptions,
   work: Work,
 ): Promise<ScriptDump> {
-  const output = new OutputFile(options.directory, options.fileName);
+  const output = options.outputs.open(options.fileName);
   const scan = new ScriptScanner();
-  try {
-    const program = await runFramed(pg, options.argv, {
+  const preamble = await roleAllSettings(pg, login, options.applicationName, work.signal);
+  const { stderr } = await runFramed(
+    pg,
+    options.argv,
+    {
       env: dumpEnv(login, options.applicationName),
       signal: work.signal,
       failureCode: 'DUMP_FAILED',
-    });
-    const script = observed(program.stdout, (chunk) => {
-      scan.push(chunk);
-      work.report({ phase: 'dump', bytes: scan.sizeBytes, entries: 0, totalBytes: 0 });
-    });
-    await output.write(compressed(script, options.compressionLevel, work.signal), () => undefined);
-    if (!isCompleteScript(scan.tail, 'cluster')) {
-      throw new HoldfastError('DUMP_INCOMPLETE', 'pg_dumpall ended without its last line', {
-        facts: { file: options.fileName, bytes: scan.sizeBytes },
+      endSessions: options.endSessions,
+    },
+    async (stdout) => {
+      const script = observed(stdout, (chunk) => {
+        scan.push(chunk);
+        work.report({ phase: 'dump', bytes: scan.sizeBytes, entries: 0, totalBytes: 0 });
       });
-    }
-    options.check?.(scan);
-    await output.commit();
-    return {
-      file: {
-        name: output.name,
-        role: options.role,
-        sizeBytes: output.sizeBytes,
-        sha256: output.sha256,
-        contentBytes: scan.sizeBytes,
-      },
-      scan,
-      warnings: warningsOf(program.stderrTail()),
-    };
-  } finally {
-    await output.discard();
+      const whole = Readable.from(withPreamble(preamble, script), { objectMode: false });
+      const packed = compressed(whole, options.compressionLevel, work.signal);
+      await output.write(packed, () => undefined);
+    },
+  );
+  if (!isCompleteScript(scan.tail, 'cluster')) {
+    throw new HoldfastError('DUMP_INCOMPLETE', 'pg_dumpall ended without its last line', {
+      facts: { file: options.fileName, bytes: scan.sizeBytes },
+    });
   }
+  return {
+    file: {
+      name: output.name,
+      role: options.role,
+      sizeBytes: output.sizeBytes,
+      sha256: output.sha256,
+      contentBytes: scan.sizeBytes + Buffer.byteLength(preamble),
+    },
+    scan,
+    warnings: warningsOf(stderr),
+  };
 }

@@ -15,9 +15,13 @@ import { dumpWholeCluster } from './dump-cluster.js';
 import { dumpDatabase } from './dump-database.js';
 import { dumpScript } from './dump-script.js';
 export type { DumpOptions, DumpResult } from './dump-plan.js';
+import { OutputSet } from './output-file.js';
 import { readCatalogue, type ClusterCatalogue } from './inspect.js';
 import { endSessions, serverFacts, type PostgresExec } from './server.js';
 import { clientVersion, majorOf } from './version.js';
+
+/** Limit for ending sessions, which must not make a cancellation hang. */
+const END_SESSIONS_MS = 10_000;
 
 /**
  * Dumps a running server. Each database is consistent in itself; different databases are read one
@@ -48,16 +52,23 @@ export async function dumpCluster(
     );
   }
   const applicationName = applicationNameOf(options.owner);
-  await endSessions(pg, options, server, applicationName, work.signal);
+  const endOwnSessions = (): Promise<void> =>
+    endSessions(pg, options, server, applicationName, AbortSignal.timeout(END_SESSIONS_MS));
+  await endOwnSessions();
   const catalogue = await readCatalogue(pg, options, server, work.signal);
   const chosen = chooseDatabases(catalogue, options.databases);
+  const outputs = new OutputSet(options.destination);
   try {
-    const dumped = await dumpFiles(
-      pg,
-      options,
-      { catalogue, chosen, client, applicationName },
-      work,
-    );
+    const plan = {
+      catalogue,
+      chosen,
+      client,
+      applicationName,
+      endSessions: endOwnSessions,
+      outputs,
+    };
+    const dumped = await dumpFiles(pg, options, plan, work);
+    await outputs.commit();
     return {
       files: dumped.files,
       postgres: {
@@ -79,10 +90,9 @@ export async function dumpCluster(
       warnings: dumped.warnings,
     };
   } catch (error) {
+    await outputs.discard();
     // A server process that waits for a lock does not notice that its client is gone.
-    await endSessions(pg, options, server, applicationName, AbortSignal.timeout(15_000)).catch(
-      () => undefined, // the reason of the failure is worth more than that of the cleaning
-    );
+    await endOwnSessions().catch(() => undefined); // the failure's reason is worth more
     throw error;
   }
 }
@@ -113,7 +123,8 @@ async function dumpEachDatabase(
     {
       argv: ['pg_dumpall', '--no-password', `--username=${options.user}`, '--globals-only'],
       applicationName: plan.applicationName,
-      directory: options.destination,
+      endSessions: plan.endSessions,
+      outputs: plan.outputs,
       fileName: 'globals.sql.zst',
       role: 'globals',
       compressionLevel: options.compressionLevel,
@@ -130,9 +141,10 @@ async function dumpEachDatabase(
       pg,
       options,
       {
-        directory: options.destination,
+        outputs: plan.outputs,
         database,
         applicationName: plan.applicationName,
+        endSessions: plan.endSessions,
         compressionLevel: Math.min(options.compressionLevel, 9),
         lockWaitMs: options.lockWaitMs ?? LOCK_WAIT_MS,
       },

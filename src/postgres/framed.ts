@@ -1,68 +1,143 @@
 /**
- * Output that proves itself whole. The exit status of a program in a container is asked for after its
- * output was read, over another connection; a stream that was cut short can come with exit code 0.
- * So a last line, written by the same shell into the same stream after the program has ended, carries
- * the status: when it is there, nothing before it is missing.
+ * Dump programs: output that proves itself whole, and an end that harms nobody.
+ *
+ * Whole: the exit status of a program in a container is asked for after its output was read, over
+ * another connection; a stream that was cut short can come with exit code 0. So a last line, written
+ * by the same shell into the same stream after the program has ended, carries the status: when it is
+ * there, nothing before it is missing.
+ *
+ * Harmless: in a container the server's first process is usually process 1, which inherits orphans.
+ * It takes an orphan that dies of a signal for one of its own server processes, and then ends every
+ * connection of everybody and recovers (CleanupBackend in postmaster.c). pg_dumpall runs pg_dump as
+ * its child, so killing them is such a case. They are stopped through the server instead: without
+ * their sessions they end by themselves, in order, with exit code 1.
  */
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError, type ErrorCode, type ErrorFacts } from '../errors.js';
 import { asBuffer } from './bytes.js';
-import { clientError, type PostgresExec, type PostgresExecOptions } from './server.js';
+import { clientError, type PostgresExec, type PostgresStream } from './server.js';
 
-const SCRIPT = '"$@"; printf "\\n%s %03d\\n" "$0" "$?"';
+/** The trap keeps the shell until its child has ended, so that not even TERM makes an orphan. */
+const SCRIPT = 'trap : TERM; "$@"; printf "\\n%s %03d\\n" "$0" "$?"';
 
-export interface FramedOutput {
-  /** The program's own output; an error ends it unless the program succeeded and all of it came. */
-  readonly stdout: Readable;
-  /** The last few kilobytes of error output, for warnings. */
-  stderrTail(): string;
+/** How long ending a program's sessions may take to end the program, before it is killed. */
+const GENTLE_STOP_MS = 15_000;
+const STOP_INTERVAL_MS = 250;
+
+export interface FramedOptions {
+  readonly env: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  /** Code for a program that failed; DUMP_INCOMPLETE is for output cut short. */
+  readonly failureCode: ErrorCode;
+  readonly database?: string | undefined;
+  /** Ends the program's sessions on the server. */
+  readonly endSessions: () => Promise<void>;
 }
 
 /**
- * Runs a program whose output must be complete. It needs `sh` where the server runs.
- * @param failureCode Code for a program that failed; DUMP_INCOMPLETE is for output cut short.
+ * Runs a program whose output must be complete, and gives the output to `consume`. The program needs
+ * `sh` where the server runs. When this settles, the program has ended.
+ * @param consume Its promise settles when all of the output is handled. Reading fails, before the
+ *   end is reached, where the program failed or its output was cut short.
+ * @returns What `consume` gave, and the program's last few kilobytes of error output.
+ * @throws HoldfastError `failureCode`, DUMP_INCOMPLETE, what `consume` failed with, or the signal's
+ *   reason.
  */
-export async function runFramed(
+export async function runFramed<T>(
   pg: PostgresExec,
   argv: readonly string[],
-  options: PostgresExecOptions & {
-    readonly failureCode: ErrorCode;
-    readonly database?: string | undefined;
-  },
-): Promise<FramedOutput> {
-  const { failureCode, database, ...execOptions } = options;
-  const program = argv[0] ?? '';
+  options: FramedOptions,
+  consume: (stdout: Readable) => Promise<T>,
+): Promise<{ value: T; stderr: string }> {
+  const { signal } = options;
+  signal.throwIfAborted();
   const marker = `holdfast-${randomBytes(12).toString('hex')}`;
-  const running = await pg.stream(['sh', '-c', SCRIPT, marker, ...argv], execOptions);
-  const lastLineBytes = marker.length + 6;
+  const kill = new AbortController();
+  const running = await pg.stream(['sh', '-c', SCRIPT, marker, ...argv], {
+    env: options.env,
+    signal: kill.signal,
+  });
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopping ??= stopGently(running, options.endSessions, kill));
+  const onAbort = (): void => void stop();
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    const program = { running, marker, name: argv[0] ?? '' };
+    const value = await consume(Readable.from(unframed(program, options), { objectMode: false }));
+    signal.throwIfAborted();
+    return { value, stderr: running.stderrTail() };
+  } catch (error) {
+    await stop();
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
 
-  async function* unframed(): AsyncGenerator<Buffer> {
-    let held = Buffer.alloc(0);
-    for await (const chunk of running.stdout) {
+async function stopGently(
+  running: PostgresStream,
+  endSessions: () => Promise<void>,
+  kill: AbortController,
+): Promise<void> {
+  let ended = false;
+  const end = running.done.then(
+    () => (ended = true),
+    () => (ended = true),
+  );
+  for (const limit = Date.now() + GENTLE_STOP_MS; Date.now() < limit;) {
+    // Again and again: pg_dumpall opens a session for each database.
+    await endSessions().catch(() => undefined); // the server may be gone; then so are its sessions
+    await Promise.race([end, delay(STOP_INTERVAL_MS)]);
+    if (ended) return;
+  }
+  kill.abort(new HoldfastError('STALLED', 'the program did not end when its sessions were ended'));
+  await end;
+}
+
+interface Program {
+  readonly running: PostgresStream;
+  readonly marker: string;
+  readonly name: string;
+}
+
+async function* unframed(program: Program, options: FramedOptions): AsyncGenerator<Buffer> {
+  const { running, marker } = program;
+  const lastLineBytes = marker.length + 6;
+  let held = Buffer.alloc(0);
+  try {
+    for await (const chunk of running.stdout.iterator({ destroyOnReturn: false })) {
       const bytes = asBuffer(chunk);
       const all = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
       const ready = all.length - lastLineBytes;
       if (ready > 0) yield all.subarray(0, ready);
       held = Buffer.from(all.subarray(Math.max(0, ready)));
     }
-    const { exitCode } = await running.done;
-    const status = new RegExp(`^\\n${marker} (\\d{3})\\n$`).exec(held.toString('latin1'))?.[1];
-    const stderr = running.stderrTail();
-    const facts: ErrorFacts = database === undefined ? {} : { database };
-    if (exitCode !== 0) throw clientError(program, { exitCode, stderr }, failureCode, facts);
-    if (status === undefined) {
-      throw new HoldfastError('DUMP_INCOMPLETE', `the output of ${program} was cut short`, {
-        facts: { program, stderr: stderr.slice(-2000), ...facts },
-      });
-    }
-    const ownCode = Number.parseInt(status, 10);
-    if (ownCode !== 0) {
-      throw clientError(program, { exitCode: ownCode, stderr }, failureCode, facts);
-    }
+  } finally {
+    // A reader that gave up must not hold the program in a write; closing would kill it.
+    running.stdout.resume();
   }
-  return {
-    stdout: Readable.from(unframed(), { objectMode: false }),
-    stderrTail: () => running.stderrTail(),
-  };
+  const { exitCode } = await running.done;
+  const status = new RegExp(`^\\n${marker} (\\d{3})\\n$`).exec(held.toString('latin1'))?.[1];
+  assertSucceeded(program, options, exitCode, status);
+}
+
+function assertSucceeded(
+  { running, name }: Program,
+  { database, failureCode }: FramedOptions,
+  shellExitCode: number,
+  status: string | undefined,
+): void {
+  const stderr = running.stderrTail();
+  const facts: ErrorFacts = database === undefined ? {} : { database };
+  const exitCode = shellExitCode === 0 ? Number.parseInt(status ?? '0', 10) : shellExitCode;
+  if (exitCode !== 0) throw clientError(name, { exitCode, stderr }, failureCode, facts);
+  if (status === undefined) {
+    throw new HoldfastError('DUMP_INCOMPLETE', `the output of ${name} was cut short`, {
+      facts: { program: name, stderr: stderr.slice(-2000), ...facts },
+    });
+  }
 }

@@ -1,6 +1,6 @@
 /**
  * A file of a dump while it is written: under a temporary name, hashed as it streams, and under its
- * own name only after whoever wrote it has checked it.
+ * own name only when it has been checked and all other files of the dump are whole too.
  */
 import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
@@ -54,15 +54,36 @@ export class OutputFile {
     }
     this.sha256 = hash.digest('hex');
   }
+}
 
-  /** Gives the checked file its name. */
-  async commit(): Promise<void> {
-    await renameDurably(this.temporaryPath, this.path);
+/** The files of one dump: all get their names, or none does. */
+export class OutputSet {
+  readonly #files: OutputFile[] = [];
+  #committed = false;
+
+  /** @param directory An existing directory. */
+  constructor(readonly directory: string) {}
+
+  /** A new file of the set, to be written. */
+  open(name: string): OutputFile {
+    const file = new OutputFile(this.directory, name);
+    this.#files.push(file);
+    return file;
   }
 
-  /** Removes what was written; harmless after {@link commit}. */
+  /** Gives all files their names, once every one is whole. */
+  async commit(): Promise<void> {
+    for (const file of this.#files) await renameDurably(file.temporaryPath, file.path);
+    this.#committed = true;
+  }
+
+  /** Removes what was begun; harmless after {@link commit}. */
   async discard(): Promise<void> {
-    await rm(this.temporaryPath, { force: true });
+    if (this.#committed) return;
+    for (const file of this.#files) {
+      await rm(file.temporaryPath, { force: true });
+      await rm(file.path, { force: true });
+    }
   }
 }
 

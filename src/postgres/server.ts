@@ -245,7 +245,7 @@ export function clientError(
 }
 
 const UNREACHABLE =
-  /connection to server (at|on) .* failed|could not connect to server|server closed the connection unexpectedly|terminating connection due to administrator command|the database system is (starting up|shutting down|in recovery mode)/;
+  /connection to server (at|on) .* failed|could not connect to server|server closed the connection unexpectedly|terminating connection due to administrator command|the database system is (starting up|shutting down|in recovery mode|not (yet )?accepting connections)/;
 
 function lastLines(stderr: string): string {
   return stderr

@@ -130,6 +130,8 @@ function installRuntime(): void {
   Runtime.install({
     shutdownSignals: [],
     logger: new DefaultLogger('WARN', (entry: LogEntry) => {
+      // Activity workers have none, on purpose.
+      if (entry.message.startsWith('No workflows registered')) return;
       const fields = { ...entry.meta, component: 'temporal' };
       if (entry.level === 'ERROR') log.error(fields, entry.message);
       else log.warn(fields, entry.message);

@@ -32,7 +32,7 @@ describe.each(['custom', 'cluster'] as const)('a %s dump', (format) => {
   });
 
   afterAll(async () => {
-    await Promise.all([source, target].map((server) => server?.remove()));
+    await Promise.all([source, target].map((server) => server.remove()));
     await rm(directory, { recursive: true, force: true });
   });
 

@@ -13,8 +13,7 @@ export interface InterruptActions {
   leave(how: 'detached' | 'interrupted'): void;
 }
 
-const QUESTION =
-  'cancel the run, detach and let it go on, or keep watching? [c/d/k] (second Ctrl-C cancels) ';
+const QUESTION = 'Cancel the run, detach and let it go on, or keep watching? [c/d/k] ';
 
 /**
  * Handles SIGINT and SIGTERM until the returned function is called. On a terminal Ctrl-C asks and a

@@ -50,7 +50,6 @@ export class LineReporter implements Reporter {
   }
 
   end(picture: RunPicture): void {
-    this.#showPhase(picture);
     for (const row of picture.rows) this.#showChange(row);
   }
 
@@ -59,7 +58,7 @@ export class LineReporter implements Reporter {
       waitingFor === undefined ? oneLine(phase) : `waiting for ${oneLine(waitingFor)} to finish`;
     if (text === this.#phase) return;
     this.#phase = text;
-    if (text !== 'starting') this.writeLine(text);
+    if (text !== 'starting') this.writeLine(waitingFor === undefined ? `phase: ${text}` : text);
   }
 
   #showChange(row: StepRow): void {

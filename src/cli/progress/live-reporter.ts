@@ -1,8 +1,8 @@
 /** On a terminal: a block redrawn in place, one line per step. */
-import { formatDuration } from '../../plan/words.js';
 import type { Output } from '../output.js';
 import { LiveBlock } from '../render/live-block.js';
 import { renderRow, rowName, summarize } from '../render/rows.js';
+import { formatClock } from '../render/words.js';
 import type { Style } from '../render/style.js';
 import { displayWidth, oneLine, truncate } from '../render/text.js';
 import type { Reporter, RunTitle } from './reporter.js';
@@ -68,7 +68,7 @@ export class LiveReporter implements Reporter {
     const summary = summarize(picture);
     const hint = this.asks && !over ? 'Ctrl-C: cancel, detach or keep watching' : '';
     return [
-      this.#header(picture, over),
+      ...this.#header(picture, over),
       ...this.#visible(picture.rows).map((row) =>
         typeof row === 'string' ? row : renderRow(row, nameWidth, columns - 1, style),
       ),
@@ -78,16 +78,13 @@ export class LiveReporter implements Reporter {
     ].map((line) => truncate(line, columns - 1, style.ellipsis));
   }
 
-  #header(picture: RunPicture, over: boolean): string {
+  #header(picture: RunPicture, over: boolean): string[] {
     const { style } = this;
-    const waiting = picture.waitingFor;
-    const phase =
-      waiting === undefined
-        ? oneLine(picture.phase)
-        : style.paint('yellow', `waiting for ${oneLine(waiting)} to finish`);
     const spin = over || !style.options.unicode ? '' : `${SPINNER[this.#frame % SPINNER.length]} `;
-    const elapsed = formatDuration(Math.floor(picture.elapsedMs / 1000) * 1000).replace('.0s', 's');
-    return `${spin}${style.paint('bold', this.#title)}  ${elapsed}  ${phase}`;
+    const elapsed = formatClock(picture.elapsedMs);
+    const head = `${spin}${style.paint('bold', this.#title)}  ${elapsed}  ${oneLine(picture.phase)}`;
+    if (picture.waitingFor === undefined) return [head];
+    return [head, style.paint('yellow', `  for ${oneLine(picture.waitingFor)} to finish`)];
   }
 
   /** All steps if they fit; else those that run or failed first, and a line that counts the rest. */

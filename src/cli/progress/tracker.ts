@@ -52,8 +52,8 @@ export class ProgressTracker {
   /** Takes a snapshot. One without a view (no worker answers now) keeps the steps known so far. */
   update(snapshot: RunSnapshot, nowMs: number): void {
     if (snapshot.view !== undefined) this.#view = snapshot.view;
-    this.#activities = snapshot.activities;
-    for (const activity of snapshot.activities) this.#observe(activity, nowMs);
+    this.#activities = snapshot.activities.flatMap(nameable);
+    for (const activity of this.#activities) this.#observe(activity, nowMs);
     for (const step of this.#view?.steps ?? []) this.#time(step, nowMs);
   }
 
@@ -119,12 +119,11 @@ export class ProgressTracker {
       (this.#view?.steps ?? []).map(({ service, step }) => keyOf(service, step)),
     );
     return this.#activities
-      .filter(({ service, source }) => service !== '' && !listed.has(keyOf(service, source)))
+      .filter(({ service, source }) => !listed.has(keyOf(service, source)))
       .map(({ service, source }) => ({ service, step: source, state: 'running' }));
   }
 
   #observe(activity: ActivitySnapshot, nowMs: number): void {
-    if (activity.service === '') return;
     const key = keyOf(activity.service, activity.source);
     let tracked = this.#tracked.get(key);
     if (tracked === undefined || tracked.phase !== activity.phase) {
@@ -162,6 +161,12 @@ export class ProgressTracker {
         if (tracked !== undefined) tracked.endedMs ??= nowMs;
     }
   }
+}
+
+/** Work that told nothing about itself goes by its type, and only when it is in trouble. */
+function nameable(activity: ActivitySnapshot): ActivitySnapshot[] {
+  if (activity.service !== '' || activity.source !== '') return [activity];
+  return activity.attempt > 1 ? [{ ...activity, source: activity.activityType }] : [];
 }
 
 function progressOf(activity: ActivitySnapshot, tracked: Tracked, nowMs: number): RowProgress {

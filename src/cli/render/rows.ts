@@ -1,9 +1,9 @@
 /** A step of a run as one line of text. Pure. */
-import { formatBytes, formatDuration } from '../../plan/words.js';
+import { formatBytes } from '../../plan/words.js';
 import type { RunPicture, StepRow } from '../progress/tracker.js';
 import type { Style } from './style.js';
 import { displayWidth, oneLine, padEnd, truncate } from './text.js';
-import { formatCount, formatPercent, formatRate } from './words.js';
+import { formatClock, formatCount, formatPercent, formatRate } from './words.js';
 
 /** `pgdb/main`, or `host` for a step of no service. */
 export function rowName(row: Pick<StepRow, 'service' | 'step'>): string {
@@ -15,7 +15,7 @@ export function rowName(row: Pick<StepRow, 'service' | 'step'>): string {
  * Pieces are plain text.
  */
 export function rowPieces(row: StepRow): string[] {
-  const elapsed = row.elapsedMs === undefined ? [] : [formatDuration(row.elapsedMs)];
+  const elapsed = row.elapsedMs === undefined ? [] : [formatClock(row.elapsedMs)];
   const detail = row.detail === undefined ? [] : [oneLine(row.detail)];
   switch (row.state) {
     case 'pending':
@@ -50,7 +50,7 @@ function runningPieces({ progress, retry }: StepRow): string[] {
     pieces.push(`${formatCount(entries)} entries`);
   }
   if (bytesPerSecond !== undefined) pieces.push(formatRate(bytesPerSecond));
-  if (remainingMs !== undefined) pieces.push(`${formatDuration(Math.max(1000, remainingMs))} left`);
+  if (remainingMs !== undefined) pieces.push(`${formatClock(remainingMs)} left`);
   return pieces;
 }
 
@@ -94,11 +94,11 @@ function paintText(row: StepRow, text: string, style: Style): string {
 export function summarize(picture: RunPicture): string {
   const { rows } = picture;
   if (rows.length === 0) return '';
-  const over = rows.filter(({ state }) => state === 'done' || state === 'skipped').length;
+  const done = rows.filter(({ state }) => state === 'done').length;
   const failed = rows.filter(({ state }) => state === 'failed').length;
   const rate = rows.reduce((sum, { progress }) => sum + (progress?.bytesPerSecond ?? 0), 0);
   return [
-    `${over} of ${rows.length} steps done`,
+    `${done} of ${rows.length} steps done`,
     ...(failed === 0 ? [] : [`${failed} failed`]),
     ...(rate > 0 ? [formatRate(rate)] : []),
   ].join(', ');

@@ -43,16 +43,6 @@ export function truncate(text: string, width: number, ellipsis = '…'): string 
   return `${kept}${coloured ? '\u001b[0m' : ''}${width > 0 ? ellipsis.slice(0, width) : ''}`;
 }
 
-/** Cuts out of the middle: the end of a path tells as much as its beginning. */
-export function truncateMiddle(text: string, width: number, ellipsis = '…'): string {
-  const characters = Array.from(text);
-  if (displayWidth(text) <= width) return text;
-  const room = Math.max(0, width - ellipsis.length);
-  const tail = Math.ceil(room / 2);
-  const head = room - tail;
-  return `${characters.slice(0, head).join('')}${ellipsis}${tail === 0 ? '' : characters.slice(-tail).join('')}`;
-}
-
 export function padEnd(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - displayWidth(text)));
 }

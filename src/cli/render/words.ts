@@ -1,5 +1,5 @@
 /** Ages, times and counts as the CLI says them; sizes and durations are in the plan's words. */
-import { formatBytes } from '../../plan/words.js';
+import { formatBytes, formatDuration } from '../../plan/words.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -27,6 +27,11 @@ export function formatTime(iso: string): string {
 /** `1234567` → `1,234,567`. */
 export function formatCount(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** Like `formatDuration`, in whole seconds: for times that are still changing. */
+export function formatClock(ms: number): string {
+  return ms < 10_000 ? `${Math.max(1, Math.round(ms / 1000))}s` : formatDuration(ms);
 }
 
 /** `310 MiB/s`. */

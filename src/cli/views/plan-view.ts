@@ -19,9 +19,10 @@ export function renderPlan(plan: RestorePlan, stack: string, style: Style): read
     '',
     ...stopLines(plan, style),
     ...plan.stages.flatMap((stage, index) => stageLines(stage, index + 1, nameWidth, style)),
+    ...plan.notes.map((note) => `${style.paint('dim', 'note:')} ${oneLine(note)}`),
     ...warningLines(plan.warnings, style),
-    'Every artifact is checked before anything is touched. What is replaced is kept aside',
-    'until the end, and put back if a step fails.',
+    'Every artifact is checked before anything is touched. What is replaced is kept',
+    'aside, and put back if a step fails.',
   ];
 }
 

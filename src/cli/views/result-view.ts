@@ -14,14 +14,14 @@ export function renderBackupResult(
 ): readonly string[] {
   const name = setName({ id: result.setId, tier: result.tier });
   return [
-    `${style.status(result.status, `backup ${result.status}`)}  set ${name}, ` +
-      `${count(result.artifacts.length, 'artifact')}, ${formatBytes(result.contentBytes)} of data, ` +
+    `${style.status(result.status, `backup ${result.status}`)}  set ${name}`,
+    `  ${count(result.artifacts.length, 'artifact')}, ${formatBytes(result.contentBytes)} of data, ` +
       `${formatBytes(result.storedBytes)} stored, ${formatDuration(result.durationMs)}`,
     ...result.problems.flatMap((problem) => renderProblem(problem, result.status, columns, style)),
     ...(result.pruned.length === 0
       ? []
-      : [`removed by retention: ${result.pruned.map(oneLine).join(', ')}`]),
-    style.paint('dim', `holdfast show ${name}`),
+      : [`  removed by retention: ${result.pruned.map(oneLine).join(', ')}`]),
+    style.paint('dim', `  holdfast show ${name}`),
   ];
 }
 
@@ -30,8 +30,8 @@ export function renderRestoreResult(result: RestoreStackResult, style: Style): r
     .flatMap(({ sources }) => sources)
     .reduce((sum, { contentBytes }) => sum + contentBytes, 0);
   return [
-    `${style.status('success', 'restore done')}  set ${result.setId}, ` +
-      `${count(result.services.length, 'service')}, ${formatBytes(restoredBytes)}, ` +
+    `${style.status('success', 'restore done')}  set ${result.setId}`,
+    `  ${count(result.services.length, 'service')}, ${formatBytes(restoredBytes)} restored, ` +
       formatDuration(result.durationMs),
     ...result.services.flatMap((service) => [
       `  ${service.service}${healthOf(service.healthyAfterMs)}`,

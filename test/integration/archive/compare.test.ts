@@ -41,7 +41,7 @@ beforeEach(async () => {
 afterEach(() => base.remove());
 
 /** Changes a file or directory and puts all times back, so that only the change itself can be seen. */
-async function quietly(change: () => void | Promise<unknown>): Promise<void> {
+async function quietly(change: () => unknown): Promise<void> {
   await change();
   await runCommand('bash', [
     '-c',
@@ -52,7 +52,7 @@ async function quietly(change: () => void | Promise<unknown>): Promise<void> {
   ]);
 }
 
-type Change = () => void | Promise<unknown>;
+type Change = () => unknown;
 const changes: [string, string, string, Change][] = [
   ['mode', 'dir/file', 'a mode', () => chmodSync(at('dir', 'file'), 0o600)],
   ['mode', 'dir/sub', 'a directory’s sticky bit', () => chmodSync(at('dir', 'sub'), 0o1755)],

@@ -52,6 +52,10 @@ export function fakeRuns(env: Record<string, string | undefined>): RunGateway {
         await delay(1_000);
         return { status: 'running', activities: [] };
       }
+      if (cancelledMs !== undefined && Date.now() - cancelledMs > 300) {
+        return { status: 'cancelled', activities: [] };
+      }
+      if (scenario === 'failed' && part() >= 1) return { status: 'failed', activities: [] };
       return snapshotAt(part(), scenario);
     },
     result: async () => {
@@ -216,6 +220,7 @@ export function examplePlan(): RestorePlan {
       ],
     ],
     contentBytes: 27_341 * MIB,
+    notes: [],
     warnings: ['the newest set, 20241212_010000-daily, is degraded'],
   };
 }

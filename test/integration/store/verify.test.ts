@@ -45,7 +45,7 @@ function flipByte(name: string, where: 'start' | 'middle' | 'end'): void {
 async function failure(level: 'hashes' | 'decode' = 'hashes'): Promise<HoldfastError> {
   return verifyArtifact(copy, { manifestSha256, level }, quiet).then(
     () => Promise.reject(new Error('nothing was found')),
-    (error: HoldfastError) => error,
+    (error: unknown) => error as HoldfastError,
   );
 }
 

@@ -254,7 +254,7 @@ describe('whatever there is in the catalogue', () => {
       fc.property(anySets, anyKeep, anySourceKeep, anyNow, (sets, keep, sourceKeep, now) => {
         property(planRetention(sets, keep, sourceKeep, now), sets, keep, now, sourceKeep);
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   };
 
@@ -359,7 +359,10 @@ describe('whatever there is in the catalogue', () => {
       const with_ = planRetention([...sets, fresh], keep, sourceKeep, late);
       const good = (each: RetentionPlan): string[] =>
         each.keep
-          .filter(({ reason }) => /^(weekly|monthly): success/.test(reason))
+          // Sets of one service may have held nothing but a version the new one makes superfluous.
+          .filter(
+            ({ set, reason }) => set.scope === 'all' && /^(weekly|monthly): success/.test(reason),
+          )
           .map(({ set }) => setName(set));
       expect(good(with_)).toEqual(good(before));
     });

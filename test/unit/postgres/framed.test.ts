@@ -25,10 +25,17 @@ function shell(output: string, end: (marker: string) => string, chunkBytes: numb
 }
 
 async function read(pg: PostgresExec): Promise<string> {
-  const { stdout } = await runFramed(pg, argv, { signal, failureCode: 'DUMP_FAILED' });
-  const chunks: Buffer[] = [];
-  for await (const chunk of stdout) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString();
+  const { value } = await runFramed(
+    pg,
+    argv,
+    { env: {}, signal, failureCode: 'DUMP_FAILED', endSessions: () => Promise.resolve() },
+    async (stdout) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of stdout) chunks.push(chunk as Buffer);
+      return Buffer.concat(chunks).toString();
+    },
+  );
+  return value;
 }
 
 describe.each([1, 7, 100_000])('output in chunks of %d bytes', (size) => {
