@@ -2,6 +2,7 @@
  * What the stack holds, measured without any of Holdfast's own code: psql, tar, sha256sum and HTTP.
  * Taken before everything is lost and after it is restored.
  */
+import path from 'node:path';
 import { runCommand } from '../src/system/process.js';
 import { SERVICES, type SampleStack } from './sample-stack.js';
 
@@ -142,9 +143,15 @@ export async function treeDigest(directory: string): Promise<string> {
   return stdout.split(' ')[0] ?? '';
 }
 
-/** Trees that nobody writes to: all homes (without the server's data directory) and the model. */
+/**
+ * Trees that nobody writes to: all homes (without the server's data directory) and what is backed up
+ * of the model's cache directory.
+ */
 export function quietTrees(stack: SampleStack): Record<string, string> {
-  const trees: Record<string, string> = { model: stack.model };
+  const trees: Record<string, string> = {};
+  for (const part of ['blobs', 'snapshots', 'refs']) {
+    trees[`model/${part}`] = path.join(stack.model, part);
+  }
   for (const service of SERVICES) {
     if (service !== 'pgdb') trees[service] = stack.home(service);
   }

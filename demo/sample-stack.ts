@@ -118,7 +118,7 @@ export class SampleStack {
 
   /** The disaster: containers, volumes, data, configurations and the model, all gone. */
   async loseEverything(): Promise<void> {
-    const label = `label=dev.holdfast.run=${this.options.runId}`;
+    const label = `name=${this.options.prefix}`;
     const containers = await lines('docker', ['ps', '-aq', '--filter', label]);
     if (containers.length > 0) await runCommand('docker', ['rm', '-f', '-v', ...containers]);
     const volumes = await lines('docker', ['volume', 'ls', '-q', '--filter', label]);
@@ -129,7 +129,7 @@ export class SampleStack {
 
   /** Removes what this instance has in Docker (by its run's label) and its files. */
   async remove(): Promise<void> {
-    const label = `label=dev.holdfast.run=${this.options.runId}`;
+    const label = `name=${this.options.prefix}`;
     const remove = async (list: string[], command: string[]): Promise<void> => {
       const names = await lines('docker', [...list, '--filter', label]);
       if (names.length > 0) await runCommand('docker', [...command, ...names]);

@@ -223,7 +223,11 @@ async function finish(
     },
     consistency: {
       state: inconsistent ? 'inconsistent' : 'consistent',
-      changed: [...changed.names],
+      // tar may have seen a change that left no trace: then its own words are the names.
+      changed:
+        changed.count > 0 || !inconsistent
+          ? [...changed.names]
+          : attempt.written.flatMap(({ complaints }) => complaints).slice(0, 1000),
       policy: options.onChange,
     },
     changedCount: changed.count,

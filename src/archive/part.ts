@@ -34,6 +34,8 @@ export interface WrittenPart {
   readonly file: ArtifactFile;
   /** tar said that something changed or vanished while it was read. */
   readonly disturbed: boolean;
+  /** What it said, a line each; names as tar quotes them. */
+  readonly complaints: readonly string[];
 }
 
 export interface PartOptions {
@@ -105,6 +107,7 @@ export async function writePart(
       entries: members,
     },
     disturbed: ending.exitCode !== 0,
+    complaints: complaintsOf(ending.stderr),
   };
 }
 
@@ -149,6 +152,14 @@ function onlyVanished(stderr: string): boolean {
       /: File shrank by \d+ bytes; padding with zeros$/.test(line) ||
       /: Exiting with failure status due to previous errors$/.test(line),
   );
+}
+
+function complaintsOf(stderr: string): readonly string[] {
+  return stderr
+    .split('\n')
+    .filter((line) => line !== '' && !line.includes('Exiting with failure status'))
+    .map((line) => line.replace(/^\S*tar: /, ''))
+    .slice(0, 20);
 }
 
 function tarError(exitCode: number, stderr: string): HoldfastError {

@@ -17,7 +17,7 @@ import { programVersion } from './version.js';
 const EXAMPLES = `
 Examples:
   holdfast config check                    is the configuration right?
-  holdfast up                              run Temporal and the worker on this machine
+  holdfast up                              run Temporal and the worker here
   holdfast backup                          back everything up now
   holdfast list                            what there is
   holdfast restore --dry-run               what a restore would do

@@ -1,6 +1,7 @@
 /** A process the engine runs for us, joined to streams: feeding it, reading it, ending it. */
 import { Duplex, finished } from 'node:stream';
 import type { Readable } from 'node:stream';
+import { isNativeError } from 'node:util/types';
 import { HoldfastError, messageOf } from '../errors.js';
 import type { Demux } from './demux.js';
 
@@ -114,5 +115,5 @@ function isStream(input: ProcessInput | undefined): input is Readable {
 }
 
 export function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(messageOf(reason));
+  return isNativeError(reason) ? reason : new Error(messageOf(reason));
 }

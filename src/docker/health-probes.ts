@@ -1,7 +1,8 @@
 /** One look at a service, for each type of health check. */
 import { connect } from 'node:net';
 import type { HealthCheck } from '../config/schema.js';
-import { assertNever } from '../errors.js';
+import { isNativeError } from 'node:util/types';
+import { assertNever, messageOf, systemCodeOf } from '../errors.js';
 import { findContainer, listContainers } from './containers.js';
 import type { ContainerInfo } from './containers.js';
 import type { Engine } from './engine.js';
@@ -157,12 +158,10 @@ async function readBody(response: Response): Promise<string> {
 
 /** undici hides the reason ("fetch failed") in the cause. */
 function describeFetchError(error: unknown, limitMs: number): Error {
-  if (error instanceof Error) {
-    if (error.name === 'TimeoutError') return new Error(`no answer within ${limitMs} ms`);
-    if (error.cause instanceof Error) return new Error(error.cause.message || String(error.cause));
-    return error;
-  }
-  return new Error(String(error));
+  if (!isNativeError(error) && !(error instanceof DOMException)) return new Error(messageOf(error));
+  if (error.name === 'TimeoutError') return new Error(`no answer within ${limitMs} ms`);
+  const { cause } = error;
+  return cause === undefined ? error : new Error(systemCodeOf(cause) ?? messageOf(cause));
 }
 
 function tcpProbe(

@@ -16,7 +16,9 @@ export interface CopyPlace {
  * `--preserve=xattr` on top makes a lost attribute an error instead of a silence.
  */
 const COPY = 'cp -a --preserve=xattr --sparse=always --reflink=auto';
-const EMPTY = (directory: string): string => `find ${directory} -mindepth 1 -delete`;
+/** Directories made in a setgid one inherit that bit, and `cp -a` does not take it away again. */
+const EMPTY = (directory: string): string =>
+  `find ${directory} -mindepth 1 -delete && chmod u=rwx,go=,a-st ${directory}`;
 
 /** Marks in the aside's root directory say how far a swap by copying has come. */
 function mark(id: string, step: 'complete' | 'target-checked' | 'put-in'): string {

@@ -83,16 +83,14 @@ async function stopGently(
   endSessions: () => Promise<void>,
   kill: AbortController,
 ): Promise<void> {
-  let ended = false;
   const end = running.done.then(
-    () => (ended = true),
-    () => (ended = true),
+    () => 'ended' as const,
+    () => 'ended' as const,
   );
   for (const limit = Date.now() + GENTLE_STOP_MS; Date.now() < limit;) {
     // Again and again: pg_dumpall opens a session for each database.
     await endSessions().catch(() => undefined); // the server may be gone; then so are its sessions
-    await Promise.race([end, delay(STOP_INTERVAL_MS)]);
-    if (ended) return;
+    if ((await Promise.race([end, delay(STOP_INTERVAL_MS)])) === 'ended') return;
   }
   kill.abort(new HoldfastError('STALLED', 'the program did not end when its sessions were ended'));
   await end;

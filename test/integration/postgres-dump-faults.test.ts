@@ -9,7 +9,7 @@ import { dumpCluster, type DumpOptions, type DumpResult } from '../../src/postgr
 import { ScriptScanner } from '../../src/postgres/script-scan.js';
 import { verifyDump } from '../../src/postgres/verify.js';
 import { runCommand } from '../../src/system/process.js';
-import { login, startServer, work, type TestServer } from '../support/postgres.js';
+import { eventually, login, startServer, work, type TestServer } from '../support/postgres.js';
 
 let server: TestServer;
 let destination: string;
@@ -63,15 +63,6 @@ const dumpSessions = (): Promise<string> =>
     'postgres',
     `select count(*) from pg_stat_activity where application_name like 'holdfast-dump%'`,
   );
-
-/** Waits for something a server does in its own time. */
-async function eventually(check: () => Promise<boolean>, limitMs = 20_000): Promise<void> {
-  const end = Date.now() + limitMs;
-  while (!(await check())) {
-    if (Date.now() > end) throw new Error('it did not happen in time');
-    await delay(50);
-  }
-}
 
 const endSessionsNamed = (name: string): Promise<string> =>
   server.sql(

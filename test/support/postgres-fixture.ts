@@ -12,6 +12,8 @@ create role admin_group createdb createrole;
 grant reader to app_owner with admin option;
 grant admin_group to "Odd ""Role'";
 alter role app_owner set work_mem = '7MB';
+alter role all set "app.tenant" = 'it''s \\ ours';
+alter role all set temp_tablespaces = 'pg_default', 'odd "name"';
 comment on role reader is E'first line
 CREATE ROLE postgres;
 it''s the last line';

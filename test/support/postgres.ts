@@ -1,5 +1,6 @@
 /** Throw-away PostgreSQL servers in containers, as a stack would run them. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connectEngine } from '../../src/docker/engine.js';
 import { containerExec } from '../../src/postgres/container.js';
 import { waitUntilReady } from '../../src/postgres/ready.js';
@@ -80,4 +81,13 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     }
   }
   return server;
+}
+
+/** Waits for something a server does in its own time. */
+export async function eventually(check: () => Promise<boolean>, limitMs = 20_000): Promise<void> {
+  const end = Date.now() + limitMs;
+  while (!(await check())) {
+    if (Date.now() > end) throw new Error('it did not happen in time');
+    await delay(50);
+  }
 }

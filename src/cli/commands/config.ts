@@ -13,7 +13,7 @@ const checkOptionsSchema = z.object({ host: z.boolean().default(false) });
 const EXAMPLES = `
 Examples:
   holdfast config check
-  holdfast config check --host             also look whether the sources are there
+  holdfast config check --host             also: are the sources there?
   holdfast config schema > holdfast.schema.json`;
 
 export function addConfigCommand(program: Command, commands: CommandHost): void {

@@ -31,7 +31,7 @@ type Options = z.output<typeof optionsSchema>;
 
 const EXAMPLES = `
 Examples:
-  holdfast restore --dry-run               what a restore of the latest set would do
+  holdfast restore --dry-run               what restoring the latest set does
   holdfast restore                         the same, then asks and does it
   holdfast restore 20241212_010000-daily   a certain set
   holdfast restore latest -s agent --yes   one service, without asking
@@ -70,7 +70,8 @@ async function restore(context: CliContext, set: string, options: Options): Prom
   return withRuns(context, async (gateway) => {
     const plan = await makePlan(context, gateway, config, set, options);
     if (plan === undefined) return 130;
-    for (const line of renderPlan(plan, config.stack, context.style)) context.say(line);
+    const columns = context.host.out.columns();
+    for (const line of renderPlan(plan, config.stack, columns, context.style)) context.say(line);
     context.emit({ type: 'plan', plan });
     if (options.dryRun) {
       context.emit({ type: 'result', command: 'restore', exitCode: 0, dryRun: true, plan });

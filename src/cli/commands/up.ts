@@ -26,7 +26,7 @@ type Options = z.output<typeof optionsSchema>;
 
 const EXAMPLES = `
 Examples:
-  holdfast up                              Temporal, its web UI and the worker, until Ctrl-C
+  holdfast up                              Temporal, web UI, worker; until Ctrl-C
   holdfast up --port 7300 --ui-port 8300
   holdfast up --db-file /var/lib/holdfast/temporal.db
 

@@ -8,10 +8,10 @@ import { stopOnSignals } from '../service-signals.js';
 const EXAMPLES = `
 Examples:
   holdfast worker
-  TEMPORAL_ADDRESS=temporal:7233 holdfast worker --config /etc/holdfast/config.yaml
+  TEMPORAL_ADDRESS=temporal:7233 holdfast worker
 
 SIGTERM and Ctrl-C end it: running activities get time to finish, then are
-cancelled and taken up again by the next worker. A second signal ends it at once.`;
+cancelled and taken up again by the next worker. A second signal ends it now.`;
 
 export function addWorkerCommand(program: Command, commands: CommandHost): void {
   program

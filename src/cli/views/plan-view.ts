@@ -2,10 +2,15 @@
 import { formatBytes } from '../../plan/words.js';
 import type { RestorePlan, RestoreServicePlan } from '../../plan/restore-types.js';
 import type { Style } from '../render/style.js';
-import { count, displayWidth, oneLine, padEnd, padStart } from '../render/text.js';
+import { count, displayWidth, oneLine, padEnd, padStart, wrap } from '../render/text.js';
 import { setName } from './set-rows.js';
 
-export function renderPlan(plan: RestorePlan, stack: string, style: Style): readonly string[] {
+export function renderPlan(
+  plan: RestorePlan,
+  stack: string,
+  columns: number,
+  style: Style,
+): readonly string[] {
   const services = plan.stages.flat();
   const sources = services.flatMap((service) => service.sources);
   const nameWidth = Math.max(0, ...sources.map(({ source }) => displayWidth(source)));
@@ -19,8 +24,7 @@ export function renderPlan(plan: RestorePlan, stack: string, style: Style): read
     '',
     ...stopLines(plan, style),
     ...plan.stages.flatMap((stage, index) => stageLines(stage, index + 1, nameWidth, style)),
-    ...plan.notes.map((note) => `${style.paint('dim', 'note:')} ${oneLine(note)}`),
-    ...warningLines(plan.warnings, style),
+    ...remarkLines(plan, columns, style),
     'Every artifact is checked before anything is touched. What is replaced is kept',
     'aside, and put back if a step fails.',
   ];
@@ -64,10 +68,15 @@ function serviceLines(service: RestoreServicePlan, nameWidth: number, style: Sty
   ];
 }
 
-function warningLines(warnings: readonly string[], style: Style): string[] {
-  if (warnings.length === 0) return [];
+function remarkLines({ notes, warnings }: RestorePlan, columns: number, style: Style): string[] {
+  if (notes.length + warnings.length === 0) return [];
+  const hanging = (label: string, text: string): string[] =>
+    wrap(oneLine(text), columns - 11).map(
+      (line, index) => `${index === 0 ? label : ' '.repeat(displayWidth(label))} ${line}`,
+    );
   return [
-    ...warnings.map((warning) => `${style.paint('yellow', 'warning:')} ${oneLine(warning)}`),
+    ...notes.flatMap((text) => hanging(style.paint('dim', 'note:'), text)),
+    ...warnings.flatMap((text) => hanging(style.paint('yellow', 'warning:'), text)),
     '',
   ];
 }

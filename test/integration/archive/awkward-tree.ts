@@ -68,6 +68,11 @@ export async function makeAwkwardTree(root: string): Promise<void> {
   writeFileSync(at('links', 'first'), 'shared content');
   linkSync(at('links', 'first'), at('links', 'second'));
   linkSync(at('links', 'first'), at('zz-hard-link-elsewhere'));
+  mkdirSync(at('zz-later'));
+  linkSync(at('links', 'first'), at('zz-later', 'link-into-a-closed-directory'));
+  chownSync(at('zz-later'), 999, 998);
+  chmodSync(at('zz-later'), 0o500);
+  utimesSync(at('zz-later'), 1_300_000_000, 1_300_000_000.5);
   symlinkSync('nowhere', at('links', 'dangling'));
   symlinkSync('/etc/hostname', at('links', 'absolute'));
   symlinkSync('../../outside', at('links', 'outside'));

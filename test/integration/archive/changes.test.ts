@@ -7,6 +7,8 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -117,6 +119,19 @@ describe('a tree that changes while it is read', () => {
     const archived = await archive({ reader, onChange: 'expected' });
     expect(archived.consistency.state).toBe('inconsistent');
     expect(starts.tar).toBe(1);
+  });
+
+  test('is noticed even when size and time of the file are put back', async () => {
+    const { mtime } = statSync(at('a', 'log'));
+    const { reader, starts } = disturbedReader(source, (command, nth) => {
+      if (command !== 'tar' || nth !== 1) return;
+      writeFileSync(at('a', 'log'), 'line X\n');
+      utimesSync(at('a', 'log'), mtime, mtime);
+    });
+    utimesSync(at('a', 'log'), mtime, mtime);
+    const archived = await archive({ reader });
+    expect(starts.tar).toBe(2);
+    expect(await compareTrees(source, await unpacked(archived), quiet)).toEqual([]);
   });
 
   test('may lose a file before it is read', async () => {

@@ -220,7 +220,7 @@ export function examplePlan(): RestorePlan {
       ],
     ],
     contentBytes: 27_341 * MIB,
-    notes: [],
+    notes: ['agent/qdrant is inside agent/data, which is restored before it'],
     warnings: ['the newest set, 20241212_010000-daily, is degraded'],
   };
 }

@@ -104,6 +104,9 @@ test('an artifact that was lost or swapped since is not published', async () => 
   renameSync(path.join(incomingSet(root, ID), 'whole', PATHS[1]!), path.join(root, 'elsewhere'));
   await expect(publishSet(root, set)).rejects.toMatchObject({ code: 'INTEGRITY' });
   expect((await readCatalogue(root)).sets).toEqual([]);
+  // Nothing was decided either: no journal forces the next run to publish what can't be.
+  expect(existsSync(path.join(incomingSet(root, ID), 'publish.json'))).toBe(false);
+  expect(existsSync(path.join(root, 'agent'))).toBe(false);
 });
 
 test('nothing is published through a symlink or over what lies there', async () => {

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -166,4 +167,13 @@ test('one damaged set file does not hide the others', async () => {
   rmSync(path.join(root, set.artifacts[0]!.path), { recursive: true });
   const { missing } = await readCatalogue(root);
   expect(missing).toEqual([{ set, path: set.artifacts[0]!.path, reason: 'is missing' }]);
+});
+
+test('a set file that is a link to elsewhere is no set', async () => {
+  const set = await published('20241211_010000');
+  const file = path.join(root, 'sets', '20241211_010000-daily.json');
+  renameSync(file, path.join(root, 'elsewhere.json'));
+  symlinkSync(path.join(root, 'elsewhere.json'), file);
+  expect((await readCatalogue(root)).sets).toEqual([]);
+  await expect(removeSet(root, set, new Set())).rejects.toMatchObject({ code: 'SET_NOT_FOUND' });
 });

@@ -77,6 +77,7 @@ export class FakeTerminal implements Output {
   }
 
   #other(token: string): void {
+    // eslint-disable-next-line no-control-regex -- escape sequences are what is interpreted
     const up = /^\u001b\[(\d+)A$/.exec(token);
     if (up !== null) {
       this.#row = Math.max(0, this.#row - Number(up[1]));
