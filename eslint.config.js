@@ -7,8 +7,10 @@ const zones = [
   // The deterministic side: pure plans, inputs and types only.
   {
     target: './workflows',
-    from: ['./src/archive', './src/store', './src/postgres', './src/docker', './src/system'],
+    from: ['./src/archive', './src/postgres', './src/docker', './src/system'],
   },
+  // Shapes of what is on disk: schemas and types, no I/O.
+  { target: ['./workflows', './src/plan'], from: './src/store', except: ['./manifest.ts'] },
   {
     target: './workflows',
     from: ['./src/temporal', './src/observe', './src/cli', './src/config'],
@@ -18,7 +20,6 @@ const zones = [
     target: './src/plan',
     from: [
       './src/archive',
-      './src/store',
       './src/postgres',
       './src/docker',
       './src/system',
@@ -28,7 +29,6 @@ const zones = [
       './workflows',
       './activities',
     ],
-    except: [],
   },
   {
     target: './src/system',

@@ -52,13 +52,13 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
     beginBackup: guarded(async (input: BeginBackup): Promise<{ setId: string }> => {
       checkDigest(config, input.configDigest);
       await mkdirDurably(root, config.backups.directoryMode);
+      await engine.ping();
       await bringBackStopped(dependencies);
       await recoverIncoming(root, {
         isAlive: (workflowId) => workflowRuns(client, workflowId),
         ownership: await ownership(),
       });
       await emptyTrash(root);
-      await engine.ping();
       await refuseMissing(dependencies, input.scope);
       await refuseFullDisk(root, config.backups.minimumFree);
       const setId = await beginSet(root, { workflowId: input.workflowId, stamp: input.stamp });
@@ -90,14 +90,14 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
       },
     ),
 
-    /** Retention, after a run: of all tiers, since they share artifacts. @returns the sets that went */
-    pruneTier: guarded(async (_: { tier: Tier }): Promise<{ removed: string[] }> => {
+    /** Retention of one tier, after a run of it. @returns the sets that went */
+    pruneTier: guarded(async ({ tier }: { tier: Tier }): Promise<{ removed: string[] }> => {
       return whileWaiting({ service: '', source: 'prune' }, 'prune', async () => {
         const { sets } = await readCatalogue(root);
         const own = sets.filter((set) => set.stack === config.stack);
         const plan = planRetention(own, tiersKeep(config), sourcesKeep(config), new Date());
         const removed: string[] = [];
-        for (const set of plan.remove) {
+        for (const set of plan.remove.filter((one) => one.tier === tier)) {
           await removeSet(root, set, new Set());
           removed.push(`${set.id}-${set.tier}`);
           await runLog.write(`Removed set ${set.id} (${set.tier}): newer ones are kept`);

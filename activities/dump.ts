@@ -52,7 +52,7 @@ export function createDumpActivities(dependencies: ActivityDependencies) {
             );
             await runLog.write(
               `PostgreSQL dump created successfully: ${dumped.postgres.databases.length} databases, ` +
-                `${formatBytes(dumped.totals.storedBytes)}`,
+                formatBytes(dumped.totals.storedBytes),
             );
             return {
               kind: 'postgres',

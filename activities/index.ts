@@ -10,10 +10,11 @@ import { createRestorePlanActivities } from './restore-plan.js';
 import { createRestoreTreeActivities } from './restore-tree.js';
 import { createRollBackActivities } from './roll-back.js';
 import type { ActivityDependencies } from './runtime.js';
+import { createStackActivities } from './stack.js';
 import { createTellActivities } from './tell.js';
 import { createVerifyActivities } from './verify.js';
 
-export { createStackActivities } from './stack.js';
+export { createStackActivities };
 
 /** What runs on a host's own queues. */
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
@@ -35,4 +36,4 @@ export function createHostActivities(dependencies: ActivityDependencies) {
 }
 
 export type HostActivities = ReturnType<typeof createHostActivities>;
-export type StackActivities = ReturnType<typeof import('./stack.js').createStackActivities>;
+export type StackActivities = ReturnType<typeof createStackActivities>;

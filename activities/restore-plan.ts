@@ -86,21 +86,24 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
               hint: 'nothing was touched',
             });
           }
-          if ((await readRestoreRecord(root, input.restoreId)) === undefined) {
-            await writeRestoreRecord(root, {
-              format: 'holdfast-restore',
-              version: 1,
-              restoreId: input.restoreId,
-              setId: input.plan.setId,
-              workflowId: workflowIdOf(),
-              startedAt: new Date().toISOString(),
-              state: 'running',
-            });
-          }
-          await runLog.write(`Starting restore ${input.restoreId} of set ${input.plan.setId}`);
         });
       },
     ),
+
+    /** Opens the restore's record: from here on something may be touched. */
+    beginRestore: guarded(async (input: { restoreId: string; setId: string }): Promise<void> => {
+      if ((await readRestoreRecord(root, input.restoreId)) !== undefined) return;
+      await writeRestoreRecord(root, {
+        format: 'holdfast-restore',
+        version: 1,
+        restoreId: input.restoreId,
+        setId: input.setId,
+        workflowId: workflowIdOf(),
+        startedAt: new Date().toISOString(),
+        state: 'running',
+      });
+      await runLog.write(`Starting restore ${input.restoreId} of set ${input.setId}`);
+    }),
   };
 }
 

@@ -23,7 +23,7 @@ export function createTellActivities({ config, runLog }: ActivityDependencies) {
             sendNotification(channel, payload, { signal: Context.current().cancellationSignal }),
           ),
         );
-        const failed = outcomes.flatMap((outcome) =>
+        const failed = outcomes.flatMap((outcome): unknown[] =>
           outcome.status === 'rejected' ? [outcome.reason] : [],
         );
         if (failed.length === 0) return;

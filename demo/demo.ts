@@ -445,9 +445,9 @@ export class Demo {
 
 /** Keeps inserting rows until told to stop: what a backup of a living stack meets. */
 function startWriter(stack: SampleStack): { stop: () => Promise<void> } {
-  let stopping = false;
+  const stopping = new AbortController();
   const done = (async () => {
-    while (!stopping) {
+    while (!stopping.signal.aborted) {
       await psql(
         stack,
         WRITTEN_DATABASE,
@@ -458,7 +458,7 @@ function startWriter(stack: SampleStack): { stop: () => Promise<void> } {
   })();
   return {
     stop: async () => {
-      stopping = true;
+      stopping.abort();
       await done;
     },
   };

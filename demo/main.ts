@@ -39,24 +39,24 @@ const demo = new Demo({
   sabotage: options.sabotage,
 });
 
-let interrupted = false;
+const interrupted = new AbortController();
 const cleanUp = async (): Promise<void> => {
   await demo.remove();
   await rm(root, { recursive: true, force: true });
 };
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    interrupted = true;
+    interrupted.abort();
     say(`\n${signal}: removing what the demo started …`);
     void cleanUp().finally(() => process.exit(130));
   });
 }
 
-let failure: unknown;
+let failure: Error | undefined;
 try {
   await demo.run();
 } catch (error) {
-  failure = error;
+  failure = error instanceof Error ? error : new Error(String(error));
 }
 
 const failed = checks.failed;
@@ -65,8 +65,8 @@ if (options.report !== undefined) {
   const report = { passed, timings: demo.timings, checks: checks.all };
   await writeFile(options.report, `${JSON.stringify(report, undefined, 2)}\n`);
 }
-if (failure !== undefined && !interrupted) {
-  say(`\nthe demo broke: ${failure instanceof Error ? failure.message : String(failure)}`);
+if (failure !== undefined && !interrupted.signal.aborted) {
+  say(`\nthe demo broke: ${failure.message}`);
   say(await demo.lastLog());
 }
 for (const check of failed) say(`failed: ${check.group}: ${check.name}`);
@@ -75,7 +75,7 @@ if (options.keep) {
   say(`\nkept: ${root}`);
   for (const line of demo.howToLook()) say(`  ${line}`);
   if (passed) await demo.untilInterrupted();
-} else if (!interrupted) {
+} else if (!interrupted.signal.aborted) {
   await cleanUp();
 }
 

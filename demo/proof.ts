@@ -160,7 +160,7 @@ export function quietTrees(stack: SampleStack): Record<string, string> {
 
 export async function getJson(url: string): Promise<unknown> {
   const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
-  return { status: response.status, body: (await response.json()) as unknown };
+  return { status: response.status, body: await response.json() };
 }
 
 export async function getStatus(url: string): Promise<number> {

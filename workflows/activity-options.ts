@@ -20,7 +20,7 @@ const KINDS: Record<Kind, ActivityOptions> = {
   quick: {
     startToCloseTimeout: '2m',
     scheduleToStartTimeout: '15m',
-    retry: { initialInterval: '2s', maximumInterval: '30s', maximumAttempts: 5 },
+    retry: { initialInterval: '2s', maximumInterval: '30s', maximumAttempts: 3 },
   },
   /** Waits for somebody else: containers that stop or become healthy, trees that are renamed. */
   patient: {
@@ -72,6 +72,7 @@ const LIGHT = {
   writeRunLog: 'notify',
   chooseRestoreSet: 'quick',
   preflightHost: 'patient',
+  beginRestore: 'quick',
   stopService: 'patient',
   swapSource: 'patient',
   startService: 'patient',
@@ -129,6 +130,7 @@ export function hostActivities(hostId: string): HostCalls {
     writeRunLog: summarised(on('writeRunLog').writeRunLog),
     chooseRestoreSet: summarised(on('chooseRestoreSet').chooseRestoreSet),
     preflightHost: summarised(on('preflightHost').preflightHost),
+    beginRestore: summarised(on('beginRestore').beginRestore),
     stopService: summarised(on('stopService').stopService),
     swapSource: summarised(on('swapSource').swapSource),
     startService: summarised(on('startService').startService),

@@ -90,6 +90,8 @@ async function carryOut(run: Run, plan: RestorePlan): Promise<RestoreStackResult
   }
   await preflight(run, plan);
 
+  await activities.beginRestore('open the record', { restoreId, setId: plan.setId });
+
   const services: RestoredService[] = [];
   try {
     story.phase('stopping');
@@ -150,11 +152,11 @@ async function preflight(run: Run, plan: RestorePlan): Promise<void> {
       ),
     ),
   ];
-  const failures = (await Promise.allSettled(checks)).flatMap((outcome) =>
-    outcome.status === 'rejected' ? [outcome.reason as unknown] : [],
+  const failures = (await Promise.allSettled(checks)).flatMap((outcome): unknown[] =>
+    outcome.status === 'rejected' ? [outcome.reason] : [],
   );
   const cancelled = failures.find((reason) => isCancellation(reason));
-  if (cancelled !== undefined) throw cancelled;
+  if (cancelled instanceof Error) throw cancelled;
   const [first, ...others] = failures.map(causeOf);
   if (first === undefined) return;
   if (others.length === 0) raise(failures[0]);
@@ -177,6 +179,10 @@ function codeOrRestoreFailed(
     default:
       return 'RESTORE_FAILED';
   }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 async function restoreStage(
@@ -209,11 +215,11 @@ async function restoreStage(
   );
   // Every child has ended before anything is taken back.
   const restored: RestoredService[] = [];
-  let failed: unknown;
+  let failed: Error | undefined;
   for (const [at, outcome] of outcomes.entries()) {
     if (outcome.status === 'fulfilled') restored.push(outcome.value);
     else {
-      failed ??= outcome.reason;
+      failed ??= asError(outcome.reason);
       story.step(stage[at]?.service ?? '', 'restore', 'failed', causeOf(outcome.reason).message);
     }
   }

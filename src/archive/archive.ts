@@ -18,6 +18,8 @@ import { changedBetween, scanTree, type Scan } from './scan.js';
 
 /** How often a tree is read again because it changed meanwhile, after the first time. */
 const REREADS = 3;
+/** Parts written at a time, where there are as many processors: a disk gains nothing from more. */
+const MAX_WRITERS = 4;
 
 export interface ArchiveOptions {
   readonly spec: TreeSpec;
@@ -56,6 +58,8 @@ export interface ArchivedTree {
   /** Mount points whose contents are not in the archive. */
   readonly skippedMounts: readonly string[];
   readonly skippedSockets: number;
+  /** What tar warned of without failing: attributes it could not read, for one. At most 20 a part. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -127,7 +131,7 @@ async function writeRound(round: Round): Promise<readonly WrittenPart[]> {
   const { options, parts, names, work } = round;
   const totalBytes = parts.reduce((sum, part) => sum + part.contentBytes, 0);
   const progress = { bytes: 0, entries: 0 };
-  const workers = Math.min(parts.length, availableParallelism());
+  const workers = Math.min(parts.length, availableParallelism(), MAX_WRITERS);
   const kept = new Set<string>();
   const written = await inParallel(
     parts,
@@ -234,6 +238,7 @@ async function finish(
     unmatchedIncludes: scan.unmatchedIncludes,
     skippedMounts: scan.skippedMounts.map(pathToName),
     skippedSockets: scan.skippedSockets,
+    warnings: attempt.written.flatMap((part) => (part.disturbed ? [] : part.complaints)),
   };
 }
 

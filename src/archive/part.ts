@@ -144,9 +144,7 @@ function onlyVanished(stderr: string): boolean {
   const lines = stderr.split('\n').filter((line) => line !== '');
   return lines.every(
     (line) =>
-      /: (Cannot (stat|open|readlink)|Warning: Cannot stat): No such file or directory$/.test(
-        line,
-      ) ||
+      /: (Warning: )?Cannot \w+: No such file or directory$/.test(line) ||
       /: File removed before we read it$/.test(line) ||
       /: file changed as we read it$/.test(line) ||
       /: File shrank by \d+ bytes; padding with zeros$/.test(line) ||

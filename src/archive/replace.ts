@@ -74,7 +74,7 @@ export async function planSwap(
     };
   }
   const patterns = { include: all ? ['*'] : place.include, exclude: place.exclude };
-  const oldUnits = existed ? await listUnits(place.base, patterns) : [];
+  const oldUnits = await listUnits(place.base, patterns);
   const newUnits = await listUnits(stage, patterns);
   return {
     mode: 'units',

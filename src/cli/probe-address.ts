@@ -1,21 +1,27 @@
-/** Whether anybody listens at an address: a quick answer before a slow client is asked. */
+/** Whether anybody listens at an address: a quick answer where a client would wait for its deadline. */
 import { connect } from 'node:net';
+import { systemCodeOf } from '../errors.js';
 
 const TIMEOUT_MS = 1_500;
 
-/** @param address `host:port` */
-export function probeAddress(address: string): Promise<boolean> {
+/**
+ * @param address `host:port`
+ * @returns `unknown` when there was no clear answer in time: only `refused` means that nobody is there
+ */
+export function probeAddress(address: string): Promise<'answers' | 'refused' | 'unknown'> {
   const at = address.lastIndexOf(':');
   const host = address.slice(0, at).replace(/^\[|\]$/g, '');
   const port = Number(address.slice(at + 1));
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: TIMEOUT_MS });
-    const settle = (answers: boolean): void => {
+    const settle = (answer: 'answers' | 'refused' | 'unknown'): void => {
       socket.destroy();
-      resolve(answers);
+      resolve(answer);
     };
-    socket.once('connect', () => settle(true));
-    socket.once('timeout', () => settle(false));
-    socket.once('error', () => settle(false));
+    socket.once('connect', () => settle('answers'));
+    socket.once('timeout', () => settle('unknown'));
+    socket.once('error', (error) =>
+      settle(systemCodeOf(error) === 'ECONNREFUSED' ? 'refused' : 'unknown'),
+    );
   });
 }

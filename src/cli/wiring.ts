@@ -2,6 +2,7 @@
 import { loadConfig, findConfigFile } from '../config/load.js';
 import { HoldfastError } from '../errors.js';
 import { WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
+import { probeAddress } from './probe-address.js';
 import type { Ports, RunGateway } from './ports.js';
 
 export const realPorts: Ports = {
@@ -32,13 +33,14 @@ export const realPorts: Ports = {
 };
 
 async function connectRuns(): Promise<RunGateway> {
-  const [{ WorkflowExecutionAlreadyStartedError }, { connectClient }, { runSnapshot, runResult }] =
+  const [{ WorkflowExecutionAlreadyStartedError }, connection, { runSnapshot, runResult }] =
     await Promise.all([
       import('@temporalio/client'),
       import('../temporal/connect.js'),
       import('../temporal/run-status.js'),
     ]);
-  const { client, address, namespace, close } = await connectClient();
+  await refuseAtOnce(connection.temporalEndpoint().address);
+  const { client, address, namespace, close } = await connection.connectClient();
   return {
     address,
     namespace,
@@ -66,4 +68,13 @@ async function connectRuns(): Promise<RunGateway> {
     },
     close,
   };
+}
+
+/** The client waits for its whole deadline also where nobody listens; a person need not. */
+async function refuseAtOnce(address: string): Promise<void> {
+  if ((await probeAddress(address)) !== 'refused') return;
+  throw new HoldfastError('TEMPORAL_UNREACHABLE', `no Temporal server answers at ${address}`, {
+    hint: 'start it with `holdfast up`, or set TEMPORAL_ADDRESS (or TEMPORAL_PROFILE) to yours',
+    facts: { address },
+  });
 }

@@ -11,6 +11,7 @@ import { HoldfastError, isHoldfastError, messageOf, systemCodeOf } from '../erro
 
 /** Longest wait for the answer to an ordinary call. */
 export const ENGINE_TIMEOUT_MS = 60_000;
+const PING_TIMEOUT_MS = 10_000;
 
 export interface EngineOptions {
   /** Unix socket of the engine; `DOCKER_HOST` or /var/run/docker.sock by default. */
@@ -106,7 +107,10 @@ export function connectEngine(options: EngineOptions = {}): Engine {
     timeoutMs,
     call,
     ping: async () => {
-      await call({ action: 'ping' }, (abortSignal) => abortable.ping({ abortSignal }));
+      // A living engine answers at once: who asks this wants to know, not to wait.
+      await call({ action: 'ping', timeoutMs: PING_TIMEOUT_MS }, (abortSignal) =>
+        abortable.ping({ abortSignal }),
+      );
     },
     info: async () => {
       const answer: unknown = await call({ action: 'info' }, (abortSignal) =>

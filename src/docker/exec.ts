@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Duplex, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { HoldfastError } from '../errors.js';
+import { HoldfastError, messageOf } from '../errors.js';
 import { KILL_GRACE_MS } from '../system/process.js';
 import { asError, joinStreams, superviseProcess, type ProcessInput } from './attached.js';
 import { inspectContainer } from './containers.js';
@@ -134,7 +134,12 @@ async function launch(
     env: { ...options.env, [EXEC_MARK]: mark },
     openStdin: options.input !== undefined,
   });
-  const socket = await session.attach();
+  const socket = await session.attach().catch((error: unknown) => {
+    // Most engines answer this way only for their own faults, some for a missing command too.
+    if (way === 'shell' && isNoShell(messageOf(error))) return undefined;
+    throw isRefusal(messageOf(error)) ? refused(options, messageOf(error)) : error;
+  });
+  if (socket === undefined) return undefined;
   const stderr = new Tail();
   const greeting = new Greeting(mark);
   const stdout = new Demux(
@@ -149,8 +154,7 @@ async function launch(
     const outcome = await bounded(greeting.outcome, START_LIMIT_MS, options.signal);
     if ('pid' in outcome) return { ...launched, pid: outcome.pid };
     const { refused: reason } = outcome;
-    // Distroless images have no shell: nothing was run, so the command may be run without.
-    if (/exec: "sh": (executable file not found|stat sh)/.test(reason)) {
+    if (isNoShell(reason)) {
       socket.destroy();
       return undefined;
     }
@@ -209,6 +213,15 @@ async function assertStillUp(
     `container ${options.container} was stopped while ${options.argv[0] ?? ''} ran in it`,
     { facts: { container: options.container, state: container.state, exitCode } },
   );
+}
+
+/** Distroless images have no shell: nothing was run, so the command may be run without one. */
+function isNoShell(refusal: string): boolean {
+  return /exec failed.*["'`]sh["'`].*(not found|no such file)/is.test(refusal);
+}
+
+function isRefusal(message: string): boolean {
+  return /exec failed|unable to find user|no matching entries/i.test(message);
 }
 
 /** The engine writes why it did not run a command to the command's stdout. */

@@ -23,12 +23,18 @@ export function startHelperCommand(engine: Engine, options: HelperCommandOptions
     options.input.pipe(input);
   }
   const stdout = new PassThrough();
-  const { okExitCodes = [0], openStdin: _open, input: _input, ...helper } = options;
+  const { okExitCodes = [0], name, argv, mounts, image, workingDirectory, env, labels } = options;
   const done = (async () => {
     try {
       const running = await startHelper(engine, {
-        ...helper,
+        name,
+        argv,
+        mounts,
         signal,
+        ...(image === undefined ? {} : { image }),
+        ...(workingDirectory === undefined ? {} : { workingDirectory }),
+        ...(env === undefined ? {} : { env }),
+        ...(labels === undefined ? {} : { labels }),
         ...(input === undefined ? {} : { input }),
       });
       running.stdout.on('error', (error: Error) => stdout.destroy(error));

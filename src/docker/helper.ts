@@ -7,7 +7,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError, isHoldfastError } from '../errors.js';
 import { asDuplex, joinStreams, superviseProcess, type ProcessInput } from './attached.js';
-import { inspectContainer, removeContainer } from './containers.js';
+import { inspectContainer, listContainers, removeContainer } from './containers.js';
 import { Demux } from './demux.js';
 import type { Engine } from './engine.js';
 import { assertPlainName } from './engine.js';
@@ -143,6 +143,16 @@ export async function startHelper(engine: Engine, options: HelperOptions): Promi
   } catch (error) {
     await removeContainer(engine, options.name, { force: true }).catch(() => undefined);
     throw error;
+  }
+}
+
+/**
+ * Removes the helpers that still run with a volume: left by a killed attempt, they would go on
+ * writing. For whoever is about to change the volume and holds the right to.
+ */
+export async function removeHelpersOf(engine: Engine, volume: string): Promise<void> {
+  for (const { id } of await listContainers(engine, { volume, label: `${HELPER_LABEL}=1` })) {
+    await removeContainer(engine, id, { force: true, anonymousVolumes: true });
   }
 }
 

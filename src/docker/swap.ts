@@ -13,6 +13,7 @@ import type { VolumeInfo } from '../store/manifest.js';
 import type { AsideVolume, SwapJournal } from './aside.js';
 import { createAside, findAside, plainInfo } from './aside.js';
 import type { Engine } from './engine.js';
+import { removeHelpersOf } from './helper.js';
 import type { CopyPlace } from './volume-copy.js';
 import {
   assertNewVolumeEmpty,
@@ -70,6 +71,7 @@ export async function swapVolume(
   work: Work,
 ): Promise<SwapResult> {
   const { volume, staging, asideId } = request;
+  await removeHelpersOf(engine, volume.name);
   await assertNoRunningUsers(engine, volume.name);
   const aside =
     (await findAside(engine, volume.name, asideId)) ?? (await begin(engine, request, work));
@@ -115,11 +117,8 @@ async function begin(engine: Engine, request: SwapRequest, work: Work): Promise<
     way: renamer === undefined ? 'copy' : 'rename',
     staging: staging.name,
     thenRemove: request.thenRemove ?? false,
-    oldInode:
-      renamer === undefined || prior === undefined
-        ? null
-        : ((await renamer.inodeOf(prior.name)) ?? null),
-    newInode: (await renamer?.inodeOf(staging.name)) ?? null,
+    oldInode: renamer?.inodes.get(volume.name) ?? null,
+    newInode: renamer?.inodes.get(staging.name) ?? null,
   });
 }
 
@@ -167,22 +166,23 @@ async function swapByRename(
   const asideVolume = await inspectVolume(engine, aside.name);
   const renamer = await findRenamer(engine, [...volumes, asideVolume], helperName(request), work);
   if (renamer === undefined) throw lostWay(volume.name);
-  const inode = await renamer.inodeOf(volume.name);
+  const inode = renamer.inodes.get(volume.name);
   if (inode === newInode) return;
+  assertHolds(renamer, staging, newInode);
   if (oldInode !== null && inode === oldInode) {
     onStep?.('set-aside');
     await renamer.move(volume.name, aside.name);
+  } else {
+    assertHolds(renamer, aside.name, oldInode);
   }
-  await assertHolds(renamer, aside.name, oldInode);
-  await assertHolds(renamer, staging, newInode);
   await makeAsWanted(engine, request);
   onStep?.('put-in');
   await renamer.move(staging, volume.name);
 }
 
 /** Before the volume is made anew or filled: is everything where it should be? */
-async function assertHolds(renamer: Renamer, volume: string, inode: string | null): Promise<void> {
-  if (inode === null || (await renamer.inodeOf(volume)) === inode) return;
+function assertHolds(renamer: Renamer, volume: string, inode: string | null): void {
+  if (inode === null || renamer.inodes.get(volume) === inode) return;
   throw new HoldfastError(
     'INTEGRITY',
     `the content that volume ${volume} should hold is not there`,
@@ -207,7 +207,7 @@ async function assertFinished(
     const present = await inspectVolume(engine, volume.name);
     const renamer = await findRenamer(engine, [present], helperName(request), work);
     if (renamer === undefined) throw lostWay(volume.name);
-    if ((await renamer.inodeOf(volume.name)) === aside.journal.newInode) return;
+    if (renamer.inodes.get(volume.name) === aside.journal.newInode) return;
   }
   throw new HoldfastError(
     'INTEGRITY',

@@ -15,8 +15,8 @@ import { sharesVolumes } from './volumes.js';
 
 export interface Renamer {
   readonly through: 'direct' | 'helper-container';
-  /** Inode of a volume's directory, decimal; undefined where there is none at the moment. */
-  readonly inodeOf: (volume: string) => Promise<string | undefined>;
+  /** Inodes of the volumes' directories when it was made, decimal; a missing directory has none. */
+  readonly inodes: ReadonlyMap<string, string>;
   /**
    * Puts the directory of one volume in the place of another's, which is missing or empty.
    * @throws HoldfastError INTEGRITY where that isn't empty.
@@ -46,23 +46,17 @@ export async function findRenamer(
   if (!plain || roots.size !== 1 || root === undefined) return undefined;
   const names = volumes.map(({ name }) => name);
   if (await sharesVolumes(engine)) {
-    return (await canRenameHere(root, names)) ? directRenamer(root) : undefined;
+    const inodes = await lookHere(root, names);
+    if (inodes !== undefined) return directRenamer(root, inodes);
   }
   return helperRenamer(engine, root, names, helperName, work);
 }
 
-function directRenamer(root: string): Renamer {
+function directRenamer(root: string, inodes: ReadonlyMap<string, string>): Renamer {
   const at = (volume: string): string => path.join(root, volume, DATA);
   return {
     through: 'direct',
-    inodeOf: async (volume) => {
-      try {
-        return String((await lstat(at(volume), { bigint: true })).ino);
-      } catch (error) {
-        if (systemCodeOf(error) === 'ENOENT') return undefined;
-        throw error;
-      }
-    },
+    inodes,
     move: async (from, to) => {
       try {
         // Replaces an empty directory in one step, and refuses any other.
@@ -76,35 +70,44 @@ function directRenamer(root: string): Renamer {
   };
 }
 
-async function canRenameHere(root: string, volumes: readonly string[]): Promise<boolean> {
+/** Undefined where these directories can't all be renamed into each other's place from here. */
+async function lookHere(
+  root: string,
+  volumes: readonly string[],
+): Promise<Map<string, string> | undefined> {
+  const inodes = new Map<string, string>();
+  const devices = new Set<bigint>();
   try {
-    const devices = new Set<number>();
     for (const volume of volumes) {
       const parent = path.join(root, volume);
       await access(parent, constants.W_OK | constants.X_OK);
-      devices.add((await lstat(parent)).dev);
-      const data = await lstat(path.join(parent, DATA)).catch((error: unknown) => {
-        if (systemCodeOf(error) === 'ENOENT') return undefined; // between two steps of a swap
-        throw error;
-      });
+      devices.add((await lstat(parent, { bigint: true })).dev);
+      const data = await lstat(path.join(parent, DATA), { bigint: true }).catch(
+        (error: unknown) => {
+          if (systemCodeOf(error) === 'ENOENT') return undefined; // between two steps of a swap
+          throw error;
+        },
+      );
       if (data === undefined) continue;
-      if (!data.isDirectory()) return false;
+      if (!data.isDirectory()) return undefined;
       devices.add(data.dev); // a mount point differs from its parent
+      inodes.set(volume, String(data.ino));
     }
-    return devices.size === 1;
   } catch (error) {
     if (systemCodeOf(error) === undefined) throw error;
-    return false;
+    return undefined;
   }
+  return devices.size === 1 ? inodes : undefined;
 }
 
-/** Prints device and inode of each volume's directory; fails where they can't all be renamed. */
+/** Prints name, devices of parent and directory, and inode, for each; fails where they can't be renamed. */
 const LOOK = `
   for name in "$@"; do
     cd "/volumes/$name" && [ -w . ] || exit 9
     [ -L ${DATA} ] && exit 9
-    stat -c '%d' .
-    if [ -e ${DATA} ]; then [ -d ${DATA} ] || exit 9; stat -c '%d %i' ${DATA}; else echo none; fi
+    [ -e ${DATA} ] || { stat -c "$name %d" .; continue; }
+    [ -d ${DATA} ] || exit 9
+    stat -c "$name $(stat -c %d .) %d %i" ${DATA}
   done`;
 const MOVE = `mv -T -- "/volumes/$1/${DATA}" "/volumes/$2/${DATA}" && sync`;
 
@@ -122,24 +125,22 @@ async function helperRenamer(
       mounts: [{ type: 'bind', source: root, target: '/volumes' }],
       signal: work.signal,
     });
-  const look = await run(LOOK, volumes);
-  const devices = new Set(
-    look.stdout
-      .split('\n')
-      .map((line) => line.split(' ')[0])
-      .filter((device) => device !== '' && device !== 'none'),
-  );
-  if (look.exitCode !== 0 || devices.size !== 1) return undefined;
+  const { exitCode, stdout } = await run(LOOK, volumes);
+  if (exitCode !== 0) return undefined;
+  const devices = new Set<string>();
+  const inodes = new Map<string, string>();
+  for (const line of stdout.trim().split('\n')) {
+    const [volume = '', parentDevice = '', device = parentDevice, inode] = line.split(' ');
+    devices.add(parentDevice).add(device);
+    if (inode !== undefined) inodes.set(volume, inode);
+  }
+  if (devices.size !== 1) return undefined;
   return {
     through: 'helper-container',
-    inodeOf: async (volume) => {
-      const { exitCode, stdout, stderr } = await run(LOOK, [volume]);
-      if (exitCode !== 0) throw notMoved(volume, volume, stderr.trim());
-      return stdout.split('\n')[1]?.split(' ')[1];
-    },
+    inodes,
     move: async (from, to) => {
-      const { exitCode, stderr } = await run(MOVE, [from, to]);
-      if (exitCode !== 0) throw notMoved(from, to, stderr.trim());
+      const moved = await run(MOVE, [from, to]);
+      if (moved.exitCode !== 0) throw notMoved(from, to, moved.stderr.trim());
     },
   };
 }

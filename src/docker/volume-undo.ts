@@ -5,6 +5,7 @@ import type { VolumeInfo } from '../store/manifest.js';
 import type { AsideVolume } from './aside.js';
 import { findAside, plainInfo } from './aside.js';
 import type { Engine } from './engine.js';
+import { removeHelpersOf } from './helper.js';
 import { isAsideComplete } from './volume-copy.js';
 import { findRenamer } from './volume-rename.js';
 import type { SwapStep } from './swap.js';
@@ -36,6 +37,7 @@ export async function restoreAside(
   const aside = await findAside(engine, volume, asideId);
   const begun = await findAside(engine, volume, undoId);
   if (aside === undefined && begun === undefined) return false;
+  await removeHelpersOf(engine, volume);
   await assertNoRunningUsers(engine, volume);
   if (aside !== undefined) {
     const changed = begun !== undefined || (await hasChanged(engine, aside, work));
@@ -100,7 +102,7 @@ async function hasChanged(engine: Engine, aside: AsideVolume, work: Work): Promi
   if (oldInode === null) return true;
   const asideVolume = await inspectVolume(engine, aside.name);
   const renamer = await findRenamer(engine, [present, asideVolume], helperName, work);
-  return (await renamer?.inodeOf(aside.volume)) !== oldInode;
+  return renamer?.inodes.get(aside.volume) !== oldInode;
 }
 
 async function removeUnlessReferred(engine: Engine, volume: string): Promise<void> {

@@ -36,7 +36,10 @@ export async function ensureEmptyCluster(
   initialisedAfter: Date | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const { bootstrapRole } = catalogue.server;
+  const { bootstrapRole, maintenanceDatabase } = catalogue.server;
+  const absent = STANDARD_DATABASES.filter(
+    (name) => !catalogue.databases.some((database) => database.name === name),
+  );
   const databases: string[] = [];
   for (const { name, allowConnections } of catalogue.databases) {
     if (!STANDARD_DATABASES.includes(name)) databases.push(name);
@@ -46,7 +49,7 @@ export async function ensureEmptyCluster(
   }
   const roles = catalogue.roles.filter((role) => role !== bootstrapRole);
   const tablespaces = catalogue.tablespaces.map(({ name }) => name);
-  if (databases.length + roles.length + tablespaces.length === 0) return;
+  if (absent.length + databases.length + roles.length + tablespaces.length === 0) return;
 
   // initdb's time is in whole seconds.
   const isNew =
@@ -56,26 +59,34 @@ export async function ensureEmptyCluster(
     throw new HoldfastError(
       'RESTORE_FAILED',
       'refuses to load into a cluster that is not empty: ' +
-        [...databases, ...roles, ...tablespaces].slice(0, 10).join(', '),
+        [...databases, ...roles, ...tablespaces, ...absent.map((name) => `no database ${name}`)]
+          .slice(0, 10)
+          .join(', '),
       {
         facts: { databases, roles, tablespaces, initialisedAt: catalogue.initialisedAt },
         hint: 'a dump is loaded into a new cluster only: empty the data directory and start the server',
       },
     );
   }
-  for (const name of databases) await dropDatabase(pg, login, catalogue, name, signal);
-  for (const name of STANDARD_DATABASES) {
-    if (databases.includes(name)) await createStandardDatabase(pg, login, name, signal);
+  // Absent where an attempt was killed between dropping and creating it.
+  for (const name of absent) await createStandardDatabase(pg, login, name, signal);
+  for (const name of databases) {
+    await dropDatabase(pg, login, catalogue, name, signal);
+    // At once: the next one is dropped from here.
+    if (STANDARD_DATABASES.includes(name)) await createStandardDatabase(pg, login, name, signal);
   }
-  const database = catalogue.server.maintenanceDatabase;
-  const drops = [
+  const sql = [
     ...tablespaces.map((name) => `drop tablespace ${quoteIdentifier(name)};`),
     ...roles.map((name) => `drop role ${quoteIdentifier(name)};`),
-  ];
-  if (drops.length > 0) {
-    const sql = drops.join('\n');
-    await runSql(pg, login, { database, sql, failureCode: 'RESTORE_FAILED' }, signal);
-  }
+    `alter role all reset all;`,
+    `alter role ${quoteIdentifier(bootstrapRole)} reset all;`,
+  ].join('\n');
+  await runSql(
+    pg,
+    login,
+    { database: maintenanceDatabase, sql, failureCode: 'RESTORE_FAILED' },
+    signal,
+  );
 }
 
 async function countObjects(

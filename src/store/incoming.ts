@@ -10,7 +10,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { HoldfastError, systemCodeOf } from '../errors.js';
+import { HoldfastError, messageOf, systemCodeOf } from '../errors.js';
 import {
   fsyncPath,
   mkdirDurably,
@@ -29,7 +29,7 @@ import {
   SETS_DIRECTORY,
   type StoreOwnership,
 } from './layout.js';
-import { publishJournal, readJournal } from './publish.js';
+import { journalFile, publishJournal } from './publish.js';
 import { isSetId, nextSetId } from './set-id.js';
 
 const RUN_FILE = 'run.json';
@@ -174,7 +174,7 @@ export async function discardSet(
   await resolveInside(root, path.relative(root, directory));
   const run = await readRun(directory);
   if (run?.workflowId !== workflowId) return;
-  if ((await readJournal(root, setId)) !== undefined) return;
+  if (await pathExists(journalFile(root, setId))) return;
   await removeIncoming(directory);
 }
 
@@ -185,6 +185,8 @@ export interface Recovered {
   readonly removed: readonly string[];
   /** Sets whose runs are alive: left alone. */
   readonly alive: readonly string[];
+  /** Sets that were to be published and can't be: left as they are, for a person to look at. */
+  readonly failed: readonly { readonly setId: string; readonly reason: string }[];
 }
 
 /**
@@ -201,6 +203,7 @@ export async function recoverIncoming(
   const published: string[] = [];
   const removed: string[] = [];
   const alive: string[] = [];
+  const failed: { setId: string; reason: string }[] = [];
   for (const { name, setId, run } of await listIncoming(root)) {
     const directory = path.join(root, INCOMING_DIRECTORY, name);
     if (run === undefined) {
@@ -209,15 +212,20 @@ export async function recoverIncoming(
       removed.push(name);
     } else if (await options.isAlive(run.workflowId)) {
       alive.push(setId);
-    } else if ((await readJournal(root, setId)) !== undefined) {
-      await publishJournal(root, setId, options.ownership);
-      published.push(setId);
+    } else if (await pathExists(journalFile(root, setId))) {
+      try {
+        await publishJournal(root, setId, options.ownership);
+        published.push(setId);
+      } catch (error) {
+        // One set that can't be published must not keep all later backups from being made.
+        failed.push({ setId, reason: messageOf(error) });
+      }
     } else {
       await removeIncoming(directory);
       removed.push(setId);
     }
   }
-  return { published, removed, alive };
+  return { published, removed, alive, failed };
 }
 
 /** The run file goes last: until then the directory belongs to its run. */

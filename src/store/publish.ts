@@ -48,7 +48,10 @@ export async function publishSet(
 ): Promise<SetFile> {
   const done = await readPublished(root, set);
   const journal = await readJournal(root, set.id);
-  if (done !== undefined && journal === undefined) return done;
+  if (done !== undefined && journal === undefined) {
+    await removeTree(path.join(root, INCOMING_DIRECTORY, done.id));
+    return done;
+  }
   if (journal === undefined) {
     const checked = setFileSchema.parse(set);
     for (const artifact of checked.artifacts) await requireArtifact(root, checked, artifact);
@@ -79,19 +82,26 @@ export async function publishJournal(
   beforeStep?.('set file');
   await writeSetFile(root, set, ownership);
   beforeStep?.('remove incoming');
+  // The journal first: it must not be found again when the set has long been removed.
+  await removeTree(path.join(root, INCOMING_DIRECTORY, setId, JOURNAL_FILE));
   await removeTree(path.join(root, INCOMING_DIRECTORY, setId));
   return set;
+}
+
+/** Where the decision to publish a set is kept. @throws HoldfastError STORE_UNSAFE for what is no set id */
+export function journalFile(root: string, setId: string): string {
+  if (!isSetId(setId)) {
+    throw new HoldfastError('STORE_UNSAFE', `"${setId}" is not a set id`, { facts: { setId } });
+  }
+  return path.join(root, INCOMING_DIRECTORY, setId, JOURNAL_FILE);
 }
 
 /**
  * The journal of a set, undefined when there is none.
  * @throws HoldfastError MANIFEST_INVALID when it cannot be read
  */
-export async function readJournal(root: string, setId: string): Promise<SetFile | undefined> {
-  if (!isSetId(setId)) {
-    throw new HoldfastError('STORE_UNSAFE', `"${setId}" is not a set id`, { facts: { setId } });
-  }
-  const file = await resolveInside(root, `${INCOMING_DIRECTORY}/${setId}/${JOURNAL_FILE}`);
+async function readJournal(root: string, setId: string): Promise<SetFile | undefined> {
+  const file = await resolveInside(root, path.relative(root, journalFile(root, setId)));
   const text = await readTextIfExists(file);
   return text === undefined ? undefined : parseSet(file, text);
 }

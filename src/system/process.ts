@@ -107,12 +107,12 @@ export function startCommand(
   };
   const onAbort = (): void => kill();
   options.signal?.addEventListener('abort', onAbort, { once: true });
-  let timedOut = false;
+  const timeout = new AbortController();
   const timer =
     options.timeoutMs === undefined
       ? undefined
       : setTimeout(() => {
-          timedOut = true;
+          timeout.abort();
           kill();
         }, options.timeoutMs);
 
@@ -121,12 +121,12 @@ export function startCommand(
       const result = await child;
       options.signal?.throwIfAborted();
       const exitCode = result.exitCode ?? -1;
-      if (timedOut || !(options.okExitCodes ?? [0]).includes(exitCode)) {
+      if (timeout.signal.aborted || !(options.okExitCodes ?? [0]).includes(exitCode)) {
         throw commandError(command, args, {
           exitCode,
           signalName: result.signal,
           stderr: stderr.toString(),
-          timedOut,
+          timedOut: timeout.signal.aborted,
           systemCode: systemCodeOf(result.cause) ?? result.code,
         });
       }

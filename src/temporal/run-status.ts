@@ -86,9 +86,7 @@ async function describe(
   for (const pending of description.raw.pendingActivities ?? []) {
     const payload = pending.heartbeatDetails?.payloads?.[0];
     const beat = heartbeatSchema.safeParse(
-      payload === undefined || payload === null
-        ? undefined
-        : defaultPayloadConverter.fromPayload<unknown>(payload),
+      payload === undefined ? undefined : defaultPayloadConverter.fromPayload<unknown>(payload),
     );
     const failure = pending.lastFailure?.message;
     activities.push({

@@ -10,7 +10,7 @@ export async function registerSearchAttributes(client: Client, namespace: string
   const { operatorService } = client.connection;
   const existing = await operatorService.listSearchAttributes({ namespace });
   const missing = Object.values(SEARCH_ATTRIBUTES).filter(
-    (name) => !Object.hasOwn(existing.customAttributes ?? {}, name),
+    (name) => !Object.hasOwn(existing.customAttributes, name),
   );
   if (missing.length === 0) return;
   await operatorService.addSearchAttributes({

@@ -9,7 +9,7 @@ import os from 'node:os';
 import type { Client } from '@temporalio/client';
 import {
   DefaultLogger,
-  NativeConnection,
+  type NativeConnection,
   Runtime,
   Worker,
   type LogEntry,
@@ -139,4 +139,3 @@ function installRuntime(): void {
     telemetryOptions: { logging: { forward: {}, filter: { core: 'ERROR', other: 'ERROR' } } },
   });
 }
-

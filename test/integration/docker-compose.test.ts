@@ -102,7 +102,7 @@ describe('compose', () => {
     await chmod(old, 0o755);
     await expect(detectCompose(old)).rejects.toMatchObject({
       code: 'COMPOSE_FAILED',
-      message: expect.stringContaining('older than 1.29'),
+      message: /older than 1\.29/,
     });
     await expect(detectCompose('no-such-compose')).rejects.toMatchObject({
       code: 'COMPOSE_FAILED',
@@ -137,13 +137,10 @@ describe('compose', () => {
     const stopped = await composeStop(engine, project, 1_000);
     expect(stopped.map(({ name }) => name)).toEqual([sandbox.name('web'), sandbox.name('db')]);
     await composeUp({ home, files, project, signal, except: ['db'] });
-    const states = Object.fromEntries(
-      (await composePs(engine, project)).map(({ composeService, state }) => [
-        composeService,
-        state,
-      ]),
+    const states = (await composePs(engine, project)).map(
+      ({ composeService, state }) => `${composeService ?? ''} ${state}`,
     );
-    expect(states).toEqual({ db: 'exited', web: 'running' });
+    expect(states).toEqual(['db exited', 'web running']);
     expect(await composeUp({ home, files, project, signal, except: ['db', 'web'] })).toEqual({
       warnings: [],
     });

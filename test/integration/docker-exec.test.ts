@@ -134,6 +134,18 @@ describe('a command in a container', () => {
     expect((await running.done).exitCode).toBe(0);
   });
 
+  it('runs, and dies when told to, where the image has no shell', async () => {
+    const bare = await sandbox.container('exec-bare');
+    await execCapture(engine, { container: bare, argv: ['mv', '/bin/sh', '/bin/gone'] });
+    expect(await execCapture(engine, { container: bare, argv: ['cat'], input: 'through' })).toEqual(
+      { stdout: 'through', stderr: '', exitCode: 0 },
+    );
+    await expect(
+      execCapture(engine, { container: bare, argv: ['sleep', '7776'], timeoutMs: 500 }),
+    ).rejects.toMatchObject({ code: 'COMMAND_FAILED' });
+    expect(await processes(bare)).not.toContain('7776');
+  });
+
   it('refuses a missing container, a stopped one and a missing user by their own errors', async () => {
     const stopped = await sandbox.container('exec-stopped', { start: false });
     await expect(

@@ -257,6 +257,7 @@ describe('an error on the way is an error of the restore', () => {
       exitCode: 3,
       stderr: expect.stringContaining('role "postgres" already exists'),
     });
+    await clear();
     await load(cluster);
     expect(await target.sql('app', 'select count(*) from nokey')).toBe('2000');
   });
@@ -282,6 +283,13 @@ describe('a second attempt', () => {
   });
 
   test('starts afresh where the cluster is known to be this restore’s own', async () => {
+    await load(custom, { initialisedAfter: BEGINNING_OF_TIME });
+    const state = await inspectCluster(target.pg, login, work.signal);
+    expect(compareWithManifest(custom.postgres, state)).toEqual([]);
+  });
+
+  test('starts afresh even where it was killed while a standard database was replaced', async () => {
+    await target.sql('template1', 'drop database postgres with (force); create role half_way;');
     await load(custom, { initialisedAfter: BEGINNING_OF_TIME });
     const state = await inspectCluster(target.pg, login, work.signal);
     expect(compareWithManifest(custom.postgres, state)).toEqual([]);

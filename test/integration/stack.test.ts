@@ -12,6 +12,8 @@ import { StackHost, temporalAddress } from '../support/stack-host.js';
 
 let host: StackHost;
 let first: BackupStackResult;
+/** What the databases held when the first set was made. */
+let saved: { tables: Record<string, string>; cluster: Record<string, string> };
 
 /** Everything of the stack that must not change when a restore is refused or taken back. */
 async function contents(): Promise<Record<string, unknown>> {
@@ -35,7 +37,7 @@ async function sets(): Promise<string[]> {
   return (await readdir(path.join(host.stack.backups, 'sets')).catch(() => [])).sort();
 }
 
-async function artifactDirectory(service: string, source: string): Promise<string> {
+function artifactDirectory(service: string, source: string): string {
   const found = first.artifacts.find((one) => one.service === service && one.source === source);
   if (found === undefined) throw new Error(`no artifact ${service}/${source}`);
   return path.join(host.stack.backups, found.path);
@@ -46,7 +48,40 @@ beforeAll(async () => {
   await host.startWorker();
 }, 300_000);
 
+/** The runs whose histories are kept for replay, by the name of their file. */
+const HISTORIES = {
+  'backup-stack': 'by-cli',
+  'backup-stack-cancelled': 'cancel-the-volumes',
+  'restore-stack': 'restore-json',
+  'restore-stack-rolled-back': 'restore-cancel',
+} as const;
+
+/** `HOLDFAST_RECORD_HISTORIES=test/histories` records them anew: for a released version only. */
+async function recordHistories(directory: string): Promise<void> {
+  const cli = await findTemporalCli();
+  for (const [name, id] of Object.entries(HISTORIES)) {
+    const runs = { [name]: id };
+    if (name === 'backup-stack') runs['backup-service'] = `${id}/pgdb`;
+    if (name === 'restore-stack') runs['restore-service'] = `${id}/pgdb`;
+    for (const [file, run] of Object.entries(runs)) {
+      const { stdout } = await runCommand(cli, [
+        'workflow',
+        'show',
+        '--address',
+        temporalAddress(),
+        '--workflow-id',
+        `${host.stackName}-${run}`,
+        '--output',
+        'json',
+      ]);
+      await writeFile(path.join(directory, `${file}.json`), stdout);
+    }
+  }
+}
+
 afterAll(async () => {
+  const record = process.env['HOLDFAST_RECORD_HISTORIES'];
+  if (record !== undefined) await recordHistories(record);
   await host.remove();
 }, 120_000);
 
@@ -71,8 +106,10 @@ describe('a backup', () => {
     ]);
     first = (JSON.parse(stdout) as { result: BackupStackResult }).result;
 
-    expect(first.problems).toEqual([]);
-    expect(first.status).toBe('success');
+    saved = { tables: await tableDigests(host.stack), cluster: await clusterFacts(host.stack) };
+
+    // The command prints an empty list as null.
+    expect([first.status, first.problems ?? []]).toEqual(['success', []]);
     expect(first.artifacts.map(({ service, source }) => `${service}/${source}`).sort()).toEqual([
       'agent/data',
       'agent/qdrant',
@@ -232,8 +269,8 @@ describe('a restore', () => {
   }, 120_000);
 
   test('from a damaged artifact is refused before anything is touched, naming the file', async () => {
-    const part = path.join(await artifactDirectory('agent', 'qdrant'), 'part-00001.tar.zst');
-    const dump = path.join(await artifactDirectory('pgdb', 'pgdump'), 'mlops.dump');
+    const part = path.join(artifactDirectory('agent', 'qdrant'), 'part-00001.tar.zst');
+    const dump = path.join(artifactDirectory('pgdb', 'pgdump'), 'mlops.dump');
     const [intact, whole] = [await readFile(part), await readFile(dump)];
     const before = { running: await host.running(), contents: await contents() };
     const handle = await open(part, 'r+');
@@ -333,6 +370,53 @@ describe('a restore', () => {
     const log = await readFile(path.join(host.stack.root, 'var/log/system-backup.log'), 'utf8');
     expect(log).toContain('the state from before is back');
   }, 300_000);
+});
+
+describe('by hand, with the lines of RESTORE.md alone', () => {
+  /** The commands a person would copy, in order. */
+  async function commands(directory: string): Promise<string[]> {
+    const text = await readFile(path.join(directory, 'RESTORE.md'), 'utf8');
+    return [...text.matchAll(/```bash\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
+  }
+
+  async function follow(directory: string, blocks: readonly string[]): Promise<void> {
+    await runCommand('bash', ['-euo', 'pipefail', '-c', blocks.join('\n')], { cwd: directory });
+  }
+
+  test('a dump brings every database, role and setting back', async () => {
+    const directory = artifactDirectory('pgdb', 'pgdump');
+    await follow(directory, await commands(directory));
+    const restored = {
+      tables: await tableDigests(host.stack),
+      cluster: await clusterFacts(host.stack),
+    };
+
+    expect(restored).toEqual(saved);
+  }, 180_000);
+
+  test('a volume comes back, and its containers run with it', async () => {
+    const directory = artifactDirectory('webbot', 'volume');
+    const url = `http://127.0.0.1:${host.stack.names.ports.webbot}`;
+    const before: unknown = await (await fetch(`${url}/digest`)).json();
+    await fetch(`${url}/messages`, { method: 'POST', body: JSON.stringify({ text: 'later' }) });
+    const changed: unknown = await (await fetch(`${url}/digest`)).json();
+    const blocks = await commands(directory);
+    await follow(directory, [
+      ...blocks.slice(0, 4),
+      `docker start ${host.stack.container('webbot')}`,
+    ]);
+    let after: unknown;
+    for (let tries = 0; tries < 60 && after === undefined; tries += 1) {
+      await delay(500);
+      after = await fetch(`${url}/digest`).then(
+        (response) => response.json(),
+        () => undefined,
+      );
+    }
+
+    expect(changed).not.toEqual(before);
+    expect(after).toEqual(before);
+  }, 120_000);
 });
 
 describe('faults', () => {

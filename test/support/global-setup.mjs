@@ -36,7 +36,13 @@ export function reapDeadRuns() {
     { list: ['network', 'ls'], id: '{{.ID}}', remove: ['network', 'rm'] },
   ];
   for (const { list, id, remove } of kinds) {
-    const lines = docker([...list, '--filter', `label=${label}`, '--format', `${id} {{.Label "${label}"}}`]);
+    const lines = docker([
+      ...list,
+      '--filter',
+      `label=${label}`,
+      '--format',
+      `${id} {{.Label "${label}"}}`,
+    ]);
     for (const line of lines.split('\n').filter((one) => one !== '')) {
       const [name, run] = line.split(' ');
       const match = /^(\d+)-(\d+)$/.exec(run ?? '');

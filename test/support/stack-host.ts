@@ -73,17 +73,18 @@ export class StackHost {
       { env: { TEMPORAL_ADDRESS: temporalAddress(), ...options.env }, okExitCodes: [0, 130] },
     );
     this.#worker = worker;
-    let ended = false;
+    const ended = new AbortController();
     worker.done.then(
-      () => (ended = true),
-      () => (ended = true),
+      () => ended.abort(),
+      () => ended.abort(),
     );
     const before = this.workerOutput.length;
     worker.stdout.on('data', (chunk: Buffer) => {
       this.workerOutput += chunk.toString();
     });
     while (!this.workerOutput.slice(before).includes('is ready')) {
-      if (ended) throw new Error(`the worker ended: ${this.workerOutput.slice(before)}`);
+      if (ended.signal.aborted)
+        throw new Error(`the worker ended: ${this.workerOutput.slice(before)}`);
       await delay(100);
     }
   }

@@ -26,7 +26,7 @@ type Options = z.output<typeof optionsSchema>;
 
 const EXAMPLES = `
 Examples:
-  holdfast up                              Temporal, web UI, worker; until Ctrl-C
+  holdfast up                              Temporal, web UI and worker
   holdfast up --port 7300 --ui-port 8300
   holdfast up --db-file /var/lib/holdfast/temporal.db
 
@@ -70,7 +70,8 @@ async function startUnlessAnswering(
   options: Options,
   address: string,
 ): Promise<DevServer | undefined> {
-  if (await probeAddress(address)) return undefined;
+  const answer = await probeAddress(address);
+  if (answer === 'answers') return undefined;
   const { host, port } = splitAddress(address);
   if (!['127.0.0.1', 'localhost', '::1'].includes(host)) {
     throw new HoldfastError('TEMPORAL_UNREACHABLE', `no Temporal server answers at ${address}`, {

@@ -1,6 +1,6 @@
 // Transpiles .ts on load, and finds it where the source says .js.
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, URL } from 'node:url';
 import { createHash } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { transform } from '@swc/core';

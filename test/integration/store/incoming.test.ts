@@ -80,8 +80,27 @@ test('recovery removes what dead runs left, and touches nothing of a run that is
   mkdirSync(fresh);
   utimesSync(crashed, 1, 1);
   const result = await recoverIncoming(root, { isAlive: (id) => Promise.resolve(id === 'alive') });
-  expect(result).toEqual({ published: [], removed: ['.new-crashed', dead], alive: [alive] });
+  expect(result).toEqual({
+    published: [],
+    removed: ['.new-crashed', dead],
+    alive: [alive],
+    failed: [],
+  });
   expect(readdirSync(path.join(root, '.incoming')).sort()).toEqual(['.new-fresh', alive]);
+});
+
+test('a set that can no longer be published does not stop the recovery of others', async () => {
+  const broken = await beginSet(root, { workflowId: 'broken', stamp: STAMP });
+  writeFileSync(path.join(root, '.incoming', broken, 'publish.json'), '{"half');
+  const dead = await beginSet(root, { workflowId: 'dead', stamp: STAMP });
+  const result = await recoverIncoming(root, { isAlive: () => Promise.resolve(false) });
+  expect(result).toMatchObject({ published: [], removed: [dead] });
+  expect(result.failed).toEqual([
+    { setId: broken, reason: expect.stringContaining('cannot be read') },
+  ]);
+  await discardSet(root, { setId: broken, workflowId: 'broken' });
+  expect(readdirSync(path.join(root, '.incoming'))).toEqual([broken]);
+  expect(await beginSet(root, { workflowId: 'next', stamp: STAMP })).not.toBe(broken);
 });
 
 test('recovery does nothing to a run about which nothing can be known', async () => {

@@ -86,11 +86,11 @@ test.each(STEPS)(
     }).catch(() => undefined);
     const recovered = await recoverIncoming(root, { isAlive: () => Promise.resolve(false) });
     if (step === 'journal') {
-      expect(recovered).toEqual({ published: [], removed: [ID], alive: [] });
+      expect(recovered).toEqual({ published: [], removed: [ID], alive: [], failed: [] });
       expect((await readCatalogue(root)).sets).toEqual([]);
       expect(existsSync(path.join(root, 'agent'))).toBe(false);
     } else {
-      expect(recovered).toEqual({ published: [ID], removed: [], alive: [] });
+      expect(recovered).toEqual({ published: [ID], removed: [], alive: [], failed: [] });
       await expectPublished(set);
     }
   },

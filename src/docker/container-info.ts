@@ -1,0 +1,147 @@
+/** What a container is, in our words. */
+import { z } from 'zod';
+
+export type ContainerState = 'running' | 'paused' | 'exited' | 'created' | 'restarting' | 'dead';
+export type ContainerHealth = 'none' | 'starting' | 'healthy' | 'unhealthy';
+
+export interface ContainerMount {
+  readonly type: string;
+  /** The volume's name where `type` is `volume`. */
+  readonly volume?: string;
+  /** Path on the engine's host. */
+  readonly source: string;
+  /** Path in the container. */
+  readonly destination: string;
+  readonly readWrite: boolean;
+}
+
+export interface ContainerInfo {
+  readonly id: string;
+  /** Without the engine's leading slash. */
+  readonly name: string;
+  /** The image as named when the container was made. */
+  readonly image: string;
+  readonly imageId: string;
+  readonly state: ContainerState;
+  readonly health: ContainerHealth;
+  /** Output of the last health probe, trimmed to 2000 characters; empty where there is none. */
+  readonly healthLog: string;
+  readonly exitCode: number;
+  /** ISO times as the engine gives them; `0001-01-01T00:00:00Z` where it has never started. */
+  readonly startedAt: string;
+  readonly createdAt: string;
+  /** Restarts by the restart policy since the last start by hand. */
+  readonly restartCount: number;
+  /** `no`, `always`, `unless-stopped` or `on-failure`. */
+  readonly restartPolicy: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly composeProject?: string;
+  readonly composeService?: string;
+  readonly mounts: readonly ContainerMount[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export const COMPOSE_PROJECT_LABEL = 'com.docker.compose.project';
+export const COMPOSE_SERVICE_LABEL = 'com.docker.compose.service';
+
+const text = z.string().nullish();
+/** The part of the engine's answer that we use. */
+export const inspectSchema = z.object({
+  Id: z.string(),
+  Name: z.string(),
+  Created: z.string(),
+  Image: z.string(),
+  RestartCount: z.number().nullish(),
+  State: z.object({
+    Status: z.string(),
+    ExitCode: z.number(),
+    StartedAt: z.string(),
+    Health: z
+      .object({
+        Status: z.string(),
+        Log: z.array(z.object({ Output: text })).nullish(),
+      })
+      .nullish(),
+  }),
+  HostConfig: z.object({ RestartPolicy: z.object({ Name: text }).nullish() }).nullish(),
+  Config: z.object({
+    Image: z.string(),
+    Env: z.array(z.string()).nullish(),
+    Labels: z.record(z.string(), z.string()).nullish(),
+  }),
+  Mounts: z
+    .array(
+      z.object({
+        Type: z.string().default('bind'),
+        Name: text,
+        Source: z.string().default(''),
+        Destination: z.string(),
+        RW: z.boolean().default(true),
+      }),
+    )
+    .nullish(),
+});
+
+export function mountsVolume(container: ContainerInfo, volume: string): boolean {
+  return container.mounts.some((mount) => mount.volume === volume);
+}
+
+export function toContainerInfo(answer: z.output<typeof inspectSchema>): ContainerInfo {
+  const labels = answer.Config.Labels ?? {};
+  const composeProject = labels[COMPOSE_PROJECT_LABEL];
+  const composeService = labels[COMPOSE_SERVICE_LABEL];
+  return {
+    id: answer.Id,
+    name: answer.Name.replace(/^\//, ''),
+    image: answer.Config.Image,
+    imageId: answer.Image,
+    state: toState(answer.State.Status),
+    health: toHealth(answer.State.Health?.Status),
+    healthLog: (answer.State.Health?.Log?.at(-1)?.Output ?? '').trim().slice(-2000),
+    exitCode: answer.State.ExitCode,
+    startedAt: answer.State.StartedAt,
+    createdAt: answer.Created,
+    restartCount: answer.RestartCount ?? 0,
+    restartPolicy: answer.HostConfig?.RestartPolicy?.Name ?? 'no',
+    labels,
+    ...(composeProject === undefined ? {} : { composeProject }),
+    ...(composeService === undefined ? {} : { composeService }),
+    mounts: (answer.Mounts ?? []).map((mount) => ({
+      type: mount.Type,
+      ...(mount.Type === 'volume' && mount.Name ? { volume: mount.Name } : {}),
+      source: mount.Source,
+      destination: mount.Destination,
+      readWrite: mount.RW,
+    })),
+    env: Object.fromEntries(
+      (answer.Config.Env ?? []).map((line) => {
+        const at = line.indexOf('=');
+        return at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at + 1)];
+      }),
+    ),
+  };
+}
+
+function toState(status: string): ContainerState {
+  switch (status) {
+    case 'running':
+    case 'paused':
+    case 'exited':
+    case 'created':
+    case 'restarting':
+      return status;
+    default:
+      return 'dead'; // `dead`, `removing`: neither can be started again
+  }
+}
+
+function toHealth(status: string | undefined): ContainerHealth {
+  switch (status) {
+    case 'starting':
+    case 'healthy':
+    case 'unhealthy':
+      return status;
+    default:
+      return 'none';
+  }
+}
