@@ -153,6 +153,7 @@ function problemsOf(input: SourceReference, archived: ArchivedTree): Problem[] {
       message: `mount points were not entered: ${skippedMounts.slice(0, 5).join(', ')}`,
     });
   }
+  for (const warning of archived.warnings) log.warn('tar warned', { ...where, warning });
   for (const problem of problems) log.warn(problem.message, { ...where, code: problem.code });
   return problems;
 }

@@ -54,10 +54,13 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
       await mkdirDurably(root, config.backups.directoryMode);
       await engine.ping();
       await bringBackStopped(dependencies);
-      await recoverIncoming(root, {
+      const recovered = await recoverIncoming(root, {
         isAlive: (workflowId) => workflowRuns(client, workflowId),
         ownership: await ownership(),
       });
+      for (const { setId, reason } of recovered.failed) {
+        await runLog.write(`Set ${setId} of a dead run could not be published: ${reason}`);
+      }
       await emptyTrash(root);
       await refuseMissing(dependencies, input.scope);
       await refuseFullDisk(root, config.backups.minimumFree);

@@ -106,7 +106,7 @@ function summarised<Args extends unknown[], Result>(
  */
 export function hostActivities(hostId: string): HostCalls {
   const kinds: Record<keyof HostActivities, Kind> = { ...HEAVY, ...LIGHT };
-  const on = <Name extends keyof HostActivities>(name: Name) =>
+  const on = (name: keyof HostActivities) =>
     proxyActivities<HostActivities>({
       ...KINDS[kinds[name]],
       taskQueue: Object.hasOwn(HEAVY, name) ? heavyQueue(hostId) : lightQueue(hostId),

@@ -1,9 +1,10 @@
 /** The real outside world. Everything heavy is loaded when it is first needed. */
 import { loadConfig, findConfigFile } from '../config/load.js';
 import { HoldfastError } from '../errors.js';
-import { WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
+import { serviceWorkflowId, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
 import { probeAddress } from './probe-address.js';
 import type { Ports, RunGateway } from './ports.js';
+import { mergeSnapshots, servicesAtWork } from './progress/merge.js';
 
 export const realPorts: Ports = {
   findConfigFile: (explicit) => findConfigFile(explicit),
@@ -33,12 +34,15 @@ export const realPorts: Ports = {
 };
 
 async function connectRuns(): Promise<RunGateway> {
-  const [{ WorkflowExecutionAlreadyStartedError }, connection, { runSnapshot, runResult }] =
-    await Promise.all([
-      import('@temporalio/client'),
-      import('../temporal/connect.js'),
-      import('../temporal/run-status.js'),
-    ]);
+  const [
+    { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError },
+    connection,
+    { runSnapshot, runResult },
+  ] = await Promise.all([
+    import('@temporalio/client'),
+    import('../temporal/connect.js'),
+    import('../temporal/run-status.js'),
+  ]);
   await refuseAtOnce(connection.temporalEndpoint().address);
   const { client, address, namespace, close } = await connection.connectClient();
   return {
@@ -61,7 +65,22 @@ async function connectRuns(): Promise<RunGateway> {
         });
       }
     },
-    snapshot: (workflowId) => runSnapshot(client, workflowId),
+    snapshot: async (workflowId) => {
+      const parent = await runSnapshot(client, workflowId);
+      const children = await Promise.all(
+        servicesAtWork(parent).map((service) =>
+          runSnapshot(client, serviceWorkflowId(workflowId, service)).catch((error: unknown) => {
+            // Its turn has not come yet.
+            if (error instanceof WorkflowNotFoundError) return undefined;
+            throw error;
+          }),
+        ),
+      );
+      return mergeSnapshots(
+        parent,
+        children.filter((child) => child !== undefined),
+      );
+    },
     result: (workflowId) => runResult(client, workflowId),
     cancel: async (workflowId) => {
       await client.workflow.getHandle(workflowId).cancel();

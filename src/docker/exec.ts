@@ -32,7 +32,7 @@ export interface ExecOptions {
   readonly timeoutMs?: number;
   /** Time between TERM and KILL when it is stopped. */
   readonly killGraceMs?: number;
-  /** Names the work, so that a later attempt finds what this one left ({@link killLeftoverExecs}). */
+  /** Letters, digits, `_.-`: names the work, so that a later attempt finds what this one left ({@link killLeftoverExecs}). */
   readonly tag?: string;
 }
 
@@ -72,6 +72,9 @@ const LAUNCHER = `echo "$${EXEC_MARK} $$"; exec "$@"`;
  */
 export async function execInContainer(engine: Engine, options: ExecOptions): Promise<RunningExec> {
   options.signal?.throwIfAborted();
+  if (!/^[\w.-]+$/.test(options.tag ?? 'exec')) {
+    throw new HoldfastError('INPUT_INVALID', `not a tag: ${JSON.stringify(options.tag)}`);
+  }
   const launched =
     (await launch(engine, options, 'shell')) ?? (await launch(engine, options, 'bare'));
   if (launched === undefined) throw new HoldfastError('INTERNAL', 'the command was not started');

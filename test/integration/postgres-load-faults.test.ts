@@ -212,6 +212,7 @@ describe('an error on the way is an error of the restore', () => {
       code: 'RESTORE_FAILED',
       message: expect.stringContaining('no_such_function'),
     });
+    expect(await target.sql('app', 'select count(*) from nokey')).toBe('0'); // it stopped there
   });
 
   test('a script that did not reach psql to its end', async () => {

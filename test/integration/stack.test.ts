@@ -60,7 +60,7 @@ const HISTORIES = {
 async function recordHistories(directory: string): Promise<void> {
   const cli = await findTemporalCli();
   for (const [name, id] of Object.entries(HISTORIES)) {
-    const runs = { [name]: id };
+    const runs: Record<string, string> = { [name]: id };
     if (name === 'backup-stack') runs['backup-service'] = `${id}/pgdb`;
     if (name === 'restore-stack') runs['restore-service'] = `${id}/pgdb`;
     for (const [file, run] of Object.entries(runs)) {
@@ -104,12 +104,15 @@ describe('a backup', () => {
       '--output',
       'json',
     ]);
-    first = (JSON.parse(stdout) as { result: BackupStackResult }).result;
+    // The command prints an empty list as null.
+    const { result } = JSON.parse(stdout) as {
+      result: BackupStackResult & { problems: BackupStackResult['problems'] | null };
+    };
+    first = { ...result, problems: result.problems ?? [] };
 
     saved = { tables: await tableDigests(host.stack), cluster: await clusterFacts(host.stack) };
 
-    // The command prints an empty list as null.
-    expect([first.status, first.problems ?? []]).toEqual(['success', []]);
+    expect([first.status, first.problems]).toEqual(['success', []]);
     expect(first.artifacts.map(({ service, source }) => `${service}/${source}`).sort()).toEqual([
       'agent/data',
       'agent/qdrant',

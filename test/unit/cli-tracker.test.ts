@@ -93,6 +93,20 @@ describe('tracker', () => {
     expect(rowPieces(row!)[0]).toBe('try 3 after: Docker does not answer');
   });
 
+  test('counts the check of a source for the check, not for its restore', () => {
+    const tracker = new ProgressTracker(0);
+    const steps: StepView[] = [
+      { service: 'pgdb', step: 'pgdump', state: 'pending' },
+      { service: 'pgdb', step: 'check pgdump', state: 'running' },
+    ];
+    const view = { phase: 'checking', steps };
+    tracker.update({ status: 'running', view, activities: [activity({ bytes: 5 })] }, 0);
+    const rows = tracker.picture(0).rows;
+    expect(rows).toHaveLength(2);
+    expect(rows[0]).toMatchObject({ state: 'pending', progress: undefined });
+    expect(rows[1]).toMatchObject({ state: 'running', progress: { bytes: 5 } });
+  });
+
   test('of first tries without a name shows nothing', () => {
     const tracker = new ProgressTracker(0);
     tracker.update(snapshot('pending', [activity({ service: '', source: '' })]), 0);

@@ -52,9 +52,12 @@ export class ProgressTracker {
   /** Takes a snapshot. One without a view (no worker answers now) keeps the steps known so far. */
   update(snapshot: RunSnapshot, nowMs: number): void {
     if (snapshot.view !== undefined) this.#view = snapshot.view;
-    this.#activities = snapshot.activities.flatMap(nameable);
+    const steps = this.#view?.steps ?? [];
+    this.#activities = snapshot.activities
+      .flatMap(nameable)
+      .map((activity) => ({ ...activity, source: stepOf(activity, steps) }));
     for (const activity of this.#activities) this.#observe(activity, nowMs);
-    for (const step of this.#view?.steps ?? []) this.#time(step, nowMs);
+    for (const step of steps) this.#time(step, nowMs);
   }
 
   /** After the end of a run whose last steps nobody told us: they were done, or were not finished. */
@@ -167,6 +170,17 @@ export class ProgressTracker {
 function nameable(activity: ActivitySnapshot): ActivitySnapshot[] {
   if (activity.service !== '' || activity.source !== '') return [activity];
   return activity.attempt > 1 ? [{ ...activity, source: activity.activityType }] : [];
+}
+
+/** The step an activity works for: its source's own, or a running one such as `check <source>`. */
+function stepOf({ service, source }: ActivitySnapshot, steps: readonly StepView[]): string {
+  const running = steps.find(
+    (one) =>
+      one.service === service &&
+      one.state === 'running' &&
+      (one.step === source || one.step.endsWith(` ${source}`)),
+  );
+  return running?.step ?? source;
 }
 
 function progressOf(activity: ActivitySnapshot, tracked: Tracked, nowMs: number): RowProgress {

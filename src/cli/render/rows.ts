@@ -29,7 +29,7 @@ export function rowPieces(row: StepRow): string[] {
   }
 }
 
-function runningPieces({ progress, retry }: StepRow): string[] {
+function runningPieces({ step, progress, retry }: StepRow): string[] {
   const pieces: string[] = [];
   if (retry !== undefined) {
     const reason = retry.reason === undefined ? '' : ` after: ${oneLine(retry.reason)}`;
@@ -37,7 +37,7 @@ function runningPieces({ progress, retry }: StepRow): string[] {
   }
   if (progress === undefined) return pieces;
   const { bytes, totalBytes, entries, bytesPerSecond, remainingMs } = progress;
-  if (progress.phase !== '') pieces.push(progress.phase);
+  if (progress.phase !== '' && progress.phase !== step) pieces.push(progress.phase);
   if (totalBytes > 0) {
     const done = Math.min(bytes, totalBytes);
     pieces.push(
