@@ -51,10 +51,12 @@ export async function dumpCluster(
       },
     );
   }
-  const applicationName = applicationNameOf(options.owner);
-  const endOwnSessions = (): Promise<void> =>
-    endSessions(pg, options, server, applicationName, AbortSignal.timeout(END_SESSIONS_MS));
-  await endOwnSessions();
+  const owner = ownerPrefix(options.owner);
+  // Of this attempt alone: one that was given up must not, when it fails, end its successor.
+  const applicationName = owner + randomBytes(6).toString('hex');
+  const end = (prefix: string): Promise<void> =>
+    endSessions(pg, options, server, prefix, AbortSignal.timeout(END_SESSIONS_MS));
+  await end(owner);
   const catalogue = await readCatalogue(pg, options, server, work.signal);
   const chosen = chooseDatabases(catalogue, options.databases);
   const outputs = new OutputSet(options.destination);
@@ -64,7 +66,7 @@ export async function dumpCluster(
       chosen,
       client,
       applicationName,
-      endSessions: endOwnSessions,
+      endSessions: () => end(applicationName),
       outputs,
     };
     const dumped = await dumpFiles(pg, options, plan, work);
@@ -92,7 +94,7 @@ export async function dumpCluster(
   } catch (error) {
     await outputs.discard();
     // A server process that waits for a lock does not notice that its client is gone.
-    await endOwnSessions().catch(() => undefined); // the failure's reason is worth more
+    await end(applicationName).catch(() => undefined); // the failure's reason is worth more
     throw error;
   }
 }
@@ -210,12 +212,12 @@ export function chooseDatabases(
   return { dumpable, notDumped };
 }
 
-function applicationNameOf(owner: string | undefined): string {
+function ownerPrefix(owner: string | undefined): string {
   const key =
     owner === undefined
       ? randomBytes(8).toString('hex')
       : createHash('sha256').update(owner).digest('hex').slice(0, 16);
-  return `holdfast-dump-${key}`;
+  return `holdfast-dump-${key}-`;
 }
 
 function sum<T>(items: readonly T[], amount: (item: T) => number): number {

@@ -329,16 +329,16 @@ async function firstAnswer(
   throw new HoldfastError('POSTGRES_UNREACHABLE', 'there is no database to connect to');
 }
 
-/** Ends every connection that calls itself `applicationName`. */
+/** Ends every connection whose application name begins with `prefix`. */
 export async function endSessions(
   pg: PostgresExec,
   login: ServerLogin,
   server: ServerFacts,
-  applicationName: string,
+  prefix: string,
   signal: AbortSignal,
 ): Promise<void> {
   const sql = `select pg_terminate_backend(pid) from pg_stat_activity
-    where application_name = ${quoteLiteral(applicationName)} and pid <> pg_backend_pid();`;
+    where starts_with(application_name, ${quoteLiteral(prefix)}) and pid <> pg_backend_pid();`;
   await runSql(pg, login, { database: server.maintenanceDatabase, sql }, signal);
 }
 

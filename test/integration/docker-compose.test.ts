@@ -27,7 +27,7 @@ beforeAll(async () => {
     `    container_name: ${sandbox.name(name)}`,
     '    network_mode: none',
     '    stop_grace_period: 1s',
-    `    labels: { dev.holdfast.test: "1", dev.holdfast.run: "${sandbox.runId}" }`,
+    `    labels: { dev.holdfast.test: "1", dev.holdfast.file: "${sandbox.runId}" }`,
     ...more.map((line) => `    ${line}`),
   ];
   await writeFile(

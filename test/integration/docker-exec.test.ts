@@ -176,6 +176,25 @@ describe('ending a command early', () => {
     expect(await processes()).not.toMatch(/sleep 777/);
   });
 
+  it('lets it clean up first', async () => {
+    const controller = new AbortController();
+    const running = await execInContainer(engine, {
+      container,
+      argv: [
+        'sh',
+        '-c',
+        'trap "echo bye >/tmp/bye; exit 0" TERM; echo on; while :; do sleep 0.05; done',
+      ],
+      signal: controller.signal,
+    });
+    running.stdout.on('error', () => undefined);
+    await new Promise((resolve) => running.stdout.once('data', resolve));
+    controller.abort(new Error('stop'));
+    await expect(running.done).rejects.toThrow('stop');
+    const { stdout } = await execCapture(engine, { container, argv: ['cat', '/tmp/bye'] });
+    expect(stdout).toBe('bye\n');
+  });
+
   it('kills one that ignores SIGTERM', async () => {
     const controller = new AbortController();
     const running = await execInContainer(engine, {

@@ -8,7 +8,7 @@ import { dumpCluster } from '../../src/postgres/dump.js';
 import { inspectCluster } from '../../src/postgres/inspect.js';
 import { loadDump, waitUntilReady } from '../../src/postgres/restore.js';
 import type { PostgresInfo } from '../../src/store/manifest.js';
-import { startServer, work, type TestServer } from '../support/postgres.js';
+import { eventually, startServer, work, type TestServer } from '../support/postgres.js';
 
 let scratch: string;
 const servers: TestServer[] = [];
@@ -37,25 +37,24 @@ async function initScripts(scripts: Readonly<Record<string, string>>): Promise<s
 
 describe('waiting for a server', () => {
   test('the temporary server of the first start is not taken for the real one', async () => {
-    const slow = await initScripts({ 'slow.sh': '#!/bin/sh\ntouch /tmp/init-runs\nsleep 6\n' });
+    const slow = await initScripts({
+      'slow.sh': '#!/bin/sh\nuntil test -e /tmp/go; do sleep 0.1; done\n',
+    });
     const server = await start({ mounts: [slow], dontWait: true });
-    const seen: string[] = [];
-    const waiting = waitUntilReady(server.pg, { user: 'postgres', timeoutMs: 90_000 }, work);
-    for (let done = false; !done;) {
-      done = await Promise.race([
-        waiting.then(() => true),
-        server
-          .shell(
-            `psql -XAtU postgres -c "select setting || ',' || source from pg_settings where name = 'listen_addresses'" 2>&1`,
-          )
-          .then((answer) => (seen.push(answer), false))
-          .catch(() => false),
-      ]);
-    }
+    const asked = `psql -XAtU postgres -c "select setting || ',' || source from pg_settings where name = 'listen_addresses'" 2>&1 || true`;
+    await eventually(async () => (await server.shell(asked)) === ',command line', 60_000);
+    let checks = 0;
+    const watched = { ...work, report: () => (checks += 1) };
+    let ready = false;
+    const login = { user: 'postgres', timeoutMs: 90_000 };
+    const waiting = waitUntilReady(server.pg, login, watched).finally(() => (ready = true));
+    await eventually(() => Promise.resolve(checks >= 5 || ready), 60_000);
+    expect(ready).toBe(false); // the temporary server answered five times, and was not believed
+    await server.shell('touch /tmp/go');
     const { startedAt } = await waiting;
-    expect(seen).toContain(',command line'); // it did answer, and was not believed
     const now = await server.sql('postgres', 'select to_json(pg_postmaster_start_time())');
     expect(JSON.parse(now)).toBe(startedAt);
+    expect(await server.shell(asked)).not.toBe(',command line');
   });
 
   test('one that never comes ends with what was seen last', async () => {

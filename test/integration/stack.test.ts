@@ -355,7 +355,9 @@ describe('a restore', () => {
     const before = await contents();
     // What is restored is fine; the gate asks for something that is not.
     const configFile = await host.variant('bad-gate', (text) =>
-      text.replace(/(webbot2:[\s\S]*?url: http:\/\/127\.0\.0\.1:\d+)\/health/, '$1/nothing-here'),
+      text
+        .replace(/(webbot2:[\s\S]*?url: http:\/\/127\.0\.0\.1:\d+)\/health/, '$1/nothing-here')
+        .replaceAll('timeout: 90s', 'timeout: 20s'),
     );
     await host.stopWorker();
     await host.startWorker({ configFile });

@@ -25,7 +25,12 @@ export interface SandboxContainer {
 export class DockerSandbox {
   readonly runId = `hft${randomBytes(4).toString('hex')}`;
   readonly engine: Engine = connectEngine();
-  readonly labels = { 'dev.holdfast.test': '1', 'dev.holdfast.run': this.runId };
+  readonly labels = {
+    'dev.holdfast.test': '1',
+    // The whole run's, by which the reaper finds what a killed run left.
+    'dev.holdfast.run': process.env['HOLDFAST_TEST_RUN'] ?? this.runId,
+    'dev.holdfast.file': this.runId,
+  };
   readonly #directories: string[] = [];
 
   get docker(): Engine['docker'] {
@@ -91,7 +96,7 @@ export class DockerSandbox {
 
   /** Removes what carries the run's label, and volumes whose name begins with the run's id. */
   async remove(): Promise<void> {
-    const filters = { label: [`dev.holdfast.run=${this.runId}`] };
+    const filters = { label: [`dev.holdfast.file=${this.runId}`] };
     const labelled = await this.docker.listContainers({ all: true, filters });
     const named = await this.docker.listContainers({ all: true, filters: { name: [this.runId] } });
     for (const id of new Set([...labelled, ...named].map(({ Id }) => Id))) {

@@ -131,7 +131,8 @@ function verification(details: ArtifactDetails, nowMs: number, style: Style): st
       return style.paint('red', 'unreadable');
     case 'ok': {
       const last = lastVerification(details);
-      if (last === undefined) return style.paint('yellow', 'not yet');
+      // No artifact gets into a set before its files were read again and their hashes compared.
+      if (last === undefined) return 'when written';
       const age = formatAge(nowMs - Date.parse(last.at));
       return last.ok ? `${last.level} ${age} ago` : style.paint('red', `failed ${age} ago`);
     }
