@@ -1,22 +1,25 @@
-/** Containers that a dead run has stopped come back: at worker start and before the next run. */
+/** What a dead run left undone: at worker start and before the next run. */
+import path from 'node:path';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { listRecords, startRecorded } from '../src/docker/running-record.js';
 import { messageOf } from '../src/errors.js';
 import { stoppedDirectory } from './places.js';
 import type { ActivityDependencies } from './runtime.js';
+import { takeBackDeadRestores } from './take-back.js';
 
 /**
- * Starts what the records of runs that are over still list as stopped. A run that goes on keeps its
- * records: it starts them itself.
+ * Takes unfinished restores of dead runs back, then starts what records of dead runs still list as
+ * stopped. A run that goes on keeps its records: it starts them itself.
  */
-export async function bringBackStopped({
-  config,
-  engine,
-  runLog,
-  client,
-}: Pick<ActivityDependencies, 'config' | 'engine' | 'runLog' | 'client'>): Promise<void> {
+export async function bringBackStopped(dependencies: ActivityDependencies): Promise<void> {
+  const { config, engine, runLog, client } = dependencies;
+  const work = { signal: new AbortController().signal, report: () => undefined };
+  const isAlive = (workflowId: string): Promise<boolean> => runs(client, workflowId);
+  const stuck = await takeBackDeadRestores(dependencies, isAlive, work);
   for (const { file, record } of await listRecords(stoppedDirectory(config.backups.root))) {
-    if (await runs(client, record.workflowId)) continue;
+    if (await isAlive(record.workflowId)) continue;
+    // Half new and half old is worse than stopped.
+    if (stuck.has(path.basename(file).split('--')[0] ?? '')) continue;
     try {
       const { started } = await startRecorded(engine, file);
       if (started.length > 0) {

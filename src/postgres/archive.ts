@@ -2,7 +2,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { HoldfastError, type ErrorCode } from '../errors.js';
-import { clientError, type PostgresExec } from './server.js';
+import { clientError } from './client-error.js';
+import type { PostgresExec } from './server.js';
 import { errorLineOf } from './warnings.js';
 
 /** `PGDMP` and, after version and sizes of numbers, 1 for the custom format (pg_backup_archiver.c). */

@@ -9,7 +9,8 @@ import { LOCK_TABLES, contentSql, parseContent, type DatabaseContent } from './c
 import { runFramed } from './framed.js';
 import type { DatabaseCatalogue } from './inspect.js';
 import type { OutputSet } from './output-file.js';
-import { connectTo, dumpEnv, type PostgresExec, type ServerLogin } from './server.js';
+import { connectTo, dumpEnv } from './client-env.js';
+import type { PostgresExec, ServerLogin } from './server.js';
 import { PsqlSession } from './session.js';
 import { warningsOf } from './warnings.js';
 

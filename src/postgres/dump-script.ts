@@ -9,7 +9,8 @@ import { observed } from './bytes.js';
 import type { OutputSet } from './output-file.js';
 import { roleAllSettings } from './role-all-settings.js';
 import { ScriptScanner, isCompleteScript } from './script-scan.js';
-import { dumpEnv, type PostgresExec, type ServerLogin } from './server.js';
+import { dumpEnv } from './client-env.js';
+import type { PostgresExec, ServerLogin } from './server.js';
 import { warningsOf } from './warnings.js';
 
 export interface ScriptDump {

@@ -17,7 +17,8 @@ import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError, type ErrorCode, type ErrorFacts } from '../errors.js';
 import { asBuffer } from './bytes.js';
-import { clientError, type PostgresExec, type PostgresStream } from './server.js';
+import { clientError } from './client-error.js';
+import type { PostgresExec, PostgresStream } from './server.js';
 
 /** The trap keeps the shell until its child has ended, so that not even TERM makes an orphan. */
 const SCRIPT = 'trap : TERM; "$@"; printf "\\n%s %03d\\n" "$0" "$?"';

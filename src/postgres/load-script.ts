@@ -5,7 +5,9 @@ import { Readable } from 'node:stream';
 import { HoldfastError } from '../errors.js';
 import { decompressed } from './compress.js';
 import { asBuffer, observed } from './bytes.js';
-import { clientError, loadEnv, psqlArgv, type PostgresExec, type ServerLogin } from './server.js';
+import { loadEnv, psqlArgv } from './client-env.js';
+import { clientError } from './client-error.js';
+import type { PostgresExec, ServerLogin } from './server.js';
 import { ScriptFilter } from './script-filter.js';
 import { errorLineOf, warningsOf } from './warnings.js';
 

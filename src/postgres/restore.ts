@@ -8,16 +8,9 @@ import { databaseBeside, dropDatabase, ensureEmptyCluster } from './fresh.js';
 import { readCatalogue, type ClusterCatalogue } from './inspect.js';
 import { loadScript } from './load-script.js';
 import { observed } from './bytes.js';
-import {
-  clientError,
-  connectTo,
-  endSessions,
-  loadEnv,
-  runSql,
-  serverFacts,
-  type PostgresExec,
-  type ServerLogin,
-} from './server.js';
+import { connectTo, loadEnv } from './client-env.js';
+import { clientError } from './client-error.js';
+import { endSessions, runSql, serverFacts, type PostgresExec, type ServerLogin } from './server.js';
 import { assertTablespaceDirectories } from './tablespaces.js';
 import { verifyDump } from './verify.js';
 import { majorOf } from './version.js';

@@ -1,6 +1,7 @@
 /** Settings of all roles (`ALTER ROLE ALL SET …`), which pg_dumpall does not dump. */
 import { HoldfastError } from '../errors.js';
-import { dumpEnv, type PostgresExec, type ServerLogin } from './server.js';
+import { dumpEnv } from './client-env.js';
+import type { PostgresExec, ServerLogin } from './server.js';
 
 /**
  * The statements that make them again. Values of list settings are kept as the server stores them,

@@ -3,14 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { createInterface } from 'node:readline';
 import type { ErrorCode } from '../errors.js';
-import {
-  clientError,
-  psqlArgv,
-  questionEnv,
-  type PostgresExec,
-  type PostgresStream,
-  type ServerLogin,
-} from './server.js';
+import { psqlArgv, questionEnv } from './client-env.js';
+import { clientError } from './client-error.js';
+import type { PostgresExec, PostgresStream, ServerLogin } from './server.js';
 
 export interface SessionOptions {
   readonly database: string;

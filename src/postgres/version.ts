@@ -1,6 +1,7 @@
 /** Versions of the client programs that sit next to the server. */
 import { HoldfastError } from '../errors.js';
-import { clientError, type PostgresExec } from './server.js';
+import { clientError } from './client-error.js';
+import type { PostgresExec } from './server.js';
 
 export interface ClientVersion {
   /** As the program tells it, e.g. `pg_dump (PostgreSQL) 15.18`. */

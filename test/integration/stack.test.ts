@@ -351,6 +351,29 @@ describe('a restore', () => {
     expect(Object.keys(await host.running())).toHaveLength(9);
   }, 300_000);
 
+  test('whose workflow is terminated is taken back by the next worker, before anything starts', async () => {
+    const before = await contents();
+    const workflowId = await host.start('restoreStack', { set: first.setId }, 'restore-terminate');
+    await host.waitForView(workflowId, ({ steps }) =>
+      steps.some(
+        (one) => one.service === 'pgdb' && one.step === 'restore' && one.state === 'running',
+      ),
+    );
+    await delay(4_000);
+    const handle = (await host.client()).workflow.getHandle(workflowId);
+    await handle.terminate('by a test');
+    await host.stopWorker();
+    await host.startWorker();
+
+    expect(Object.keys(await host.running())).toHaveLength(9);
+    let after = await contents().catch(() => undefined);
+    for (let tries = 0; tries < 20 && after === undefined; tries += 1) {
+      await delay(500);
+      after = await contents().catch(() => undefined);
+    }
+    expect(after).toEqual(before);
+  }, 300_000);
+
   test('whose service never becomes healthy is rolled back, and says so', async () => {
     const before = await contents();
     // What is restored is fine; the gate asks for something that is not.

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { chooseDatabases, dumpCluster } from '../../../src/postgres/dump.js';
 import { archiveFileName } from '../../../src/postgres/dump-database.js';
 import type { DatabaseCatalogue } from '../../../src/postgres/inspect.js';
-import { connectTo } from '../../../src/postgres/server.js';
+import { connectTo } from '../../../src/postgres/client-env.js';
 import { artifactFileSchema } from '../../../src/store/manifest.js';
 import { fakeExec, serverAnswer } from '../../support/postgres-fake.js';
 

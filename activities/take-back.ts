@@ -1,0 +1,97 @@
+/** Taking a restore back from what is on disk, whoever began it and however it ended. */
+import { swapBack } from '../src/archive/replace.js';
+import { discardRecord } from '../src/docker/running-record.js';
+import { stopContainer } from '../src/docker/containers.js';
+import { restoreAside } from '../src/docker/volume-undo.js';
+import { messageOf } from '../src/errors.js';
+import type { Work } from '../src/progress.js';
+import {
+  listRestores,
+  readRestoreRecord,
+  readSteps,
+  writeRestoreRecord,
+  writeStep,
+  type RestoreRecord,
+} from '../src/store/restore-record.js';
+import { withFileLock } from '../src/system/lock.js';
+import { containersOf } from './containers.js';
+import { lockFile, stoppedFile } from './places.js';
+import { serviceOf, type ActivityDependencies } from './runtime.js';
+
+export type TakeBackDependencies = Omit<ActivityDependencies, 'client'>;
+
+/**
+ * Stops what of the service runs by now and puts back, last step first, what was replaced. Starting
+ * it again comes later: all services must be back first. @returns how many steps were taken back
+ */
+export async function takeBackService(
+  { config, engine, runLog }: TakeBackDependencies,
+  restoreId: string,
+  name: string,
+  work: Work,
+): Promise<number> {
+  const { root } = config.backups;
+  const open = (await readSteps(root, restoreId, name)).filter(({ state }) => state !== 'undone');
+  if (open.length === 0) return 0;
+  const service = serviceOf(config, name);
+  // Not recorded: what ran before the restore is in the record of `stopService` already.
+  for (const { id } of await containersOf(engine, name, service)) {
+    await stopContainer(engine, id, service.stopGrace);
+  }
+  for (const step of open) {
+    const lock = lockFile(root, 'restore', step.service, step.source);
+    await withFileLock(lock, { mode: 'wait', signal: work.signal }, async () => {
+      if (step.undo.kind === 'tree') await swapBack(step.undo);
+      else await restoreAside(engine, { volume: step.undo.volume, asideId: restoreId }, work);
+      await writeStep(root, restoreId, { ...step, state: 'undone' });
+    });
+    await runLog.write(`Put back ${step.service}/${step.source} as it was`);
+  }
+  return open.length;
+}
+
+/** Closes a restore's record, and forgets what it had stopped: by now that runs as it should. */
+export async function closeRestore(
+  { config }: TakeBackDependencies,
+  restoreId: string,
+  state: RestoreRecord['state'],
+): Promise<void> {
+  const { root } = config.backups;
+  const record = await readRestoreRecord(root, restoreId);
+  if (record !== undefined) await writeRestoreRecord(root, { ...record, state });
+  for (const service of Object.keys(config.services)) {
+    await discardRecord(stoppedFile(root, restoreId, service));
+  }
+}
+
+/**
+ * Takes back restores whose run is over without having closed its record: it was terminated, or its
+ * Temporal is gone. Their containers must not be started on half of a restore.
+ * @returns ids of restores that could not be taken back: what they stopped stays stopped
+ */
+export async function takeBackDeadRestores(
+  dependencies: TakeBackDependencies,
+  isAlive: (workflowId: string) => Promise<boolean>,
+  work: Work,
+): Promise<ReadonlySet<string>> {
+  const { config, runLog } = dependencies;
+  const stuck = new Set<string>();
+  for (const record of await listRestores(config.backups.root)) {
+    if (record.state !== 'running' || (await isAlive(record.workflowId))) continue;
+    const { restoreId } = record;
+    try {
+      let undone = 0;
+      for (const name of Object.keys(config.services).reverse()) {
+        undone += await takeBackService(dependencies, restoreId, name, work);
+      }
+      await writeRestoreRecord(config.backups.root, { ...record, state: 'rolled-back' });
+      await runLog.write(
+        `Restore ${restoreId} ended without finishing; ${undone} steps were taken back`,
+      );
+    } catch (error) {
+      stuck.add(restoreId);
+      await runLog.write(`Restore ${restoreId} could not be taken back: ${messageOf(error)}`);
+    }
+  }
+  return stuck;
+}

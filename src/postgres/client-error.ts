@@ -1,0 +1,54 @@
+/** What a client program's exit status and error output mean. */
+import { HoldfastError, type ErrorCode, type ErrorFacts } from '../errors.js';
+
+/** Turns a client program's exit into the error that says what happened. */
+export function clientError(
+  program: string,
+  result: { readonly exitCode: number; readonly stderr: string },
+  code: ErrorCode,
+  facts: ErrorFacts = {},
+): HoldfastError {
+  const { stderr, exitCode } = result;
+  const allFacts = { program, exitCode, stderr: stderr.slice(-2000), ...facts };
+  const where = typeof facts['database'] === 'string' ? ` (database ${facts['database']})` : '';
+  const reason = lastLines(stderr);
+  if (/No space left on device|could not extend file|Disk quota exceeded/.test(stderr)) {
+    return new HoldfastError('DISK_FULL', `${program}${where}: the server's disk is full`, {
+      facts: allFacts,
+    });
+  }
+  if (exitCode === 126 || exitCode === 127) {
+    return new HoldfastError(code, `${program} can't be run in the server's container: ${reason}`, {
+      facts: allFacts,
+      hint: 'the container must hold the client programs of its server, as the official image does',
+    });
+  }
+  if (/server version mismatch/.test(stderr)) {
+    return new HoldfastError('VERSION_INCOMPATIBLE', `${program}${where}: ${reason}`, {
+      facts: allFacts,
+      hint: 'use the client programs of the server’s own version',
+    });
+  }
+  if (UNREACHABLE.test(stderr)) {
+    return new HoldfastError('POSTGRES_UNREACHABLE', `${program}${where}: ${reason}`, {
+      facts: allFacts,
+    });
+  }
+  return new HoldfastError(
+    code,
+    `${program}${where} ended with exit code ${exitCode}${reason && `: ${reason}`}`,
+    { facts: allFacts },
+  );
+}
+
+const UNREACHABLE =
+  /connection to server (at|on) .* failed|could not connect to server|server closed the connection unexpectedly|terminating connection due to administrator command|the database system is (starting up|shutting down|in recovery mode|not (yet )?accepting connections)/;
+
+function lastLines(stderr: string): string {
+  return stderr
+    .trim()
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(-3)
+    .join(' | ');
+}
