@@ -4,6 +4,7 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { checkHost } from '../src/config/check-host.js';
 import { hostProbe } from '../src/docker/host-probe.js';
 import { HoldfastError } from '../src/errors.js';
+import type { Metrics } from '../src/observe/metrics.js';
 import { planRetention, type SourceKeep } from '../src/plan/retention.js';
 import type { Config } from '../src/config/schema.js';
 import { formatBytes } from '../src/plan/words.js';
@@ -38,7 +39,7 @@ export interface BeginBackup {
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createBackupRunActivities(dependencies: ActivityDependencies) {
-  const { config, client, engine, runLog } = dependencies;
+  const { config, client, engine, runLog, metrics } = dependencies;
   const { root } = config.backups;
   const ownership = async (): Promise<StoreOwnership> => {
     const { owner, fileMode, directoryMode } = config.backups;
@@ -81,6 +82,11 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
     publishSet: guarded(async ({ set }: { set: SetFile }): Promise<void> => {
       await whileWaiting({ service: '', source: 'publish' }, 'publish', async () => {
         await publishSet(root, set, { ownership: await ownership() });
+        metrics.recordBackup({
+          ...observationOf(set),
+          status: set.status,
+          durationMs: Date.parse(set.finishedAt) - Date.parse(set.startedAt),
+        });
       });
     }),
 
@@ -114,6 +120,19 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
         return { removed };
       });
     }),
+  };
+}
+
+/** What the metrics tell of a set. */
+export function observationOf(set: SetFile): Parameters<Metrics['recordNewestSet']>[0] {
+  const sum = (pick: (artifact: SetFile['artifacts'][number]) => number): number =>
+    set.artifacts.reduce((total, artifact) => total + pick(artifact), 0);
+  return {
+    stack: set.stack,
+    tier: set.tier,
+    finishedAt: new Date(set.finishedAt),
+    contentBytes: sum(({ contentBytes }) => contentBytes),
+    storedBytes: sum(({ storedBytes }) => storedBytes),
   };
 }
 

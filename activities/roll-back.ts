@@ -1,10 +1,11 @@
 /** The activities that take a restore back or close it. */
-import type { RestoreRecord } from '../src/store/restore-record.js';
+import { readRestoreRecord, type RestoreRecord } from '../src/store/restore-record.js';
 import { guarded, withHeartbeat, type ActivityDependencies } from './runtime.js';
 import { closeRestore, takeBackService } from './take-back.js';
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createRollBackActivities(dependencies: ActivityDependencies) {
+  const { root } = dependencies.config.backups;
   return {
     rollBackService: guarded(
       async (input: {
@@ -23,6 +24,14 @@ export function createRollBackActivities(dependencies: ActivityDependencies) {
     finishRestore: guarded(
       async (input: { restoreId: string; state: RestoreRecord['state'] }): Promise<void> => {
         await closeRestore(dependencies, input.restoreId, input.state);
+        const record = await readRestoreRecord(root, input.restoreId);
+        if (record === undefined) return;
+        dependencies.metrics.recordRestore({
+          stack: dependencies.config.stack,
+          ok: input.state === 'finished',
+          finishedAt: new Date(),
+          durationMs: Date.now() - Date.parse(record.startedAt),
+        });
       },
     ),
   };

@@ -7,6 +7,7 @@ import type { Client } from '@temporalio/client';
 import type { Config, ServiceConfig, SourceConfig } from '../src/config/schema.js';
 import type { Engine } from '../src/docker/engine.js';
 import { HoldfastError, isHoldfastError, messageOf } from '../src/errors.js';
+import type { Metrics } from '../src/observe/metrics.js';
 import type { RunLog } from '../src/observe/run-log.js';
 import type { ActivityHeartbeat } from '../src/plan/inputs.js';
 import type { Progress, Work } from '../src/progress.js';
@@ -16,6 +17,7 @@ export interface ActivityDependencies {
   readonly engine: Engine;
   readonly runLog: RunLog;
   readonly client: Client;
+  readonly metrics: Metrics;
 }
 
 /** How often a running activity tells how far it is; the worker's throttle is set to match. */

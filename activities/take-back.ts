@@ -18,7 +18,7 @@ import { containersOf } from './containers.js';
 import { lockFile, stoppedFile } from './places.js';
 import { serviceOf, type ActivityDependencies } from './runtime.js';
 
-export type TakeBackDependencies = Omit<ActivityDependencies, 'client'>;
+export type TakeBackDependencies = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
 
 /**
  * Stops what of the service runs by now and puts back, last step first, what was replaced. Starting

@@ -37,16 +37,23 @@ export async function takePermit(
   const { workflowId } = workflowInfo();
   for (let waitedMs = 0; ; waitedMs += POLL_MS) {
     try {
-      const child = await startChild<typeof stackPermit>('stackPermit', {
-        workflowId: permitId,
-        args: [workflowId],
-        parentClosePolicy: ParentClosePolicy.TERMINATE,
-        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-        staticSummary: `held by ${workflowId}`,
-        memo: { holder: workflowId },
-      });
+      // Not cancelled with the run: the permit must hold while the run is being taken back.
+      const child = await CancellationScope.nonCancellable(() =>
+        startChild<typeof stackPermit>('stackPermit', {
+          workflowId: permitId,
+          args: [workflowId],
+          parentClosePolicy: ParentClosePolicy.TERMINATE,
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          staticSummary: `held by ${workflowId}`,
+          memo: { holder: workflowId },
+        }),
+      );
       return {
-        release: () => CancellationScope.nonCancellable(() => child.signal(releasePermitSignal)),
+        // Somebody may have ended it by hand; the run's own outcome must not change for that.
+        release: () =>
+          CancellationScope.nonCancellable(() =>
+            child.signal(releasePermitSignal).catch(() => undefined),
+          ),
       };
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -43,8 +43,8 @@ export interface Catalogue {
 
 /** Something the configuration names that the host does not have. */
 export interface HostFinding {
-  readonly service: string;
-  readonly source: string;
+  /** `file:line:column key` as far as it is known. */
+  readonly where: string;
   readonly message: string;
   readonly hint?: string;
 }
@@ -65,7 +65,7 @@ export interface Ports {
   configJsonSchema(): Promise<unknown>;
   readCatalogue(root: string): Promise<Catalogue>;
   /** What the sources of the configuration lack on this host; empty when all are there. */
-  hostProbe?(config: Config, signal: AbortSignal): Promise<readonly HostFinding[]>;
+  hostProbe(config: Config, signal: AbortSignal): Promise<readonly HostFinding[]>;
   /** @throws HoldfastError TEMPORAL_UNREACHABLE */
   connectRuns(): Promise<RunGateway>;
   /** The address runs and workers connect to, `host:port`. */

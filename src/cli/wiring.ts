@@ -1,9 +1,10 @@
 /** The real outside world. Everything heavy is loaded when it is first needed. */
-import { loadConfig, findConfigFile } from '../config/load.js';
+import { findConfigFile, loadConfig, loadConfigFile } from '../config/load.js';
+import type { Config } from '../config/schema.js';
 import { HoldfastError } from '../errors.js';
 import { serviceWorkflowId, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
 import { probeAddress } from './probe-address.js';
-import type { Ports, RunGateway } from './ports.js';
+import type { HostFinding, Ports, RunGateway } from './ports.js';
 import { mergeSnapshots, servicesAtWork } from './progress/merge.js';
 
 export const realPorts: Ports = {
@@ -18,6 +19,7 @@ export const realPorts: Ports = {
     const { sets, unreadable } = await readCatalogue(root);
     return { sets, unreadable };
   },
+  hostProbe: lookAtHost,
   connectRuns,
   temporalAddress: async () => {
     const { temporalEndpoint } = await import('../temporal/connect.js');
@@ -32,6 +34,23 @@ export const realPorts: Ports = {
     return startDevServer(options);
   },
 };
+
+async function lookAtHost(config: Config): Promise<readonly HostFinding[]> {
+  const [{ checkHost }, { connectEngine }, { hostProbe }] = await Promise.all([
+    import('../config/check-host.js'),
+    import('../docker/engine.js'),
+    import('../docker/host-probe.js'),
+  ]);
+  const engine = connectEngine();
+  await engine.ping();
+  const { locate } = await loadConfigFile(config.file);
+  const problems = await checkHost(config, hostProbe(engine), locate);
+  return problems.map(({ path, line, column, message, fix }) => ({
+    where: line === undefined ? path : `${config.file}:${line}:${column ?? 1} ${path}`,
+    message,
+    hint: fix,
+  }));
+}
 
 async function connectRuns(): Promise<RunGateway> {
   const [

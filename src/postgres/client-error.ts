@@ -11,7 +11,7 @@ export function clientError(
   const { stderr, exitCode } = result;
   const allFacts = { program, exitCode, stderr: stderr.slice(-2000), ...facts };
   const where = typeof facts['database'] === 'string' ? ` (database ${facts['database']})` : '';
-  const reason = lastLines(stderr);
+  const reason = reasonIn(stderr);
   if (/No space left on device|could not extend file|Disk quota exceeded/.test(stderr)) {
     return new HoldfastError('DISK_FULL', `${program}${where}: the server's disk is full`, {
       facts: allFacts,
@@ -44,11 +44,12 @@ export function clientError(
 const UNREACHABLE =
   /connection to server (at|on) .* failed|could not connect to server|server closed the connection unexpectedly|terminating connection due to administrator command|the database system is (starting up|shutting down|in recovery mode|not (yet )?accepting connections)/;
 
-function lastLines(stderr: string): string {
-  return stderr
+/** The first error with what explains it, else the end of the output. */
+function reasonIn(stderr: string): string {
+  const lines = stderr
     .trim()
     .split('\n')
-    .filter((line) => line.trim() !== '')
-    .slice(-3)
-    .join(' | ');
+    .filter((line) => line.trim() !== '');
+  const first = lines.findIndex((line) => /(^|: )(error|ERROR|FATAL|PANIC):/.test(line));
+  return (first === -1 ? lines.slice(-3) : lines.slice(first, first + 3)).join(' | ');
 }

@@ -6,6 +6,7 @@ import type { Work } from '../progress.js';
 import type { ArtifactFile, PostgresInfo } from '../store/manifest.js';
 import { databaseBeside, dropDatabase, ensureEmptyCluster } from './fresh.js';
 import { readCatalogue, type ClusterCatalogue } from './inspect.js';
+import { LoadProgress } from './load-progress.js';
 import { loadScript } from './load-script.js';
 import { observed } from './bytes.js';
 import { connectTo, loadEnv } from './client-env.js';
@@ -84,74 +85,41 @@ export async function loadDump(
   const script = path.join(directory, globals.name);
   await assertTablespaceDirectories(pg, options, server, script, work.signal);
 
-  const progress = new LoadProgress(files, work);
-  const warnings = await loadScript(
-    pg,
-    options,
-    {
-      file: script,
-      kind: globals.role === 'globals' ? 'globals' : 'cluster',
-      bootstrapRole: server.bootstrapRole,
-      database: server.maintenanceDatabase,
-      onBytes: progress.onBytes,
-    },
-    work.signal,
-  );
-  progress.fileDone();
-  const databases: string[] = [];
-  for (const file of files) {
-    if (file.role !== 'database') continue;
-    const database = file.database ?? path.basename(file.name, '.dump');
-    const found = await loadArchive(
+  const progress = new LoadProgress(files, work, pg, options);
+  try {
+    const warnings = await loadScript(
       pg,
       options,
-      catalogue,
-      { file, database, progress },
+      {
+        file: script,
+        kind: globals.role === 'globals' ? 'globals' : 'cluster',
+        bootstrapRole: server.bootstrapRole,
+        database: server.maintenanceDatabase,
+        onBytes: progress.onBytes,
+      },
       work.signal,
     );
-    warnings.push(...found.map((warning) => `${database}: ${warning}`));
-    databases.push(database);
     progress.fileDone();
-  }
-  warnings.push(...(await analyze(pg, options, work)));
-  return {
-    databases:
-      databases.length > 0 ? databases : (postgres?.databases.map(({ name }) => name) ?? []),
-    bytes: progress.bytes,
-    durationMs: Date.now() - startedAt,
-    warnings,
-  };
-}
-
-class LoadProgress {
-  bytes = 0;
-  #entries = 0;
-  readonly #totalBytes: number;
-
-  constructor(
-    files: readonly ArtifactFile[],
-    readonly work: Work,
-  ) {
-    this.#totalBytes = files.reduce((total, file) => total + file.sizeBytes, 0);
-  }
-
-  readonly onBytes = (count: number): void => {
-    this.bytes += count;
-    this.#report();
-  };
-
-  fileDone(): void {
-    this.#entries += 1;
-    this.#report();
-  }
-
-  #report(): void {
-    this.work.report({
-      phase: 'load',
-      bytes: this.bytes,
-      entries: this.#entries,
-      totalBytes: this.#totalBytes,
-    });
+    const databases: string[] = [];
+    for (const file of files) {
+      if (file.role !== 'database') continue;
+      const database = file.database ?? path.basename(file.name, '.dump');
+      const archive = { file, database, progress };
+      const found = await loadArchive(pg, options, catalogue, archive, work.signal);
+      warnings.push(...found.map((warning) => `${database}: ${warning}`));
+      databases.push(database);
+      progress.fileDone();
+    }
+    warnings.push(...(await analyze(pg, options, work)));
+    const inScript = postgres?.databases.map(({ name }) => name) ?? [];
+    return {
+      databases: databases.length > 0 ? databases : inScript,
+      bytes: progress.bytes,
+      durationMs: Date.now() - startedAt,
+      warnings,
+    };
+  } finally {
+    progress.stop();
   }
 }
 

@@ -47,7 +47,9 @@ export class PsqlSession {
   ): Promise<PsqlSession> {
     const input = new PassThrough();
     input.on('error', () => undefined); // the exit status tells the reason
-    const running = await pg.stream(psqlArgv(login, options.database), {
+    // Echoing what failed names the table that is locked.
+    const argv = [...psqlArgv(login, options.database), '--echo-errors'];
+    const running = await pg.stream(argv, {
       input,
       env: {
         ...questionEnv(login, { lock_timeout: String(options.lockTimeoutMs) }),

@@ -82,6 +82,7 @@ export async function readRestoreRecord(
 }
 
 export async function writeStep(root: string, restoreId: string, step: RestoreStep): Promise<void> {
+  await mkdirDurably(path.join(restoreDirectory(root, restoreId), 'steps'), 0o700);
   await writeFileDurably(stepFile(root, restoreId, step.service, step.source), json(step));
 }
 

@@ -16,11 +16,15 @@ import {
   type WorkflowBundleOption,
 } from '@temporalio/worker';
 import { createHostActivities, createStackActivities } from '../../activities/index.js';
+import { observationOf } from '../../activities/backup-run.js';
 import { bringBackStopped } from '../../activities/recovery.js';
 import type { Config } from '../config/schema.js';
 import { connectEngine } from '../docker/engine.js';
 import { structuredLog } from '../observe/log.js';
+import { Metrics, serveMetrics } from '../observe/metrics.js';
 import { RunLog } from '../observe/run-log.js';
+import { newestFirst } from '../plan/set-order.js';
+import { readCatalogue } from '../store/catalogue.js';
 import { heavyQueue, lightQueue, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
 import { connectClient, connectWorker } from './connect.js';
 import { registerSearchAttributes } from './search-attributes.js';
@@ -63,7 +67,8 @@ async function serve(
 ): Promise<void> {
   const engine = connectEngine();
   const runLog = new RunLog(config.log?.file);
-  const dependencies = { config, engine, runLog, client };
+  const metrics = await workerMetrics(config);
+  const dependencies = { config, engine, runLog, client, metrics: metrics.metrics };
   const common = {
     connection,
     namespace,
@@ -105,7 +110,31 @@ async function serve(
   const running = Promise.all(workers.map((worker) => worker.run().finally(stop)));
   options.onReady?.();
   if (options.signal.aborted) stop();
-  await running;
+  try {
+    await running;
+  } finally {
+    await metrics.close();
+  }
+}
+
+/**
+ * Prometheus metrics on loopback, where `HOLDFAST_METRICS_PORT` names a port. What the sets on disk
+ * tell is there from the start: a worker that was restarted must not look like one that never ran.
+ */
+async function workerMetrics(
+  config: Config,
+): Promise<{ metrics: Metrics; close: () => Promise<void> }> {
+  const metrics = new Metrics();
+  const port = process.env['HOLDFAST_METRICS_PORT'];
+  if (port === undefined || port === '') return { metrics, close: () => Promise.resolve() };
+  const { sets } = await readCatalogue(config.backups.root);
+  for (const set of newestFirst(sets).reverse()) {
+    if (set.stack === config.stack && set.status !== 'failed') {
+      metrics.recordNewestSet(observationOf(set));
+    }
+  }
+  const server = await serveMetrics(metrics, Number(port));
+  return { metrics, close: () => server.close() };
 }
 
 /** The bundle made at build time; `HOLDFAST_WORKFLOW_BUNDLE` lets tests bring their own. */

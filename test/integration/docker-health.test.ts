@@ -163,6 +163,20 @@ describe('a container gate', () => {
     expect(facts['lastOutput']).toMatch(/restart/);
   });
 
+  it('does not add up what it sees before and after restarts', async () => {
+    const container = await sandbox.container('restarted');
+    const over = new AbortController();
+    const restarting = (async () => {
+      while (!over.signal.aborted) {
+        await sandbox.docker.getContainer(container).restart({ t: 0 });
+        await new Promise((resolve) => setTimeout(resolve, 1_200));
+      }
+    })();
+    await failure(check({ type: 'container', container }, 9_000));
+    over.abort();
+    await restarting;
+  });
+
   it('fails for one that has ended or does not exist', async () => {
     const ended = await sandbox.container('ended', { command: 'exit 4' });
     const facts = await failure(check({ type: 'container', container: ended }, 1_500));

@@ -33,6 +33,7 @@ class World {
     loadConfig: () => Promise.resolve(config),
     configJsonSchema: () => Promise.resolve({}),
     readCatalogue: () => Promise.resolve({ sets: [], unreadable: [] }),
+    hostProbe: () => Promise.resolve([]),
     connectRuns: () => Promise.reject(new Error('not here')),
     temporalAddress: () => Promise.resolve(this.env['TEMPORAL_ADDRESS'] ?? this.address),
     startDevServer: ({ dbFile, port, uiPort }) => {

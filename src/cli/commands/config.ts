@@ -49,11 +49,6 @@ async function check(
 /** @throws HoldfastError SOURCE_MISSING naming everything the host lacks */
 async function checkHost(context: CliContext, config: Config): Promise<void> {
   const { ports } = context;
-  if (ports.hostProbe === undefined) {
-    throw new HoldfastError('USAGE', 'this build cannot look at the host', {
-      hint: 'leave --host out',
-    });
-  }
   const stop = new AbortController();
   const unsubscribe = context.host.onSignal(() => {
     stop.abort(new HoldfastError('CANCELLED', 'interrupted'));
@@ -62,8 +57,7 @@ async function checkHost(context: CliContext, config: Config): Promise<void> {
     const findings = await ports.hostProbe(config, stop.signal);
     if (findings.length === 0) return;
     const problems = findings.map(
-      ({ service, source, message, hint }) =>
-        `${service}/${source}: ${message}${hint === undefined ? '' : `; ${hint}`}`,
+      ({ where, message, hint }) => `${where}: ${message}${hint === undefined ? '' : `; ${hint}`}`,
     );
     throw new HoldfastError('SOURCE_MISSING', problems.join('\n'), {
       hint: 'correct the configuration, or bring these back before the next backup',
