@@ -106,13 +106,7 @@ export function toContainerInfo(answer: z.output<typeof inspectSchema>): Contain
     labels,
     ...(composeProject === undefined ? {} : { composeProject }),
     ...(composeService === undefined ? {} : { composeService }),
-    mounts: (answer.Mounts ?? []).map((mount) => ({
-      type: mount.Type,
-      ...(mount.Type === 'volume' && mount.Name ? { volume: mount.Name } : {}),
-      source: mount.Source,
-      destination: mount.Destination,
-      readWrite: mount.RW,
-    })),
+    mounts: (answer.Mounts ?? []).map(toMount).sort(byDestination),
     env: Object.fromEntries(
       (answer.Config.Env ?? []).map((line) => {
         const at = line.indexOf('=');
@@ -120,6 +114,23 @@ export function toContainerInfo(answer: z.output<typeof inspectSchema>): Contain
       }),
     ),
   };
+}
+
+function toMount(
+  mount: NonNullable<z.output<typeof inspectSchema>['Mounts']>[number],
+): ContainerMount {
+  return {
+    type: mount.Type,
+    ...(mount.Type === 'volume' && mount.Name ? { volume: mount.Name } : {}),
+    source: mount.Source,
+    destination: mount.Destination,
+    readWrite: mount.RW,
+  };
+}
+
+/** The engine gives them in another order each time. */
+function byDestination(a: ContainerMount, b: ContainerMount): number {
+  return a.destination < b.destination ? -1 : 1;
 }
 
 function toState(status: string): ContainerState {

@@ -108,8 +108,9 @@ export function connectEngine(options: EngineOptions = {}): Engine {
     call,
     ping: async () => {
       // A living engine answers at once: who asks this wants to know, not to wait.
-      await call({ action: 'ping', timeoutMs: PING_TIMEOUT_MS }, (abortSignal) =>
-        abortable.ping({ abortSignal }),
+      await call(
+        { action: 'ping', timeoutMs: Math.min(timeoutMs, PING_TIMEOUT_MS) },
+        (abortSignal) => abortable.ping({ abortSignal }),
       );
     },
     info: async () => {

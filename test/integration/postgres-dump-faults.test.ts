@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { dumpCluster, type DumpOptions, type DumpResult } from '../../src/postgres/dump.js';
+import type { PostgresExec } from '../../src/postgres/server.js';
 import { ScriptScanner } from '../../src/postgres/script-scan.js';
 import { verifyDump } from '../../src/postgres/verify.js';
 import { runCommand } from '../../src/system/process.js';
@@ -39,9 +40,13 @@ afterEach(async () => {
   await rm(destination, { recursive: true, force: true });
 });
 
-function dump(changes: Partial<DumpOptions> = {}, signal = work.signal): Promise<DumpResult> {
+function dump(
+  changes: Partial<DumpOptions> = {},
+  signal = work.signal,
+  pg = server.pg,
+): Promise<DumpResult> {
   return dumpCluster(
-    server.pg,
+    pg,
     {
       ...login,
       databases: ['app'],
@@ -167,16 +172,31 @@ describe('row counts', () => {
     }
   });
 
-  test('TRUNCATE, which no snapshot respects, has to wait for the count', async () => {
-    const dumping = dump();
-    await eventually(async () => (await dumpSessions()) !== '0');
-    const result = await Promise.all([
-      dumping,
-      server.sql('app', 'truncate plain').catch(() => ''),
-    ]);
-    const tables = result[0].postgres.databases[0]?.tables;
-    expect(tables).toEqual(await rowsInArchive(path.join(destination, 'app.dump')));
-    await server.sql('app', 'truncate plain; insert into plain select generate_series(1, 10);');
+  test('TRUNCATE, which no snapshot respects, has to wait from before pg_dump until the end', async () => {
+    let truncated = '';
+    const pg: PostgresExec = {
+      ...server.pg,
+      stream: async (argv, options) => {
+        if (argv.includes('pg_dump')) {
+          const attempt = await server.pg.capture(
+            ['psql', '-XAtq', '-U', 'postgres', '-d', 'app'],
+            {
+              input: "set lock_timeout = '300ms'; truncate plain;",
+              signal: work.signal,
+            },
+          );
+          truncated = attempt.stderr;
+        }
+        return server.pg.stream(argv, options);
+      },
+    };
+    const result = await dump({}, work.signal, pg);
+    expect(truncated).toContain('canceling statement due to lock timeout');
+    expect(result.postgres.databases[0]?.tables).toContainEqual({
+      schema: 'public',
+      table: 'plain',
+      rows: 10,
+    });
   });
 });
 
