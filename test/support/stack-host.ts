@@ -165,6 +165,12 @@ export class StackHost {
     return times;
   }
 
+  /** The run log's last lines. */
+  async log(): Promise<string> {
+    const file = path.join(this.stack.root, 'var/log/system-backup.log');
+    return (await readFile(file, 'utf8')).split('\n').slice(-25).join('\n');
+  }
+
   /** A second configuration beside the first, changed as text. */
   async variant(name: string, change: (text: string) => string): Promise<string> {
     const file = path.join(this.directory, `${name}.yaml`);
