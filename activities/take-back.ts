@@ -1,9 +1,10 @@
 /** Taking a restore back from what is on disk, whoever began it and however it ended. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { swapBack } from '../src/archive/replace.js';
-import { discardRecord } from '../src/docker/running-record.js';
+import { discardRecord, recordAndStop } from '../src/docker/running-record.js';
 import { stopContainer } from '../src/docker/containers.js';
 import { restoreAside } from '../src/docker/volume-undo.js';
-import { messageOf } from '../src/errors.js';
+import { isHoldfastError, messageOf } from '../src/errors.js';
 import type { Work } from '../src/progress.js';
 import {
   listRestores,
@@ -35,19 +36,49 @@ export async function takeBackService(
   if (open.length === 0) return 0;
   const service = serviceOf(config, name);
   // Not recorded: what ran before the restore is in the record of `stopService` already.
-  for (const { id } of await containersOf(engine, name, service)) {
-    await stopContainer(engine, id, service.stopGrace);
-  }
+  const stopAll = async (): Promise<void> => {
+    for (const { id } of await containersOf(engine, name, service)) {
+      await stopContainer(engine, id, service.stopGrace);
+    }
+  };
+  await stopAll();
   for (const step of open) {
     const lock = lockFile(root, 'restore', step.service, step.source);
-    await withFileLock(lock, { mode: 'wait', signal: work.signal }, async () => {
-      if (step.undo.kind === 'tree') await swapBack(step.undo);
-      else await restoreAside(engine, { volume: step.undo.volume, asideId: restoreId }, work);
-      await writeStep(root, restoreId, { ...step, state: 'undone' });
-    });
+    await withFileLock(lock, { mode: 'wait', signal: work.signal }, () =>
+      untilUnused(stopAll, work, async () => {
+        if (step.undo.kind === 'tree') await swapBack(step.undo);
+        else await restoreAside(engine, { volume: step.undo.volume, asideId: restoreId }, work);
+        await writeStep(root, restoreId, { ...step, state: 'undone' });
+      }),
+    );
     await runLog.write(`Put back ${step.service}/${step.source} as it was`);
   }
   return open.length;
+}
+
+/** How often a volume that is in use again is waited for. */
+const STOP_AGAIN = 10;
+
+/**
+ * A start that was under way in the engine when its caller was cancelled still takes effect, after
+ * everything that ran has been stopped: then it is stopped again.
+ */
+async function untilUnused(
+  stopAll: () => Promise<void>,
+  work: Work,
+  action: () => Promise<void>,
+): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await action();
+      return;
+    } catch (error) {
+      const inUse = isHoldfastError(error) && error.code === 'VOLUME_IN_USE';
+      if (!inUse || tries === STOP_AGAIN) throw error;
+      await delay(1_000, undefined, { signal: work.signal });
+      await stopAll();
+    }
+  }
 }
 
 /** Closes a restore's record, and forgets what it had stopped: by now that runs as it should. */
@@ -62,6 +93,31 @@ export async function closeRestore(
   for (const service of Object.keys(config.services)) {
     await discardRecord(stoppedFile(root, restoreId, service));
   }
+}
+
+async function hasOpenSteps(root: string, restoreId: string, name: string): Promise<boolean> {
+  return (await readSteps(root, restoreId, name)).some(({ state }) => state !== 'undone');
+}
+
+/**
+ * Stops a service of a dead restore with a record, which adds to the restore's own if that is still
+ * there: somebody may have started the containers since, and then they shall run again.
+ */
+async function recordRunning(
+  { config, engine }: TakeBackDependencies,
+  record: RestoreRecord,
+  name: string,
+): Promise<void> {
+  const service = serviceOf(config, name);
+  const containers = await containersOf(engine, name, service);
+  await recordAndStop(engine, {
+    recordFile: stoppedFile(config.backups.root, record.restoreId, name),
+    containers: containers.map(({ id }) => id),
+    graceMs: service.stopGrace,
+    mode: 'stop',
+    reason: `taking restore ${record.restoreId} back`,
+    workflowId: record.workflowId,
+  });
 }
 
 /**
@@ -82,6 +138,8 @@ export async function takeBackDeadRestores(
     try {
       let undone = 0;
       for (const name of Object.keys(config.services).reverse()) {
+        if (!(await hasOpenSteps(config.backups.root, restoreId, name))) continue;
+        await recordRunning(dependencies, record, name);
         undone += await takeBackService(dependencies, restoreId, name, work);
       }
       await writeRestoreRecord(config.backups.root, { ...record, state: 'rolled-back' });

@@ -345,6 +345,8 @@ describe('a restore', () => {
     const { status } = await handle.describe();
 
     expect(status.name).toBe('CANCELLED');
+    // Also what nobody looks at from outside: nothing was left half taken back.
+    expect(await host.log()).toContain('the state from before is back');
     expect(await contents()).toEqual(before);
     expect(Object.keys(await host.running())).toHaveLength(9);
   }, 300_000);
