@@ -1,6 +1,9 @@
 /** Taking a restore back from what is on disk, whoever began it and however it ended. */
+import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { swapBack } from '../src/archive/replace.js';
+import { stagePath, swapBack } from '../src/archive/replace.js';
+import { filesBase } from '../src/config/artifacts.js';
+import { discardStaging } from '../src/docker/aside.js';
 import { discardRecord, recordAndStop } from '../src/docker/running-record.js';
 import { stopContainer } from '../src/docker/containers.js';
 import { restoreAside } from '../src/docker/volume-undo.js';
@@ -83,15 +86,37 @@ async function untilUnused(
 
 /** Closes a restore's record, and forgets what it had stopped: by now that runs as it should. */
 export async function closeRestore(
-  { config }: TakeBackDependencies,
+  dependencies: TakeBackDependencies,
   restoreId: string,
   state: RestoreRecord['state'],
 ): Promise<void> {
+  const { config } = dependencies;
   const { root } = config.backups;
+  if (state === 'rolled-back') await discardStaged(dependencies, restoreId);
   const record = await readRestoreRecord(root, restoreId);
   if (record !== undefined) await writeRestoreRecord(root, { ...record, state });
   for (const service of Object.keys(config.services)) {
     await discardRecord(stoppedFile(root, restoreId, service));
+  }
+}
+
+/** Removes what was unpacked and never swapped in. What can't be removed is told, not fatal. */
+async function discardStaged(
+  { config, engine, runLog }: TakeBackDependencies,
+  restoreId: string,
+): Promise<void> {
+  for (const [name, service] of Object.entries(config.services)) {
+    for (const [key, source] of Object.entries(service.sources)) {
+      try {
+        if (source.kind === 'volume') await discardStaging(engine, source.volume, restoreId);
+        const base = source.kind === 'files' ? filesBase(service, source) : undefined;
+        if (base !== undefined) {
+          await rm(await stagePath(base, restoreId), { recursive: true, force: true });
+        }
+      } catch (error) {
+        await runLog.write(`What was unpacked for ${name}/${key} is left: ${messageOf(error)}`);
+      }
+    }
   }
 }
 
@@ -142,6 +167,7 @@ export async function takeBackDeadRestores(
         await recordRunning(dependencies, record, name);
         undone += await takeBackService(dependencies, restoreId, name, work);
       }
+      await discardStaged(dependencies, restoreId);
       await writeRestoreRecord(config.backups.root, { ...record, state: 'rolled-back' });
       await runLog.write(
         `Restore ${restoreId} ended without finishing; ${undone} steps were taken back`,

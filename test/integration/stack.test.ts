@@ -347,6 +347,17 @@ describe('a restore', () => {
     expect(status.name).toBe('CANCELLED');
     // Also what nobody looks at from outside: nothing was left half taken back.
     expect(await host.log()).toContain('the state from before is back');
+    const { stdout: staged } = await runCommand('docker', [
+      'volume',
+      'ls',
+      '-q',
+      '--filter',
+      `name=${host.stack.names.prefix}`,
+    ]);
+    expect(staged.split('\n').filter((name) => name.includes('.holdfast-staging-'))).toEqual([]);
+    expect(
+      (await readdir(host.stack.root)).filter((name) => name.includes('holdfast-new')),
+    ).toEqual([]);
     expect(await contents()).toEqual(before);
     expect(Object.keys(await host.running())).toHaveLength(9);
   }, 300_000);
