@@ -54,7 +54,8 @@ function children(): string[] {
       try {
         const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
         const [, name = '', parent] = /\((.*)\) \S (\d+)/.exec(stat) ?? [];
-        return Number(parent) === process.pid ? [name] : [];
+        // The run's Temporal server is a child of this process too, and none of the work's.
+        return Number(parent) === process.pid && name !== 'temporal' ? [name] : [];
       } catch {
         return []; // ended meanwhile
       }
