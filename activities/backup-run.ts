@@ -1,12 +1,11 @@
 /** The frame of a backup run: begin the set, give artifacts their owner, publish, discard, prune. */
 import { statfs } from 'node:fs/promises';
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { checkHost } from '../src/config/check-host.js';
 import { hostProbe } from '../src/docker/host-probe.js';
 import { HoldfastError } from '../src/errors.js';
 import type { Metrics } from '../src/observe/metrics.js';
-import { planRetention, type SourceKeep } from '../src/plan/retention.js';
-import type { Config } from '../src/config/schema.js';
+import { planRetention, sourceKeeps } from '../src/plan/retention.js';
+import { toStackView } from '../src/config/stack-view.js';
 import { formatBytes } from '../src/plan/words.js';
 import { readCatalogue } from '../src/store/catalogue.js';
 import { beginSet, discardSet, incomingArtifact, recoverIncoming } from '../src/store/incoming.js';
@@ -19,14 +18,8 @@ import { mkdirDurably } from '../src/system/durable.js';
 import { lookUpOwner } from '../src/system/ownership.js';
 import type { StoreOwnership } from '../src/store/layout.js';
 import type { SourceReference } from './hold.js';
-import { bringBackStopped } from './recovery.js';
-import {
-  checkDigest,
-  guarded,
-  whileWaiting,
-  workflowIdOf,
-  type ActivityDependencies,
-} from './runtime.js';
+import { bringBackStopped, workflowRuns } from './recovery.js';
+import { checkDigest, guarded, whileWaiting, type ActivityDependencies } from './runtime.js';
 
 export interface BeginBackup {
   readonly workflowId: string;
@@ -104,7 +97,10 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
       return whileWaiting({ service: '', source: 'prune' }, 'prune', async () => {
         const { sets } = await readCatalogue(root);
         const own = sets.filter((set) => set.stack === config.stack);
-        const plan = planRetention(own, tiersKeep(config), sourcesKeep(config), new Date());
+        const view = toStackView(config);
+        const { daily, weekly, monthly } = view.tiers;
+        const keep = { daily: daily.keep, weekly: weekly.keep, monthly: monthly.keep };
+        const plan = planRetention(own, keep, sourceKeeps(view), new Date());
         const removed: string[] = [];
         for (const set of plan.remove.filter((one) => one.tier === tier)) {
           await removeSet(root, set, new Set());
@@ -134,19 +130,6 @@ export function observationOf(set: SetFile): Parameters<Metrics['recordNewestSet
     contentBytes: sum(({ contentBytes }) => contentBytes),
     storedBytes: sum(({ storedBytes }) => storedBytes),
   };
-}
-
-function tiersKeep({ tiers }: Config): Record<'daily' | 'weekly' | 'monthly', number> {
-  return { daily: tiers.daily.keep, weekly: tiers.weekly.keep, monthly: tiers.monthly.keep };
-}
-
-/** Sources that keep fewer versions than their tiers. */
-function sourcesKeep({ services }: Config): SourceKeep[] {
-  return Object.entries(services).flatMap(([service, { sources }]) =>
-    Object.entries(sources).flatMap(([source, { keep }]) =>
-      keep === undefined ? [] : [{ service, source, keep }],
-    ),
-  );
 }
 
 /** @throws HoldfastError SOURCE_MISSING, naming everything that is not there */
@@ -184,15 +167,4 @@ async function refuseFullDisk(root: string, minimumFreePercent: number): Promise
       facts: { freeBytes, path: root },
     },
   );
-}
-
-/** Is the run still there? When the server can't say, it is taken to be: nothing of it is touched. */
-export async function workflowRuns(client: Client, workflowId: string): Promise<boolean> {
-  if (workflowId === workflowIdOf()) return true;
-  try {
-    const { status } = await client.workflow.getHandle(workflowId).describe();
-    return status.name === 'RUNNING';
-  } catch (error) {
-    return !(error instanceof WorkflowNotFoundError);
-  }
 }

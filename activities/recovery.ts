@@ -14,7 +14,7 @@ import { takeBackDeadRestores } from './take-back.js';
 export async function bringBackStopped(dependencies: ActivityDependencies): Promise<void> {
   const { config, engine, runLog, client } = dependencies;
   const work = { signal: new AbortController().signal, report: () => undefined };
-  const isAlive = (workflowId: string): Promise<boolean> => runs(client, workflowId);
+  const isAlive = (workflowId: string): Promise<boolean> => workflowRuns(client, workflowId);
   const stuck = await takeBackDeadRestores(dependencies, isAlive, work);
   for (const { file, record } of await listRecords(stoppedDirectory(config.backups.root))) {
     if (await isAlive(record.workflowId)) continue;
@@ -33,7 +33,8 @@ export async function bringBackStopped(dependencies: ActivityDependencies): Prom
   }
 }
 
-async function runs(client: Client, workflowId: string): Promise<boolean> {
+/** Is the run still there? When the server can't say, it is taken to be: nothing of it is touched. */
+export async function workflowRuns(client: Client, workflowId: string): Promise<boolean> {
   try {
     const { status } = await client.workflow.getHandle(workflowId).describe();
     return status.name === 'RUNNING';

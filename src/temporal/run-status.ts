@@ -1,9 +1,8 @@
 /** What a run is doing now, read from the server: for the CLI's progress and for `--json`. */
 import { defaultPayloadConverter } from '@temporalio/common';
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { z } from 'zod';
 import type { RunView } from '../plan/inputs.js';
-import { serviceWorkflowId } from '../plan/ids.js';
 import { toHoldfastError } from './failures.js';
 
 export interface ActivitySnapshot {
@@ -48,24 +47,11 @@ const viewSchema = z.object({
   ),
 });
 
-/** The run and the children that work for it now, merged. */
+/** The run itself; its children are runs of their own. */
 export async function runSnapshot(client: Client, workflowId: string): Promise<RunSnapshot> {
   const own = await describe(client, workflowId);
   const view = own.status === 'running' ? await queryView(client, workflowId) : undefined;
-  const services = new Set(
-    (view?.steps ?? []).filter((step) => step.state === 'running').map((step) => step.service),
-  );
-  const activities = [...own.activities];
-  for (const service of services) {
-    if (service === '') continue;
-    try {
-      const child = await describe(client, serviceWorkflowId(workflowId, service));
-      if (child.status === 'running') activities.push(...child.activities);
-    } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError)) throw error;
-    }
-  }
-  return { status: own.status, ...(view === undefined ? {} : { view }), activities };
+  return { ...own, ...(view === undefined ? {} : { view }) };
 }
 
 /** Waits for the result. @throws HoldfastError with the run's own code */
