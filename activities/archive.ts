@@ -2,14 +2,18 @@
 import { Context, log } from '@temporalio/activity';
 import { archiveTree, type ArchivedTree } from '../src/archive/archive.js';
 import type { TreeSpec } from '../src/archive/entry.js';
+import { readFinished } from '../src/archive/finished-parts.js';
 import { directReader, type TreeReader } from '../src/archive/reader.js';
+import type { KnownPart } from '../src/archive/reuse.js';
 import { filesBase } from '../src/config/artifacts.js';
 import type { FilesSource, ServiceConfig, VolumeSource } from '../src/config/schema.js';
 import { readableMountpoint, inspectVolume, volumeSizeBytes } from '../src/docker/volumes.js';
 import { volumeReader, VOLUME_ROOT } from '../src/docker/volume-reader.js';
 import { HoldfastError } from '../src/errors.js';
 import { formatBytes } from '../src/plan/words.js';
+import type { Attempt } from '../src/store/incoming.js';
 import type { Problem, VolumeInfo } from '../src/store/manifest.js';
+import { previousParts } from '../src/store/previous.js';
 import type { SourceReference } from './hold.js';
 import { quiesceOf } from './hold.js';
 import {
@@ -25,6 +29,7 @@ import { saveArtifact, type SavedArtifact } from './save.js';
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createArchiveActivities(dependencies: ActivityDependencies) {
   const { config, engine, runLog } = dependencies;
+  const { root } = config.backups;
   return {
     archiveSource: guarded(async (input: SourceReference): Promise<SavedArtifact> => {
       checkDigest(config, input.configDigest);
@@ -41,7 +46,16 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
           input,
           Context.current().info.attempt,
           work,
-          async (destination) => {
+          async ({ directory: destination, journal, earlier }) => {
+            const known = [
+              ...(await Promise.all(earlier.map(finishedIn))).flat(),
+              ...(await previousParts(root, {
+                stack: config.stack,
+                service: input.service,
+                source: input.source,
+                writtenAfter: new Date(Date.now() - config.backups.fullEvery),
+              })),
+            ];
             const archived = await archiveTree(
               {
                 spec,
@@ -50,12 +64,16 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
                 compressionLevel: config.backups.compressionLevel,
                 onChange: source.onChange,
                 allowEmpty: source.allowEmpty,
+                setId: input.setId,
+                journal,
+                known,
               },
               work,
             );
             await runLog.write(
               `${input.service}/${input.source}: ${archived.totals.entries} entries, ` +
-                `${formatBytes(archived.totals.contentBytes)} read, ${formatBytes(archived.totals.storedBytes)} stored`,
+                `${formatBytes(archived.totals.contentBytes)}, ${formatBytes(archived.totals.storedBytes)} stored` +
+                describeLinked(archived),
             );
             return {
               kind: source.kind,
@@ -122,6 +140,16 @@ function specOf(
 function describeQuiesce(source: FilesSource | VolumeSource): string {
   const quiesce = quiesceOf(source);
   return typeof quiesce === 'string' ? quiesce : `hook in ${quiesce.container}`;
+}
+
+/** What an earlier attempt of this run had finished when it was killed. */
+function finishedIn({ journal, directory }: Attempt): Promise<KnownPart[]> {
+  return readFinished(journal, directory);
+}
+
+function describeLinked({ linked }: ArchivedTree): string {
+  if (linked.parts === 0) return '';
+  return `, of which ${formatBytes(linked.storedBytes)} in ${linked.parts} parts are unchanged`;
 }
 
 /** What was saved, but not as wished: it degrades the run, by name. */

@@ -37,7 +37,7 @@ export function createDumpActivities(dependencies: ActivityDependencies) {
           input,
           Context.current().info.attempt,
           work,
-          async (destination) => {
+          async ({ directory: destination }) => {
             const dumped = await dumpCluster(
               pg,
               {

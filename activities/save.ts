@@ -1,8 +1,7 @@
 /** What writing an artifact has in common, whatever its kind: place, lock, manifest, promotion. */
-import { mkdir } from 'node:fs/promises';
 import type { Work } from '../src/progress.js';
 import { finishArtifact } from '../src/store/artifact.js';
-import { beginAttempt, promoteAttempt } from '../src/store/incoming.js';
+import { beginAttempt, promoteAttempt, type Attempt } from '../src/store/incoming.js';
 import {
   ARTIFACT_FORMAT,
   FORMAT_VERSION,
@@ -27,6 +26,9 @@ export type ArtifactContent = Pick<
   'kind' | 'files' | 'totals' | 'consistency' | 'quiesce' | 'tree' | 'volume' | 'postgres'
 > & { readonly problems: readonly Problem[]; readonly tools?: Record<string, string> };
 
+/** Where an artifact is written, and the attempts before that did not come to their end. */
+export type Destination = Attempt & { readonly earlier: readonly Attempt[] };
+
 /**
  * Writes one artifact into the set's incoming directory: a directory of this attempt's own, the
  * content, the manifest, then one rename. The lock keeps out an earlier attempt that has not noticed
@@ -37,7 +39,7 @@ export async function saveArtifact(
   input: SourceReference,
   attempt: number,
   work: Work,
-  write: (destination: string) => Promise<ArtifactContent>,
+  write: (destination: Destination) => Promise<ArtifactContent>,
 ): Promise<SavedArtifact> {
   const { root } = config.backups;
   const { setId, service, source } = input;
@@ -49,7 +51,6 @@ export async function saveArtifact(
       relativePath: input.artifactPath,
       attempt,
     });
-    await mkdir(destination, { recursive: true });
     const { problems, tools, ...content } = await write(destination);
     const manifest: ArtifactManifest = {
       format: ARTIFACT_FORMAT,
@@ -72,7 +73,7 @@ export async function saveArtifact(
       entries: 0,
       totalBytes: content.totals.contentBytes,
     });
-    const { manifestSha256 } = await finishArtifact(destination, manifest);
+    const { manifestSha256 } = await finishArtifact(destination.directory, manifest);
     await promoteAttempt(root, { setId, relativePath: input.artifactPath, attempt });
     return {
       artifact: {
@@ -83,10 +84,18 @@ export async function saveArtifact(
         manifestSha256,
         contentBytes: content.totals.contentBytes,
         storedBytes: content.totals.storedBytes,
+        linkedBytes: linkedBytesOf(manifest),
         entries: content.totals.entries,
         consistent: content.consistency.state === 'consistent',
       },
       problems,
     };
   });
+}
+
+/** Bytes of files that were written for an earlier set and are shared with it. */
+function linkedBytesOf({ setId, files }: ArtifactManifest): number {
+  return files
+    .filter(({ state }) => state !== undefined && state.setId !== setId)
+    .reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }

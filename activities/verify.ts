@@ -16,7 +16,10 @@ import { guarded, sourceOf, withHeartbeat, type ActivityDependencies } from './r
 export function createVerifyActivities({ config, engine }: ActivityDependencies) {
   const { root } = config.backups;
   return {
-    /** Every file of a fresh artifact against its checksum, from disk. */
+    /**
+     * Every file that was written for a fresh artifact against its checksum, from disk. What is linked
+     * from an earlier set was verified then, and is again when its turn comes.
+     */
     verifyWritten: guarded(
       async (input: SourceReference & { manifestSha256: string }): Promise<void> => {
         const directory = incomingArtifact(root, {
@@ -26,7 +29,7 @@ export function createVerifyActivities({ config, engine }: ActivityDependencies)
         await withHeartbeat(input, 'verify', (work) =>
           verifyArtifact(
             directory,
-            { manifestSha256: input.manifestSha256, level: 'hashes' },
+            { manifestSha256: input.manifestSha256, level: 'hashes', onlyWritten: true },
             work,
           ),
         );

@@ -1,8 +1,10 @@
 /**
  * Cutting the sorted entries of a tree into parts. Boundaries are chosen by the entries themselves,
  * so that a new file moves only its neighbours' boundary and the other parts stay what they were.
+ *
+ * Directories are not cut: they make the first part, all of them. A file that comes or goes changes
+ * the times of its directory, and would take all that is in the same part along.
  */
-import { createHash } from 'node:crypto';
 import type { Entry } from './entry.js';
 import type { BytePath } from './paths.js';
 
@@ -11,10 +13,13 @@ const MIB = 1024 * 1024;
 export const PART_TARGET_BYTES = 128 * MIB;
 /** Beyond about this many parts they become larger instead. */
 const MANY_PARTS = 4096;
-/** What an entry costs beside its content: its headers in the archive. */
-const ENTRY_OVERHEAD_BYTES = 1024;
+/**
+ * What an entry weighs beside its content: about what it costs in headers and in memory, so that a
+ * part of tiny files holds some ten thousand of them and not a million.
+ */
+const ENTRY_OVERHEAD_BYTES = 4096;
 
-export interface Part {
+export interface CutPart {
   readonly entries: readonly Entry[];
   /** Bytes of files in it, a hard-linked file once. */
   readonly contentBytes: number;
@@ -24,51 +29,75 @@ export interface Part {
  * Parts in the order of the entries. All names of a hard-linked file are in one part, at the place of
  * the first of them: that is what keeps the link, since each part is a tar of its own.
  */
-export function cutIntoParts(
-  entries: readonly Entry[],
-  targetBytes: number = partTarget(entries),
-): readonly Part[] {
-  const groups = hardLinkGroups(entries);
-  const placed = new Set<BytePath>();
-  const parts: Part[] = [];
-  let current: Entry[] = [];
-  let contentBytes = 0;
-  let weight = 0;
-  for (const entry of entries) {
-    if (placed.has(entry.path)) continue;
-    const members = groups.get(entry.path) ?? [entry];
-    for (const member of members.slice(1)) placed.add(member.path);
-    current.push(...members);
-    contentBytes += entry.sizeBytes;
+export class Cutter {
+  readonly #placed = new Set<BytePath>();
+  #current: Entry[] = [];
+  #contentBytes = 0;
+  #weight = 0;
+
+  /** @param hardLinks first path of each file with several names → all its entries */
+  constructor(
+    readonly hardLinks: ReadonlyMap<BytePath, readonly Entry[]>,
+    readonly targetBytes: number,
+  ) {}
+
+  /** Takes the next entry. @returns the parts that ended with it: none, one, or two */
+  push(entry: Entry): readonly CutPart[] {
+    if (entry.type === 'directory') return [];
+    if (entry.linkCount > 1 && this.#placed.delete(entry.path)) return [];
+    const members = this.hardLinks.get(entry.path) ?? [entry];
+    for (const member of members.slice(1)) this.#placed.add(member.path);
+    const ended: CutPart[] = [];
+    // A large file is a part of its own: what lies before it need not be read when it changes.
+    const isLarge = entry.sizeBytes >= this.targetBytes;
+    if (isLarge && this.#current.length > 0) ended.push(this.#take());
+    this.#current.push(...members);
+    this.#contentBytes += entry.sizeBytes;
     const added = entry.sizeBytes + members.length * ENTRY_OVERHEAD_BYTES;
-    weight += added;
-    if (isBoundary(entry.path, added, weight, targetBytes)) {
-      parts.push({ entries: current, contentBytes });
-      current = [];
-      contentBytes = 0;
-      weight = 0;
-    }
+    this.#weight += added;
+    if (isLarge || this.#isBoundary(entry.path, added)) ended.push(this.#take());
+    return ended;
   }
-  if (current.length > 0) parts.push({ entries: current, contentBytes });
-  return parts;
+
+  /** What is left after the last entry. */
+  end(): readonly CutPart[] {
+    return this.#current.length === 0 ? [] : [this.#take()];
+  }
+
+  /**
+   * An entry ends a part with a probability proportional to its own weight, decided by the hash of its
+   * path: whatever comes before or after it, an unchanged entry decides the same.
+   */
+  #isBoundary(path: BytePath, added: number): boolean {
+    if (this.#weight < this.targetBytes / 8) return false;
+    if (this.#weight >= this.targetBytes * 4) return true;
+    return pathHash(path) / 0x1_0000_0000 < added / this.targetBytes;
+  }
+
+  #take(): CutPart {
+    const part = { entries: this.#current, contentBytes: this.#contentBytes };
+    this.#current = [];
+    this.#contentBytes = 0;
+    this.#weight = 0;
+    return part;
+  }
 }
 
-/**
- * An entry ends a part with a probability proportional to its own weight, decided by the hash of its
- * path: whatever comes before or after it, an unchanged entry decides the same.
- */
-function isBoundary(path: BytePath, added: number, weight: number, targetBytes: number): boolean {
-  if (weight < targetBytes / 8) return false;
-  if (weight >= targetBytes * 4) return true;
-  const hash = createHash('md5').update(path, 'latin1').digest().readUInt32BE(0);
-  return hash / 0x1_0000_0000 < added / targetBytes;
+/** FNV-1a with the finish of MurmurHash3, so that the high bits are as good as the low ones. */
+function pathHash(path: BytePath): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < path.length; index += 1) {
+    hash = Math.imul(hash ^ path.charCodeAt(index), 0x01000193);
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-function partTarget(entries: readonly Entry[]): number {
-  const total = entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+/** How large parts are for a tree of this size. In steps, so that one that grows keeps its boundaries. */
+export function partTarget(totalBytes: number): number {
   let target = PART_TARGET_BYTES;
-  // In steps, so that a tree that grows a little keeps its boundaries.
-  while (total / target > MANY_PARTS) target *= 4;
+  while (totalBytes / target > MANY_PARTS) target *= 4;
   return target;
 }
 

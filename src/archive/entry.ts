@@ -31,19 +31,10 @@ export interface Entry {
   readonly linkCount: number;
   /** Target of a symlink, bytes as in {@link BytePath}; `''` otherwise. */
   readonly linkTarget: BytePath;
-}
-
-/** Nothing about the entry changed that a change of its content, owner or attributes would touch. */
-export function isSameState(old: Entry, now: Entry): boolean {
-  return (
-    old.type === now.type &&
-    old.sizeBytes === now.sizeBytes &&
-    old.mtimeNs === now.mtimeNs &&
-    old.ctimeNs === now.ctimeNs &&
-    old.inode === now.inode &&
-    old.mode === now.mode &&
-    old.uid === now.uid &&
-    old.gid === now.gid &&
-    old.linkTarget === now.linkTarget
-  );
+  /**
+   * Path, link target, type, size, mtime, ctime, inode, mode and owner in one string: equal for two
+   * scans only if nothing changed that a change of content, owner or attributes would touch. The
+   * device is not in it (its number changes with a reboot), nor the link count (which shows in ctime).
+   */
+  readonly state: string;
 }

@@ -1,16 +1,13 @@
 /** The parts of an artifact back into a tree. */
-import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import path from 'node:path';
-import { Readable } from 'node:stream';
+import { availableParallelism } from 'node:os';
 import { HoldfastError, systemCodeOf } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile } from '../store/manifest.js';
-import { joinCommands } from '../system/pipeline.js';
-import { runCommand, startCommand, type RunningCommand } from '../system/process.js';
+import { runCommand, type RunningCommand } from '../system/process.js';
 import { HostileCheck } from './hostile.js';
-import { TarHeaderReader } from './tar-headers.js';
+import { inParallel } from './parallel.js';
+import { unpackParts, type Unpacking } from './unpack.js';
 
 export interface ExtractOptions {
   readonly artifactDirectory: string;
@@ -20,6 +17,8 @@ export interface ExtractOptions {
   readonly target: string;
   /** Device nodes are unpacked instead of refused. */
   readonly allowDevices?: boolean;
+  /** How many parts are unpacked at a time; as many as there are processors, at most 4, by default. */
+  readonly unpackers?: number;
   /**
    * Where tar runs when the target can't be written from here: started with these arguments, the
    * target as its working directory and an open stdin. The caller has seen that it is empty.
@@ -27,26 +26,16 @@ export interface ExtractOptions {
   readonly startTar?: (args: readonly string[], signal: AbortSignal) => RunningCommand;
 }
 
-const EXTRACT_ARGUMENTS = [
-  '--extract',
-  '--file=-',
-  '--ignore-zeros',
-  '--numeric-owner',
-  '--same-owner',
-  '--same-permissions',
-  '--xattrs',
-  '--xattrs-include=*',
-  '--acls',
-  '--delay-directory-restore',
-  // A host whose clock is behind is no reason to fail.
-  '--warning=no-timestamp',
-] as const;
+const MAX_UNPACKERS = 4;
 
 /**
  * Unpacks all parts into an empty directory and flushes it to disk. What is unpacked is hashed and
  * looked through on its way, so that what was checked is what was written: a wrong hash or a hostile
  * member ends the work, with whatever was unpacked before it left in `target`.
- * @returns members unpacked and bytes of the tar stream
+ *
+ * Where the directories are a part of their own, the other parts are unpacked side by side, and the
+ * directories last: that gives them their times, modes and ACLs after everything is in them.
+ * @returns members unpacked and bytes of the tar streams
  * @throws HoldfastError RESTORE_FAILED (also: target not empty), INTEGRITY (facts: path, expected,
  *   actual), ARCHIVE_HOSTILE, DISK_FULL; or the signal's reason
  */
@@ -63,98 +52,53 @@ export async function extractTree(
   }
   const totalBytes = parts.reduce((sum, { contentBytes }) => sum + (contentBytes ?? 0), 0);
   const progress = { bytes: 0, entries: 0 };
+  // One for all: a part may not write through a symlink of another one either.
   const hostile = new HostileCheck({ allowDevices: options.allowDevices ?? false });
-  const headers = new TarHeaderReader((member) => {
-    hostile.check(member);
-    progress.entries += 1;
-  });
-  const source = Readable.from(readHashed(options.artifactDirectory, parts), { objectMode: false });
-  const { signal } = work;
+  const unpacking: Unpacking & ExtractOptions = {
+    ...options,
+    onMember: (member) => {
+      hostile.check(member);
+      progress.entries += 1;
+    },
+    onBytes: (bytes) => {
+      progress.bytes += bytes;
+      work.report({ phase: 'extract', ...progress, totalBytes });
+    },
+  };
   try {
-    const zstd = startCommand('zstd', ['-q', '-d', '-c', '-'], { signal, openStdin: true });
-    const tar =
-      options.startTar?.(EXTRACT_ARGUMENTS, signal) ??
-      startCommand('tar', EXTRACT_ARGUMENTS, {
-        signal,
-        openStdin: true,
-        cwd: options.target,
-        env: { LC_ALL: 'C' },
-      });
-    await joinCommands([zstd, tar], {
-      source,
-      taps: [
-        (chunk) => {
-          headers.push(chunk);
-          progress.bytes += chunk.length;
-          work.report({ phase: 'extract', ...progress, totalBytes });
-        },
-      ],
-    });
-    headers.end();
+    await unpackAll(parts, unpacking, work.signal);
     if (options.startTar === undefined) {
-      await runCommand('sync', ['-f', options.target], { signal });
+      await runCommand('sync', ['-f', options.target], { signal: work.signal });
     }
   } catch (error) {
-    await requireSoundParts(error, options.artifactDirectory, parts, signal);
     throw extractFailure(error, options);
   }
   requireAllEntries(parts, progress.entries);
   return progress;
 }
 
-/** The parts' bytes one after another; ends with an error when a part is not what the manifest says. */
-async function* readHashed(
-  directory: string,
+async function unpackAll(
   parts: readonly ArtifactFile[],
-): AsyncGenerator<Buffer> {
-  for (const part of parts) {
-    const hash: Hash = createHash('sha256');
-    const file = path.join(directory, part.name);
-    // The end of a part is passed on only when its hash is known to be right.
-    let held: Buffer | undefined;
-    for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) {
-      if (!Buffer.isBuffer(chunk)) continue;
-      hash.update(chunk);
-      if (held !== undefined) yield held;
-      held = chunk;
-    }
-    requireHash(file, part, hash.digest('hex'));
-    if (held !== undefined) yield held;
-  }
-}
-
-function requireHash(file: string, part: ArtifactFile, actual: string): void {
-  if (actual === part.sha256) return;
-  throw new HoldfastError(
-    'INTEGRITY',
-    `${part.name} is damaged: its hash is not the recorded one`,
-    {
-      facts: { path: file, expected: part.sha256, actual },
-      hint: 'restore from another set; holdfast verify shows which are sound',
-    },
-  );
-}
-
-/**
- * zstd and the look at the headers may stumble over damaged bytes before the hash of their part is
- * known: then the parts are hashed again to name the damaged one.
- */
-async function requireSoundParts(
-  error: unknown,
-  directory: string,
-  parts: readonly ArtifactFile[],
+  unpacking: Unpacking & ExtractOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!(error instanceof HoldfastError) || error.facts.path !== undefined) return;
-  if (error.code !== 'INTEGRITY' && error.facts.command !== 'zstd') return;
-  for (const part of parts) {
-    const file = path.join(directory, part.name);
-    const hash = createHash('sha256');
-    for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024, signal })) {
-      if (Buffer.isBuffer(chunk)) hash.update(chunk);
-    }
-    requireHash(file, part, hash.digest('hex'));
+  const [directories, ...others] = parts;
+  const separate =
+    unpacking.startTar === undefined &&
+    directories?.holds === 'directories' &&
+    others.every(({ holds }) => holds === 'files');
+  if (!separate) {
+    await unpackParts(parts, unpacking, signal);
+    return;
   }
+  await inParallel(
+    // The largest first, so that none is left for a single processor at the end.
+    [...others].sort((left, right) => right.sizeBytes - left.sizeBytes),
+    unpacking.unpackers ?? Math.min(availableParallelism(), MAX_UNPACKERS),
+    (part, _index, any) => unpackParts([part], unpacking, any),
+    signal,
+  );
+  await unpackParts([directories], unpacking, signal);
 }
 
 async function requireEmptyDirectory(target: string): Promise<void> {

@@ -10,10 +10,15 @@ export interface HostileOptions {
   readonly allowDevices: boolean;
 }
 
-/** Checks the members of one archive in their order. */
+/**
+ * Checks the members of one archive. They may come in any order and be unpacked in another: whichever
+ * of a symlink and what would be written through it comes second is refused.
+ */
 export class HostileCheck {
   /** Places where the archive makes a symlink, or may: nothing may be written through them. */
   readonly #links = new Set<BytePath>();
+  /** Directories that something lies in: none of them may turn out to be a symlink. */
+  readonly #parents = new Set<BytePath>();
 
   constructor(readonly options: HostileOptions) {}
 
@@ -34,11 +39,11 @@ export class HostileCheck {
           this.#checkName(target, member.path, 'the target of the hard link');
         }
         // A hard link to a symlink is a symlink too.
-        if (this.#links.has(normalize(member.linkPath))) this.#links.add(path);
+        if (this.#links.has(normalize(member.linkPath))) this.#addLink(path, member.path);
         return;
       case '2':
         // Where it points is data: a backup keeps absolute and dangling links. But nothing follows it.
-        this.#links.add(path);
+        this.#addLink(path, member.path);
         return;
       case '3':
       case '4':
@@ -47,6 +52,11 @@ export class HostileCheck {
       default:
         throw hostile(member.path, `is of the unknown type "${member.flag}"`);
     }
+  }
+
+  #addLink(path: BytePath, name: BytePath): void {
+    if (this.#parents.has(path)) throw hostile(name, 'is a symlink that others lie below');
+    this.#links.add(path);
   }
 
   #checkName(name: BytePath, path: BytePath, what: string): void {
@@ -59,6 +69,7 @@ export class HostileCheck {
     for (const part of names.slice(0, -1)) {
       parent = parent === '' ? part : `${parent}/${part}`;
       if (this.#links.has(parent)) throw hostile(path, `${what} leads through a symlink`);
+      this.#parents.add(parent);
     }
   }
 }

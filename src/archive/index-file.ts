@@ -7,9 +7,9 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import type { ArtifactFile } from '../store/manifest.js';
 import { writeOutputTo } from '../system/pipeline.js';
-import { hardLinkGroups, type Part } from './cut.js';
 import type { Entry } from './entry.js';
 import { compressor } from './part.js';
+import type { Part } from './plan-parts.js';
 import { pathToJson, type BytePath, type JsonPath } from './paths.js';
 
 export const INDEX_FILE = 'index.jsonl.zst';
@@ -35,42 +35,51 @@ export interface IndexEntry {
   readonly part: string;
 }
 
+export interface IndexSource {
+  /** In order. */
+  readonly parts: AsyncIterable<Part>;
+  readonly nameOf: (index: number) => string;
+  /** First path of each file with several names → all its entries. */
+  readonly links: ReadonlyMap<BytePath, readonly Entry[]>;
+}
+
 /**
- * Writes the index of parts whose names are given in the same order.
+ * Writes the index of an artifact's parts.
  * @throws HoldfastError DISK_FULL
  */
 export async function writeIndex(
   directory: string,
-  parts: readonly { readonly part: Part; readonly name: string }[],
+  source: IndexSource,
   options: { readonly compressionLevel: number; readonly signal: AbortSignal },
 ): Promise<ArtifactFile> {
-  const entries = parts.reduce((sum, { part }) => sum + part.entries.length, 0);
+  const counted = { entries: 0 };
   const stored = await writeOutputTo(
     path.join(directory, INDEX_FILE),
     () => [compressor(options.compressionLevel, 1, options.signal)],
-    { source: Readable.from(lines(parts), { objectMode: false }) },
+    { source: Readable.from(lines(source, counted), { objectMode: false }) },
   );
-  return { name: INDEX_FILE, role: 'index', ...stored, entries };
+  return { name: INDEX_FILE, role: 'index', ...stored, entries: counted.entries };
 }
 
-function* lines(
-  parts: readonly { readonly part: Part; readonly name: string }[],
-): Generator<Buffer> {
-  for (const { part, name } of parts) {
-    const firstNames = new Map<BytePath, BytePath>();
-    for (const [first, group] of hardLinkGroups(part.entries)) {
-      for (const member of group.slice(1)) firstNames.set(member.path, first);
-    }
-    let text = '';
-    for (const entry of part.entries) {
-      text += `${JSON.stringify(indexEntry(entry, name, firstNames.get(entry.path)))}\n`;
-      if (text.length >= 65_536) {
+async function* lines(source: IndexSource, counted: { entries: number }): AsyncGenerator<Buffer> {
+  const firstNames = new Map<BytePath, BytePath>();
+  for (const [first, group] of source.links) {
+    for (const member of group.slice(1)) firstNames.set(member.path, first);
+  }
+  let text = '';
+  for await (const part of source.parts) {
+    const name = source.nameOf(part.index);
+    for await (const batch of part.batches()) {
+      counted.entries += batch.length;
+      for (const entry of batch) {
+        text += `${JSON.stringify(indexEntry(entry, name, firstNames.get(entry.path)))}\n`;
+        if (text.length < 65_536) continue;
         yield Buffer.from(text);
         text = '';
       }
     }
-    yield Buffer.from(text);
   }
+  yield Buffer.from(text);
 }
 
 function indexEntry(entry: Entry, part: string, hardLinkOf: BytePath | undefined): IndexEntry {

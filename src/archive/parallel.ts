@@ -33,3 +33,35 @@ export async function inParallel<Item, Result>(
   if (failures.length > 0) throw failures[0];
   return results;
 }
+
+/**
+ * As {@link inParallel}, for items that are made one after another: the next one is asked for only
+ * when there is someone free to take it.
+ */
+export async function eachInParallel<Item>(
+  items: AsyncGenerator<Item, void, void>,
+  limit: number,
+  call: (item: Item, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const workers = Array.from({ length: Math.max(1, limit) }, (_, index) => index);
+  try {
+    await inParallel(
+      workers,
+      workers.length,
+      async (_worker, _index, any) => {
+        for (;;) {
+          any.throwIfAborted();
+          // A generator answers calls in the order they come in.
+          const next = await items.next();
+          if (next.done === true) return;
+          any.throwIfAborted();
+          await call(next.value, any);
+        }
+      },
+      signal,
+    );
+  } finally {
+    await items.return();
+  }
+}

@@ -2,11 +2,12 @@
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { HoldfastError } from '../errors.js';
-import { writeOutputTo } from '../system/pipeline.js';
+import { writeOutputTo, type HashedFile } from '../system/pipeline.js';
 import { startCommand, type RunningCommand } from '../system/process.js';
 import type { ArtifactFile } from '../store/manifest.js';
-import type { Part } from './cut.js';
 import type { Entry } from './entry.js';
+import type { Part } from './plan-parts.js';
+import { bytesReadBy } from './read-progress.js';
 import type { TreeReader } from './reader.js';
 import { TarHeaderReader } from './tar-headers.js';
 
@@ -31,7 +32,7 @@ const CREATE_ARGUMENTS = [
 ] as const;
 
 export interface WrittenPart {
-  readonly file: ArtifactFile;
+  readonly file: Omit<ArtifactFile, 'state'>;
   /** tar said that something changed or vanished while it was read. */
   readonly disturbed: boolean;
   /** What it said, a line each; names as tar quotes them. */
@@ -44,7 +45,7 @@ export interface PartOptions {
   readonly compressionLevel: number;
   readonly threads: number;
   readonly signal: AbortSignal;
-  /** Told how many bytes of the tar stream passed. */
+  /** Told how many more bytes of the files have been read. */
   readonly onBytes: (bytes: number) => void;
 }
 
@@ -59,6 +60,97 @@ export async function writePart(
   options: PartOptions,
 ): Promise<WrittenPart> {
   const file = path.join(options.directory, options.name);
+  const write = reader.sharesPrograms ? writeCompressed : writeThroughHere;
+  const { stored, members, exitCode, stderr } = await write(part, reader, file, options).catch(
+    (error: unknown) => {
+      throw readFailure(error, part);
+    },
+  );
+  if (exitCode === 2 && !onlyVanished(stderr)) {
+    throw readFailure(tarError(exitCode, stderr), part);
+  }
+  const missing = part.count - members;
+  if (missing !== 0 && exitCode === 0) {
+    throw new HoldfastError('ARCHIVE_FAILED', `tar left out ${missing} entries without a word`, {
+      facts: { expected: part.count, actual: members },
+    });
+  }
+  return {
+    file: {
+      name: options.name,
+      role: 'part',
+      sizeBytes: stored.sizeBytes,
+      sha256: stored.sha256,
+      contentBytes: part.contentBytes,
+      entries: members,
+      holds: part.holds,
+    },
+    disturbed: exitCode !== 0,
+    complaints: complaintsOf(stderr),
+  };
+}
+
+interface Written {
+  readonly stored: HashedFile;
+  /** Entries that are in the part. */
+  readonly members: number;
+  readonly exitCode: number;
+  readonly stderr: string;
+}
+
+/**
+ * tar starts zstd itself, so that the bytes go from one to the other through the kernel; only what is
+ * compressed passes here. What got into the part is known from the names tar lists.
+ */
+async function writeCompressed(
+  part: Part,
+  reader: TreeReader,
+  file: string,
+  options: PartOptions,
+): Promise<Written> {
+  let members = 0;
+  let tar: RunningCommand | undefined;
+  let stopTelling = (): void => undefined;
+  try {
+    const stored = await writeOutputTo(file, () => {
+      tar = reader.start(
+        'tar',
+        [
+          ...CREATE_ARGUMENTS,
+          '--verbose',
+          '--quoting-style=escape',
+          `--use-compress-program=zstd ${zstdArguments(options.compressionLevel, options.threads).join(' ')}`,
+        ],
+        {
+          signal: options.signal,
+          input: listing(part),
+          okExitCodes: [0, 1, 2],
+          // With the archive on standard output the list of names goes to standard error.
+          onErrorLine: (line) => {
+            if (!line.startsWith('./')) return false;
+            members += 1;
+            return true;
+          },
+        },
+      );
+      stopTelling = bytesReadBy(tar.pid, part.contentBytes, options.onBytes);
+      return [tar];
+    });
+    const ending = await tar?.done;
+    if (ending === undefined) throw new HoldfastError('INTERNAL', 'tar was not started');
+    return { stored, members, ...ending };
+  } finally {
+    stopTelling();
+  }
+}
+
+/** For a tar that runs elsewhere, or is slowed down: its bytes come through here on their way to zstd. */
+async function writeThroughHere(
+  part: Part,
+  reader: TreeReader,
+  file: string,
+  options: PartOptions,
+): Promise<Written> {
   let members = 0;
   const headers = new TarHeaderReader(() => {
     members += 1;
@@ -69,7 +161,7 @@ export async function writePart(
     () => {
       tar = reader.start('tar', CREATE_ARGUMENTS, {
         signal: options.signal,
-        input: listing(part.entries),
+        input: listing(part),
         okExitCodes: [0, 1, 2],
       });
       return [tar, compressor(options.compressionLevel, options.threads, options.signal)];
@@ -82,57 +174,43 @@ export async function writePart(
         },
       ],
     },
-  ).catch((error: unknown) => {
-    throw readFailure(error, part);
-  });
+  );
   headers.end();
   const ending = await tar?.done;
   if (ending === undefined) throw new HoldfastError('INTERNAL', 'tar was not started');
-  const missing = part.entries.length - members;
-  if (ending.exitCode === 2 && !onlyVanished(ending.stderr)) {
-    throw readFailure(tarError(ending.exitCode, ending.stderr), part);
-  }
-  if (missing !== 0 && ending.exitCode === 0) {
-    throw new HoldfastError('ARCHIVE_FAILED', `tar left out ${missing} entries without a word`, {
-      facts: { expected: part.entries.length, actual: members },
-    });
-  }
-  return {
-    file: {
-      name: options.name,
-      role: 'part',
-      sizeBytes: stored.sizeBytes,
-      sha256: stored.sha256,
-      contentBytes: part.contentBytes,
-      entries: members,
-    },
-    disturbed: ending.exitCode !== 0,
-    complaints: complaintsOf(ending.stderr),
-  };
+  return { stored, members, ...ending };
 }
 
 /** zstd as a child that reads standard input and writes standard output, with the frame's checksum. */
 export function compressor(level: number, threads: number, signal: AbortSignal): RunningCommand {
-  return startCommand('zstd', ['-q', '-c', '--check', `-T${threads}`, `-${level}`, '-'], {
+  return startCommand('zstd', [...zstdArguments(level, threads), '-'], {
     signal,
     openStdin: true,
   });
 }
 
+function zstdArguments(level: number, threads: number): readonly string[] {
+  return ['-q', '-c', '--check', `-T${threads}`, `-${level}`];
+}
+
 /** Names as tar takes them: below `./`, so that none can look like an option. */
-function listing(entries: readonly Entry[]): Readable {
-  function* chunks(): Generator<Buffer> {
-    let text = '';
-    for (const entry of entries) {
-      text += entry.path === '' ? './\0' : `./${entry.path}\0`;
-      if (text.length >= 65_536) {
-        yield Buffer.from(text, 'latin1');
-        text = '';
-      }
-    }
-    yield Buffer.from(text, 'latin1');
+function listing(part: Part): Readable {
+  async function* chunks(): AsyncGenerator<Buffer> {
+    for await (const batch of part.batches()) yield* names(batch);
   }
   return Readable.from(chunks(), { objectMode: false });
+}
+
+function* names(entries: readonly Entry[]): Generator<Buffer> {
+  let text = '';
+  for (const entry of entries) {
+    text += entry.path === '' ? './\0' : `./${entry.path}\0`;
+    if (text.length >= 65_536) {
+      yield Buffer.from(text, 'latin1');
+      text = '';
+    }
+  }
+  if (text !== '') yield Buffer.from(text, 'latin1');
 }
 
 /**
@@ -170,7 +248,7 @@ function tarError(exitCode: number, stderr: string): HoldfastError {
 function readFailure(error: unknown, part: Part): unknown {
   if (!(error instanceof HoldfastError) || error.code !== 'COMMAND_FAILED') return error;
   return new HoldfastError('ARCHIVE_FAILED', `the tree cannot be read: ${error.message}`, {
-    facts: { ...error.facts, entries: part.entries.length },
+    facts: { ...error.facts, entries: part.count },
     cause: error,
   });
 }

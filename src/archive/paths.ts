@@ -57,19 +57,21 @@ export function absoluteBytes(root: string, path: BytePath): Buffer {
 
 /**
  * Order of a depth-first walk: a directory, then everything below it, siblings by their bytes.
- * (Plain byte order would put `a.b` between `a` and `a/x`.)
+ * (Plain byte order would put `a.b` between `a` and `a/x`.) The slash changes places with byte 1, the
+ * lowest a name can hold: that is what `tr` does before `sort` in a scan.
  */
 export function comparePaths(left: BytePath, right: BytePath): number {
   const length = Math.min(left.length, right.length);
   for (let index = 0; index < length; index += 1) {
     const a = left.charCodeAt(index);
     const b = right.charCodeAt(index);
-    if (a !== b) {
-      if (a === SLASH) return -1;
-      if (b === SLASH) return 1;
-      return a - b;
-    }
+    if (a !== b) return weight(a) - weight(b);
   }
   return left.length - right.length;
 }
 const SLASH = 0x2f;
+
+function weight(byte: number): number {
+  if (byte === SLASH) return 1;
+  return byte === 1 ? SLASH : byte;
+}

@@ -13,10 +13,17 @@ export interface ReaderCommandOptions {
   readonly input?: Readable;
   /** Exit codes that are not an error; `[0]` by default. */
   readonly okExitCodes?: readonly number[];
+  /** Sees each line of standard error; one it takes (true) is not kept for messages. */
+  readonly onErrorLine?: (line: string) => boolean;
 }
 
 export interface TreeReader {
   readonly readThrough: 'direct' | 'helper-container';
+  /**
+   * What it starts runs on this host, as a child of this process: `onErrorLine` works, and tar finds
+   * the same zstd.
+   */
+  readonly sharesPrograms: boolean;
   /** @throws HoldfastError SOURCE_MISSING when there is no such directory. */
   readonly check: () => Promise<void>;
   /**
@@ -34,6 +41,7 @@ export interface TreeReader {
 export function directReader(root: string): TreeReader {
   return {
     readThrough: 'direct',
+    sharesPrograms: true,
     check: () => checkDirectory(root),
     start: (command, args, options) =>
       startCommand(command, args, { ...options, cwd: root, env: { LC_ALL: 'C' } }),

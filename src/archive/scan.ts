@@ -1,19 +1,21 @@
 /**
  * What is in a tree: every entry with the facts that tell whether it changed. The walk is GNU find's
- * (a child can be stopped when a disk hangs, and runs in a helper container just the same); which
- * entries count is decided here.
+ * (a child can be stopped when a disk hangs, and runs in a helper container just the same), the order
+ * GNU sort's (a million entries need no memory); which entries count is decided here.
  */
+import { Readable, Writable } from 'node:stream';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
-import { compileGlobs, type Glob } from './glob.js';
-import { isSameState, type Entry, type TreeSpec } from './entry.js';
-import { comparePaths, pathFromText, pathToName, pathToText, type BytePath } from './paths.js';
+import { joinCommands } from '../system/pipeline.js';
+import { startCommand } from '../system/process.js';
+import type { Entry, TreeSpec } from './entry.js';
+import type { BytePath } from './paths.js';
 import type { TreeReader } from './reader.js';
-import { findArguments, parseFindOutput } from './scan-find.js';
+import { findArguments, parseRecord, RecordSplitter } from './scan-record.js';
+import { globsOf, isNamed, Selector, type Globs } from './select.js';
 
-export interface Scan {
-  /** Depth-first, the root first, every directory before what is in it. */
-  readonly entries: readonly Entry[];
+/** What a scan tells besides its entries. */
+export interface ScanFindings {
   /** Sockets are left out, as GNU tar does: they mean nothing without their process. */
   readonly skippedSockets: number;
   /** Directories where another file system is mounted that was not entered. */
@@ -22,184 +24,166 @@ export interface Scan {
   readonly unmatchedIncludes: readonly string[];
 }
 
+export interface Scan extends ScanFindings {
+  /** Depth-first, the root first, every directory before what is in it. */
+  readonly entries: readonly Entry[];
+}
+
+/** Memory of the sort; beyond it, sort uses files in the scratch directory. */
+const SORT_MEMORY = '48M';
+
+/** All entries in memory: for trees that are compared, not for those that are backed up. */
+export async function scanTree(spec: TreeSpec, reader: TreeReader, work: Work): Promise<Scan> {
+  const entries: Entry[] = [];
+  const findings = await scanEntries(spec, reader, work, {
+    onEntries: (batch) => {
+      for (const entry of batch) entries.push(entry);
+    },
+  });
+  return { entries, ...findings };
+}
+
+export interface ScanOptions {
+  /** Takes the entries as they come, in order. */
+  readonly onEntries: (entries: readonly Entry[]) => void | Promise<void>;
+  /** Existing directory for the sort's temporary files; the system's by default. */
+  readonly scratch?: string;
+}
+
 /**
- * Lists the entries of a tree, with the parent directories of what is included.
+ * Passes on the entries of a tree, with the parent directories of what is included.
  * @throws HoldfastError SOURCE_MISSING, ARCHIVE_FAILED when a part of it cannot be read.
  */
-export async function scanTree(spec: TreeSpec, reader: TreeReader, work: Work): Promise<Scan> {
-  const include = compileGlobs(spec.include);
-  const exclude = compileGlobs(spec.exclude);
+export async function scanEntries(
+  spec: TreeSpec,
+  reader: TreeReader,
+  work: Work,
+  options: ScanOptions,
+): Promise<ScanFindings> {
   await reader.check();
-  const found = await walk(spec, { include, exclude }, reader, work);
-  found.entries.sort((left, right) => comparePaths(left.path, right.path));
-  const selection = select(found.entries, include, exclude, found.mounts);
-  const skippedSockets = selection.entries.filter(({ type }) => type === 'socket').length;
+  const globs = globsOf(spec);
+  let selected: Entry[] = [];
+  const selector = new Selector(spec, globs, (entry) => selected.push(entry));
+  const splitter = new RecordSplitter();
+  const seen: { path?: BytePath; entries: number; bytes: number } = { entries: 0, bytes: 0 };
+  const sink = new Writable({
+    highWaterMark: 1024 * 1024,
+    write(chunk: Buffer, _encoding, callback) {
+      try {
+        for (const record of splitter.push(chunk)) {
+          const entry = parseRecord(record);
+          // A mount point that was entered comes from two walks.
+          if (entry.path === seen.path) continue;
+          seen.path = entry.path;
+          seen.entries += 1;
+          seen.bytes += entry.sizeBytes;
+          selector.push(entry);
+        }
+      } catch (error) {
+        callback(error instanceof Error ? error : new Error(String(error)));
+        return;
+      }
+      work.report({ phase: 'scan', bytes: seen.bytes, entries: seen.entries, totalBytes: 0 });
+      const batch = selected;
+      selected = [];
+      Promise.resolve(options.onEntries(batch)).then(() => callback(), callback);
+    },
+  });
+  try {
+    await joinCommands(sorting(options.scratch, work.signal), {
+      source: Readable.from(walk(spec, globs, reader, work.signal), { objectMode: false }),
+      sink,
+    });
+    splitter.end();
+  } catch (error) {
+    work.signal.throwIfAborted();
+    throw scanError(error, spec.root);
+  }
+  await options.onEntries(selected);
   return {
-    entries: selection.entries.filter(({ type }) => type !== 'socket'),
-    skippedSockets,
-    skippedMounts: selection.skippedMounts,
-    unmatchedIncludes: spec.include.filter((pattern) => !selection.matched.has(pattern)),
+    skippedSockets: selector.skippedSockets,
+    skippedMounts: selector.skippedMounts,
+    unmatchedIncludes: selector.unmatchedIncludes,
   };
 }
 
-async function walk(
+/**
+ * Byte order with the slash lowest: `tr` lets it change places with byte 1 for the time of the sort,
+ * which makes a depth-first walk of it (see `comparePaths`).
+ */
+function sorting(scratch: string | undefined, signal: AbortSignal) {
+  const options = { signal, openStdin: true, env: { LC_ALL: 'C' } };
+  const sort = ['--zero-terminated', `--buffer-size=${SORT_MEMORY}`];
+  return [
+    startCommand('tr', ['/\\001', '\\001/'], options),
+    startCommand(
+      'sort',
+      [...sort, ...(scratch === undefined ? [] : [`--temporary-directory=${scratch}`])],
+      options,
+    ),
+    startCommand('tr', ['/\\001', '\\001/'], options),
+  ];
+}
+
+/** The output of one find after another: first the root, then mount points that are asked for by name. */
+async function* walk(
   spec: TreeSpec,
-  globs: { include: readonly Glob[]; exclude: readonly Glob[] },
+  globs: Globs,
   reader: TreeReader,
-  work: Work,
-): Promise<{ entries: Entry[]; mounts: ReadonlySet<BytePath> }> {
-  const entries: Entry[] = [];
-  const mounts = new Set<BytePath>();
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const mayMeetMounts =
+    spec.oneFileSystem && globs.include.some(({ fixedPrefix }) => fixedPrefix !== '');
   const starts: BytePath[] = [''];
   for (let start = starts.shift(); start !== undefined; start = starts.shift()) {
     const args = findArguments(start, spec.oneFileSystem, globs);
-    const running = reader.start('find', args, { signal: work.signal });
-    let startDevice: bigint | undefined;
-    let bytes = 0;
+    const running = reader.start('find', args, { signal });
+    const mounts = new MountWatch(start, globs);
     try {
-      for await (const entry of parseFindOutput(running.stdout)) {
-        startDevice ??= entry.device;
-        if (entry.path === start && start !== '') continue;
-        entries.push(entry);
-        bytes += entry.sizeBytes;
-        if (entries.length % 1000 === 0) report(work, entries.length, bytes);
-        const mounted =
-          spec.oneFileSystem && entry.type === 'directory' && entry.device !== startDevice;
-        if (!mounted) continue;
-        if (isNamed(entry.path, globs.include)) starts.push(entry.path);
-        else mounts.add(entry.path);
+      for await (const chunk of running.stdout) {
+        if (!Buffer.isBuffer(chunk)) continue;
+        if (mayMeetMounts) mounts.push(chunk);
+        yield chunk;
       }
       await running.done;
     } catch (error) {
       running.kill();
-      throw await scanError(error, running.done, work.signal, spec.root);
+      // The child's own words say more than the end of its stream does.
+      await running.done;
+      throw error;
     }
-    report(work, entries.length, bytes);
+    starts.push(...mounts.found);
   }
-  return { entries, mounts };
 }
 
-/** An include that names a mount point, or something below it, means it – as an argument of tar would. */
-function isNamed(path: BytePath, include: readonly Glob[]): boolean {
-  return include.some(({ fixedPrefix }) => {
-    const prefix = pathFromText(fixedPrefix);
-    return prefix === path || prefix.startsWith(`${path}/`);
-  });
+/** Sees the mount points that pass in the output of one walk and that an include names. */
+class MountWatch {
+  readonly found: BytePath[] = [];
+  readonly #splitter = new RecordSplitter();
+  #device: bigint | undefined;
+
+  constructor(
+    readonly start: BytePath,
+    readonly globs: Globs,
+  ) {}
+
+  push(chunk: Buffer): void {
+    for (const record of this.#splitter.push(chunk)) {
+      const entry = parseRecord(record);
+      this.#device ??= entry.device;
+      if (entry.type !== 'directory' || entry.device === this.#device) continue;
+      if (entry.path !== this.start && isNamed(entry.path, this.globs.include)) {
+        this.found.push(entry.path);
+      }
+    }
+  }
 }
 
-function report(work: Work, entries: number, bytes: number): void {
-  work.report({ phase: 'scan', bytes, entries, totalBytes: 0 });
-}
-
-async function scanError(
-  error: unknown,
-  done: Promise<unknown>,
-  signal: AbortSignal,
-  root: string,
-): Promise<unknown> {
-  const reason: unknown = await done.then(
-    () => error,
-    (failure: unknown) => failure,
-  );
-  if (signal.aborted) return signal.reason;
-  if (!(reason instanceof HoldfastError) || reason.code !== 'COMMAND_FAILED') return reason;
-  return new HoldfastError('ARCHIVE_FAILED', `${root} cannot be read in full: ${reason.message}`, {
-    facts: { ...reason.facts, path: root },
+function scanError(error: unknown, root: string): unknown {
+  if (!(error instanceof HoldfastError) || error.code !== 'COMMAND_FAILED') return error;
+  return new HoldfastError('ARCHIVE_FAILED', `${root} cannot be read in full: ${error.message}`, {
+    facts: { ...error.facts, path: root },
     hint: 'run the worker with the rights to read all of it, or exclude what is not wanted',
-    cause: reason,
+    cause: error,
   });
-}
-
-interface Ancestor {
-  readonly entry: Entry;
-  readonly included: boolean;
-  readonly excluded: boolean;
-  emitted: boolean;
-}
-
-/** Walks the sorted entries once, keeping the directories that lead to the current one. */
-function select(
-  sorted: readonly Entry[],
-  include: readonly Glob[],
-  exclude: readonly Glob[],
-  mounts: ReadonlySet<BytePath>,
-): { entries: Entry[]; matched: Set<string>; skippedMounts: BytePath[] } {
-  const entries: Entry[] = [];
-  const matched = new Set<string>();
-  const skippedMounts: BytePath[] = [];
-  const ancestors: Ancestor[] = [];
-  for (const entry of sorted) {
-    let parent = ancestors.at(-1);
-    while (parent !== undefined && !isBelow(entry.path, parent.entry.path)) {
-      ancestors.pop();
-      parent = ancestors.at(-1);
-    }
-    const text = pathToText(entry.path);
-    const isRoot = entry.path === '';
-    const excluded =
-      parent?.excluded === true || (!isRoot && exclude.some((glob) => glob.matches(text)));
-    let included = false;
-    if (!excluded && !isRoot) {
-      for (const glob of include) {
-        if (!glob.matches(text)) continue;
-        included = true;
-        matched.add(glob.source);
-      }
-      included ||= parent?.included === true;
-    }
-    if (included) {
-      for (const ancestor of ancestors) {
-        if (!ancestor.emitted) entries.push(ancestor.entry);
-        ancestor.emitted = true;
-      }
-      entries.push(entry);
-    } else if (isRoot) {
-      entries.push(entry);
-    }
-    if (!excluded && mounts.has(entry.path)) {
-      const wanted = included || include.some((glob) => glob.mayMatchBelow(text));
-      if (wanted) skippedMounts.push(entry.path);
-    }
-    if (entry.type === 'directory') {
-      ancestors.push({ entry, included, excluded, emitted: included || isRoot });
-    }
-  }
-  return { entries, matched, skippedMounts };
-}
-
-function isBelow(path: BytePath, directory: BytePath): boolean {
-  return directory === '' ? path !== '' : path.startsWith(`${directory}/`);
-}
-
-/** Paths of what differs between two scans of one tree, at most `limit` of them, and how many in all. */
-export function changedBetween(
-  before: readonly Entry[],
-  after: readonly Entry[],
-  limit = 1000,
-): { names: string[]; count: number } {
-  const names: string[] = [];
-  let count = 0;
-  const note = (path: BytePath): void => {
-    count += 1;
-    if (names.length < limit) names.push(path === '' ? '.' : pathToName(path));
-  };
-  let left = 0;
-  let right = 0;
-  while (left < before.length || right < after.length) {
-    const old = before[left];
-    const now = after[right];
-    const order = old === undefined ? 1 : now === undefined ? -1 : comparePaths(old.path, now.path);
-    if (old !== undefined && order < 0) {
-      note(old.path);
-      left += 1;
-    } else if (now !== undefined && order > 0) {
-      note(now.path);
-      right += 1;
-    } else if (old !== undefined && now !== undefined) {
-      if (!isSameState(old, now)) note(now.path);
-      left += 1;
-      right += 1;
-    }
-  }
-  return { names, count };
 }

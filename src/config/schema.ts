@@ -220,6 +220,11 @@ export const configSchema = z.strictObject({
       .prefault('0750')
       .describe('Mode of the directories of a backup, octal, in quotes'),
     compressionLevel: z.number().int().min(1).max(19).default(3).describe('zstd level'),
+    fullEvery: durationSchema
+      .prefault('30d')
+      .describe(
+        'How old a part may be that the next backup links instead of writing it anew; 0s links none',
+      ),
     minimumFree: z
       .number()
       .min(0)

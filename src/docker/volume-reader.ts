@@ -27,6 +27,7 @@ export async function volumeReader(
   let count = 0;
   return {
     readThrough: 'helper-container',
+    sharesPrograms: false,
     check: async () => {
       await inspectVolume(engine, options.volume);
     },

@@ -105,18 +105,53 @@ export function incomingSet(root: string, setId: string): string {
   return path.join(root, INCOMING_DIRECTORY, setId);
 }
 
+/** One attempt at an artifact. */
+export interface Attempt {
+  /** Empty; becomes the artifact. */
+  readonly directory: string;
+  /** A file beside it, for what a later attempt may take over. */
+  readonly journal: string;
+}
+
 /**
- * An empty directory for one attempt at an artifact. Those of other attempts are removed: what an
+ * A place for one attempt at an artifact. Of earlier attempts those that left a journal are kept until
+ * this one is promoted, so that it can link what they had finished; the others are removed. What an
  * attempt that was given up still writes can't get into the artifact. Callers hold the artifact's lock.
  * @throws HoldfastError STORE_UNSAFE when the set is not being written
  */
 export async function beginAttempt(
   root: string,
   options: IncomingArtifact & { readonly attempt: number },
-): Promise<string> {
+): Promise<Attempt & { readonly earlier: readonly Attempt[] }> {
   const base = await attemptsDirectory(root, options);
-  await removeTree(path.join(root, base));
-  return makeDirectoriesInside(root, `${base}/${options.attempt}`);
+  const parent = await makeDirectoriesInside(root, base);
+  const earlier: Attempt[] = [];
+  for (const name of await readdir(parent)) {
+    if (name.endsWith(ATTEMPT_JOURNAL)) continue;
+    const kept = { directory: path.join(parent, name), journal: journalOf(parent, name) };
+    if (await pathExists(kept.journal)) earlier.push(await outOfTheWay(parent, name, kept));
+    else await removeTree(kept.directory);
+  }
+  const name = String(options.attempt);
+  const directory = await makeDirectoriesInside(root, `${base}/${name}`);
+  return { directory, journal: journalOf(parent, name), earlier };
+}
+
+const ATTEMPT_JOURNAL = '.finished.jsonl';
+
+function journalOf(parent: string, name: string): string {
+  return path.join(parent, `${name}${ATTEMPT_JOURNAL}`);
+}
+
+/** Attempts are counted anew when a run is reset: an old one may have the new one's name. */
+async function outOfTheWay(parent: string, name: string, old: Attempt): Promise<Attempt> {
+  if (!/^\d+$/.test(name)) return old;
+  const renamed = `${name}-${randomUUID()}`;
+  const moved = { directory: path.join(parent, renamed), journal: journalOf(parent, renamed) };
+  // The journal first: without one a directory is removed.
+  await rename(old.journal, moved.journal);
+  await rename(old.directory, moved.directory);
+  return moved;
 }
 
 /**

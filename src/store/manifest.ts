@@ -27,6 +27,21 @@ export const artifactFileSchema = z.object({
   entries: bytes.optional(),
   /** The database of a `database` file. */
   database: z.string().optional(),
+  /** Of a part: all directories of the tree, or what else is in it. Absent where a part holds both. */
+  holds: z.enum(['directories', 'files']).optional(),
+  /** Of a part: what the next backup needs to know to link it instead of reading its entries again. */
+  state: z
+    .object({
+      /** Over the state of all its entries: see docs/store-format.md. */
+      fingerprint: sha256,
+      /** When its entries were scanned before they were read. */
+      readAt: isoTime,
+      /** Nothing in it had changed shortly before: equal times mean equal content. */
+      settled: z.boolean(),
+      /** The set it was written for; another one's than the manifest's: it was linked from there. */
+      setId: z.string(),
+    })
+    .optional(),
 });
 
 export const volumeInfoSchema = z.object({
@@ -157,6 +172,8 @@ export const setArtifactSchema = z.object({
   manifestSha256: sha256,
   contentBytes: bytes,
   storedBytes: bytes,
+  /** Of these, the bytes that are linked from an earlier set. */
+  linkedBytes: bytes.optional(),
   entries: bytes,
   consistent: z.boolean(),
 });

@@ -137,13 +137,15 @@ function writableTo(handle: FileHandle): Writable {
   });
 }
 
-async function writeAll(handle: FileHandle, chunk: Buffer): Promise<void> {
+/** Writes the whole buffer at the handle's position: a write may take less than it is given. */
+export async function writeAll(handle: FileHandle, chunk: Buffer): Promise<void> {
   for (let at = 0; at < chunk.length;) {
     at += (await handle.write(chunk, at, chunk.length - at)).bytesWritten;
   }
 }
 
-function diskFull(error: unknown, file: string): unknown {
+/** The error as HoldfastError DISK_FULL where that is what it says, else as it is. */
+export function diskFull(error: unknown, file: string): unknown {
   const code = systemCodeOf(error);
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
   return new HoldfastError('DISK_FULL', `no space left to write ${file}`, {

@@ -26,6 +26,8 @@ export interface CommandOptions {
   readonly timeoutMs?: number | undefined;
   /** Exit codes that are not an error; `[0]` by default. */
   readonly okExitCodes?: readonly number[] | undefined;
+  /** Sees each line of stderr, its bytes as latin1; one it takes (true) is not kept for messages. */
+  readonly onErrorLine?: ((line: string) => boolean) | undefined;
   /** Limit of captured stdout; more is an error. 64 MiB by default. */
   readonly maxOutputBytes?: number | undefined;
 }
@@ -96,7 +98,9 @@ export function startCommand(
     ...(options.env === undefined ? {} : { env: { ...options.env } }),
   });
   const stderr = new Tail(STDERR_TAIL_BYTES);
-  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  const { onErrorLine } = options;
+  if (onErrorLine === undefined) child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  else filterLines(child.stderr, onErrorLine, stderr);
   if (input !== undefined && child.stdin !== null) feed(child.stdin, input);
 
   let stopping = false;
@@ -158,6 +162,19 @@ function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   } catch {
     return false; // gone already
   }
+}
+
+/** Lines that are not taken go to the tail; what follows the last newline counts as a line. */
+function filterLines(stream: Readable, take: (line: string) => boolean, tail: Tail): void {
+  let rest = '';
+  stream.on('data', (chunk: Buffer) => {
+    const lines = (rest + chunk.toString('latin1')).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (!take(line)) tail.push(Buffer.from(`${line}\n`, 'latin1'));
+  });
+  stream.on('end', () => {
+    if (rest !== '' && !take(rest)) tail.push(Buffer.from(rest, 'latin1'));
+  });
 }
 
 function feed(stdin: Writable, input: string | Buffer | Readable): void {

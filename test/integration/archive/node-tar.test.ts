@@ -34,6 +34,7 @@ test('node-tar lists and unpacks all parts of an artifact, with the counts the m
     {
       spec: { root, include: ['**'], exclude: [], oneFileSystem: true },
       destination,
+      setId: '20260101_000000',
       compressionLevel: 3,
       onChange: 'fail',
       allowEmpty: false,

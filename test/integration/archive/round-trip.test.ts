@@ -28,6 +28,7 @@ describe('a tree through an archive and back', () => {
       {
         spec: { root: source, include: ['**'], exclude: [], oneFileSystem: true },
         destination: artifact,
+        setId: '20260101_000000',
         compressionLevel: 3,
         onChange: 'fail',
         allowEmpty: false,

@@ -38,6 +38,7 @@ const archive = (
     {
       spec: { root: source, include: ['**'], exclude: [], oneFileSystem: true },
       destination,
+      setId: '20260101_000000',
       compressionLevel: 1,
       onChange: 'fail',
       allowEmpty: false,
@@ -189,6 +190,6 @@ describe('an archive that is not what it was', () => {
     );
     await expect(
       extractTree({ artifactDirectory: destination, files: wrong, target }, quiet),
-    ).rejects.toMatchObject({ code: 'RESTORE_FAILED', facts: { expected: 5, actual: 4 } });
+    ).rejects.toMatchObject({ code: 'RESTORE_FAILED', facts: { expected: 6, actual: 4 } });
   });
 });

@@ -38,6 +38,7 @@ export async function writeTreeArtifact(
     {
       spec: { root: source, include: ['**'], exclude: [], oneFileSystem: true },
       destination: directory,
+      setId: '20260101_000000',
       compressionLevel: 3,
       onChange: 'fail',
       allowEmpty: false,
@@ -57,7 +58,7 @@ export async function addArtifact(
   setId: string,
   relativePath: string,
 ): Promise<SetArtifact> {
-  const directory = await beginAttempt(root, { setId, relativePath, attempt: 1 });
+  const { directory } = await beginAttempt(root, { setId, relativePath, attempt: 1 });
   const content = `content of ${relativePath}\n`;
   writeFileSync(path.join(directory, 'other.txt'), content);
   const { createHash } = await import('node:crypto');

@@ -58,13 +58,13 @@ test('runs that begin at the same moment never share an id', async () => {
 test('an attempt that was given up can no longer become the artifact', async () => {
   const setId = await beginSet(root, { workflowId: 'a', stamp: STAMP });
   const first = await beginAttempt(root, { setId, relativePath, attempt: 1 });
-  writeFileSync(path.join(first, 'x'), 'old');
+  writeFileSync(path.join(first.directory, 'x'), 'old');
   const second = await beginAttempt(root, { setId, relativePath, attempt: 2 });
-  expect(existsSync(first)).toBe(false);
+  expect(existsSync(first.directory)).toBe(false);
   await expect(promoteAttempt(root, { setId, relativePath, attempt: 1 })).rejects.toMatchObject({
     code: 'STORE_UNSAFE',
   });
-  writeFileSync(path.join(second, 'x'), 'new');
+  writeFileSync(path.join(second.directory, 'x'), 'new');
   await promoteAttempt(root, { setId, relativePath, attempt: 2 });
   await promoteAttempt(root, { setId, relativePath, attempt: 2 });
   expect(readdirSync(incomingArtifact(root, { setId, relativePath }))).toEqual(['x']);

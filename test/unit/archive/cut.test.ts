@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { cutIntoParts } from '../../../src/archive/cut.js';
+import { Cutter, hardLinkGroups, type CutPart } from '../../../src/archive/cut.js';
 import type { Entry } from '../../../src/archive/entry.js';
 import {
   comparePaths,
@@ -24,7 +24,13 @@ const entry = (path: string, sizeBytes = 0, link?: bigint): Entry => ({
   gid: 0,
   linkCount: link === undefined ? 1 : 2,
   linkTarget: '',
+  state: `./${path}//${sizeBytes}`,
 });
+
+function cutIntoParts(entries: readonly Entry[], targetBytes: number): readonly CutPart[] {
+  const cutter = new Cutter(hardLinkGroups(entries), targetBytes);
+  return [...entries.flatMap((each) => cutter.push(each)), ...cutter.end()];
+}
 
 const names = fc.uniqueArray(fc.stringMatching(/^[a-z]{1,8}(\/[a-z.]{1,4}[a-z])?$/), {
   minLength: 1,

@@ -1,13 +1,15 @@
-/** The dialogue with GNU find: its arguments and its output. */
-import type { Readable } from 'node:stream';
+/**
+ * The dialogue with GNU find: its arguments, its records, and the sorting of them. A record ends with
+ * NUL, the one byte no name holds; within it `//` stands between path, link target and facts, because
+ * a path has no empty component and the facts have no slash.
+ */
 import { HoldfastError } from '../errors.js';
+import type { Entry, EntryType } from './entry.js';
 import type { Glob } from './glob.js';
 import type { BytePath } from './paths.js';
-import type { Entry, EntryType } from './entry.js';
 
-/** NUL-separated, because every other byte may be in a name. */
-const FORMAT = '%p\\0%y %s %T@ %C@ %i %D %m %U %G %n\\0%l\\0';
-const FIELDS = 3;
+/** Device and link count last: they are not part of an entry's state. */
+const FORMAT = '%p//%l//%y %s %T@ %C@ %i %m %U %G %D %n\\0';
 
 /**
  * Arguments of one walk from `start`. What certainly does not count is not entered, so that a few
@@ -51,43 +53,48 @@ function escapePattern(text: string): string {
   return text.replace(/[\\*?[\]]/g, '\\$&');
 }
 
-/** Entries as find prints them, the start point first. */
-export async function* parseFindOutput(output: Readable): AsyncGenerator<Entry, void, void> {
-  let rest = '';
-  for await (const chunk of output) {
-    const fields = (rest + toLatin1(chunk)).split('\0');
-    const whole = Math.floor((fields.length - 1) / FIELDS) * FIELDS;
-    for (let at = 0; at < whole; at += FIELDS) {
-      yield parseEntry(fields[at] ?? '', fields[at + 1] ?? '', fields[at + 2] ?? '');
-    }
-    rest = fields.slice(whole).join('\0');
+/** Cuts a stream of bytes into records, without their NUL. */
+export class RecordSplitter {
+  #rest = '';
+
+  push(chunk: Buffer): readonly string[] {
+    const records = (this.#rest + chunk.toString('latin1')).split('\0');
+    this.#rest = records.pop() ?? '';
+    return records;
   }
-  if (rest !== '') throw unexpected(rest);
+
+  /** @throws HoldfastError ARCHIVE_FAILED when the stream ended within a record. */
+  end(): void {
+    if (this.#rest !== '') throw unexpected(this.#rest);
+  }
 }
 
-function toLatin1(chunk: unknown): string {
-  return Buffer.isBuffer(chunk) ? chunk.toString('latin1') : String(chunk);
-}
-
-function parseEntry(name: string, facts: string, linkTarget: string): Entry {
-  const [kind, size, mtime, ctime, inode, device, mode, uid, gid, links] = facts.split(' ');
+/** @throws HoldfastError ARCHIVE_FAILED for what is no record */
+export function parseRecord(record: string): Entry {
+  const targetAt = record.indexOf('//');
+  const factsAt = record.lastIndexOf('//');
+  const stateEnd = record.lastIndexOf(' ', record.lastIndexOf(' ') - 1);
+  const facts = record.slice(factsAt + 2).split(' ');
+  const [kind, size, mtime, ctime, inode, mode, uid, gid, device, links] = facts;
   if (
+    targetAt < 0 ||
+    factsAt < targetAt ||
     kind === undefined ||
     size === undefined ||
     mtime === undefined ||
     ctime === undefined ||
     inode === undefined ||
-    device === undefined ||
     mode === undefined ||
     uid === undefined ||
     gid === undefined ||
+    device === undefined ||
     links === undefined
   ) {
-    throw unexpected(facts);
+    throw unexpected(record);
   }
   const type = entryType(kind);
   return {
-    path: name === '.' ? '' : name.slice(2),
+    path: targetAt === 1 ? '' : record.slice(2, targetAt),
     type,
     sizeBytes: type === 'file' ? Number(size) : 0,
     mtimeNs: parseSeconds(mtime),
@@ -98,8 +105,14 @@ function parseEntry(name: string, facts: string, linkTarget: string): Entry {
     uid: Number(uid),
     gid: Number(gid),
     linkCount: Number(links),
-    linkTarget,
+    linkTarget: factsAt === targetAt ? '' : record.slice(targetAt + 2, factsAt),
+    state: record.slice(0, stateEnd),
   };
+}
+
+/** A copy that does not keep alive the chunk the record was cut from. */
+export function detached(record: string): string {
+  return Buffer.from(record, 'latin1').toString('latin1');
 }
 
 function entryType(kind: string): EntryType {
@@ -128,16 +141,18 @@ function entryType(kind: string): EntryType {
  * is not the decimal number it looks like: -1.75 s is printed as -2.25.)
  */
 function parseSeconds(text: string): bigint {
-  const [seconds = '0', fraction = ''] = text.split('.');
-  return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
+  const dot = text.indexOf('.');
+  if (dot < 0) return BigInt(text) * 1_000_000_000n;
+  return (
+    BigInt(text.slice(0, dot)) * 1_000_000_000n +
+    BigInt(text.slice(dot + 1, dot + 10).padEnd(9, '0'))
+  );
 }
 
 function unexpected(what: string): HoldfastError {
   return new HoldfastError(
     'ARCHIVE_FAILED',
     `find printed something unexpected: ${what.slice(0, 200)}`,
-    {
-      hint: 'GNU find is needed (findutils)',
-    },
+    { hint: 'GNU find is needed (findutils)' },
   );
 }

@@ -1,0 +1,74 @@
+/** What the last backup of a source left that the next one may link. */
+import { lstat } from 'node:fs/promises';
+import { knownParts, type KnownPart } from '../archive/reuse.js';
+import { isHoldfastError, systemCodeOf } from '../errors.js';
+import { readManifest } from './artifact.js';
+import { readCatalogue } from './catalogue.js';
+import { resolveInside } from './layout.js';
+import type { SetFile } from './manifest.js';
+
+export interface PreviousOptions {
+  readonly stack: string;
+  readonly service: string;
+  readonly source: string;
+  /** Parts that were written before this time are left out, so that they are written anew. */
+  readonly writtenAfter: Date;
+  /** `<device>:<inode>` of files that a verification found damaged. */
+  readonly damaged?: ReadonlySet<string>;
+}
+
+/** Artifacts that are looked at when the newest one can't be read. */
+const MOST_LOOKED_AT = 3;
+
+/**
+ * Parts of the newest published artifact of a source. Each was read back and compared with its hash
+ * before its set was published; one that was found damaged since is not among them.
+ */
+export async function previousParts(root: string, options: PreviousOptions): Promise<KnownPart[]> {
+  const { sets } = await readCatalogue(root);
+  const artifacts = sets
+    .filter(({ stack }) => stack === options.stack)
+    .flatMap((set) => artifactOf(set, options))
+    .sort((left, right) => (left.setId < right.setId ? 1 : -1))
+    .slice(0, MOST_LOOKED_AT);
+  for (const artifact of artifacts) {
+    try {
+      const directory = await resolveInside(root, artifact.path);
+      const { manifest, manifestSha256 } = await readManifest(directory);
+      if (manifestSha256 !== artifact.manifestSha256) continue;
+      const young = manifest.files.filter(
+        ({ state }) => state !== undefined && new Date(state.readAt) > options.writtenAfter,
+      );
+      return await withoutDamaged(knownParts(directory, young), options.damaged ?? new Set());
+    } catch (error) {
+      // Whatever is wrong with an old artifact, verifying tells; a new one can do without.
+      if (!isHoldfastError(error)) throw error;
+    }
+  }
+  return [];
+}
+
+function artifactOf(
+  set: SetFile,
+  { service, source }: PreviousOptions,
+): { setId: string; path: string; manifestSha256: string }[] {
+  return set.artifacts
+    .filter((artifact) => artifact.service === service && artifact.source === source)
+    .map(({ path, manifestSha256 }) => ({ setId: set.id, path, manifestSha256 }));
+}
+
+async function withoutDamaged(
+  parts: readonly KnownPart[],
+  damaged: ReadonlySet<string>,
+): Promise<KnownPart[]> {
+  if (damaged.size === 0) return [...parts];
+  const sound: KnownPart[] = [];
+  for (const part of parts) {
+    const found = await lstat(part.path).catch((error: unknown) => {
+      if (systemCodeOf(error) === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (found !== undefined && !damaged.has(`${found.dev}:${found.ino}`)) sound.push(part);
+  }
+  return sound;
+}
