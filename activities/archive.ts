@@ -14,6 +14,8 @@ import { formatBytes } from '../src/plan/words.js';
 import type { Attempt } from '../src/store/incoming.js';
 import type { Problem, VolumeInfo } from '../src/store/manifest.js';
 import { previousParts } from '../src/store/previous.js';
+import type { Priority } from '../src/system/process.js';
+import { rateLimit } from '../src/system/rate-limit.js';
 import type { SourceReference } from './hold.js';
 import { quiesceOf } from './hold.js';
 import {
@@ -29,7 +31,10 @@ import { saveArtifact, type SavedArtifact } from './save.js';
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createArchiveActivities(dependencies: ActivityDependencies) {
   const { config, engine, runLog } = dependencies;
-  const { root } = config.backups;
+  const { root, limits } = config.backups;
+  const priority: Priority = { nice: limits.nice, io: limits.io };
+  // One for all: sources that are read side by side share the rate.
+  const throttle = limits.readRate === undefined ? undefined : rateLimit(limits.readRate);
   return {
     archiveSource: guarded(async (input: SourceReference): Promise<SavedArtifact> => {
       checkDigest(config, input.configDigest);
@@ -40,7 +45,9 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
       }
       return withHeartbeat(input, 'scan', async (work) => {
         const { spec, reader, volume } =
-          source.kind === 'files' ? filesPlace(service, source) : await volumePlace(source, input);
+          source.kind === 'files'
+            ? filesPlace(service, source, priority)
+            : await volumePlace(source, input);
         return saveArtifact(
           dependencies,
           input,
@@ -67,6 +74,9 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
                 setId: input.setId,
                 journal,
                 known,
+                priority,
+                ...(throttle === undefined ? {} : { throttle }),
+                ...(limits.writers === undefined ? {} : { writers: limits.writers }),
               },
               work,
             );
@@ -105,7 +115,11 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
       labels: found.labels,
     };
     if (mountpoint !== undefined) {
-      return { spec: specOf(mountpoint, ['**'], source), reader: directReader(mountpoint), volume };
+      return {
+        spec: specOf(mountpoint, ['**'], source),
+        reader: directReader(mountpoint, priority),
+        volume,
+      };
     }
     const reader = await volumeReader(engine, {
       volume: source.volume,
@@ -121,12 +135,12 @@ interface Place {
   readonly volume?: VolumeInfo;
 }
 
-function filesPlace(service: ServiceConfig, source: FilesSource): Place {
+function filesPlace(service: ServiceConfig, source: FilesSource, priority: Priority): Place {
   const base = filesBase(service, source);
   if (base === undefined) {
     throw new HoldfastError('CONFIG_INVALID', 'a files source needs the service to have a home');
   }
-  return { spec: specOf(base, source.include, source), reader: directReader(base) };
+  return { spec: specOf(base, source.include, source), reader: directReader(base, priority) };
 }
 
 function specOf(

@@ -6,6 +6,7 @@ import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile, TreeInfo } from '../store/manifest.js';
 import { removeTree, renameDurably } from '../system/durable.js';
+import type { Priority } from '../system/process.js';
 import type { TreeSpec } from './entry.js';
 import { noteFinished } from './finished-parts.js';
 import { writeIndex } from './index-file.js';
@@ -41,6 +42,10 @@ export interface ArchiveOptions {
   readonly journal?: string;
   /** How many parts are written at a time; as many as there are processors, at most 4, by default. */
   readonly writers?: number;
+  /** Of zstd where it is not tar's child; tar's own is the reader's. */
+  readonly priority?: Priority;
+  /** Asked before bytes of the tree go on to be compressed: slows the reading down. */
+  readonly throttle?: (bytes: number) => Promise<void>;
   /** See {@link SETTLE_MS}, which is the default. */
   readonly settleMs?: number;
 }

@@ -7,6 +7,7 @@ import type { ArtifactFile } from '../store/manifest.js';
 import { runCommand, type RunningCommand } from '../system/process.js';
 import { HostileCheck } from './hostile.js';
 import { inParallel } from './parallel.js';
+import type { TarMember } from './tar-headers.js';
 import { unpackParts, type Unpacking } from './unpack.js';
 
 export interface ExtractOptions {
@@ -33,8 +34,9 @@ const MAX_UNPACKERS = 4;
  * looked through on its way, so that what was checked is what was written: a wrong hash or a hostile
  * member ends the work, with whatever was unpacked before it left in `target`.
  *
- * Where the directories are a part of their own, the other parts are unpacked side by side, and the
- * directories last: that gives them their times, modes and ACLs after everything is in them.
+ * Where the directories are a part of their own, they are made first (two tars that make the same one
+ * at the same time fail), the other parts are unpacked side by side, and the directories once more:
+ * that gives them their times, modes and ACLs after everything is in them.
  * @returns members unpacked and bytes of the tar streams
  * @throws HoldfastError RESTORE_FAILED (also: target not empty), INTEGRITY (facts: path, expected,
  *   actual), ARCHIVE_HOSTILE, DISK_FULL; or the signal's reason
@@ -66,7 +68,7 @@ export async function extractTree(
     },
   };
   try {
-    await unpackAll(parts, unpacking, work.signal);
+    await unpackAll(parts, unpacking, hostile, work.signal);
     if (options.startTar === undefined) {
       await runCommand('sync', ['-f', options.target], { signal: work.signal });
     }
@@ -80,17 +82,28 @@ export async function extractTree(
 async function unpackAll(
   parts: readonly ArtifactFile[],
   unpacking: Unpacking & ExtractOptions,
+  hostile: HostileCheck,
   signal: AbortSignal,
 ): Promise<void> {
   const [directories, ...others] = parts;
   const separate =
     unpacking.startTar === undefined &&
+    // Others could not write into a directory that has its final mode.
+    process.getuid?.() === 0 &&
     directories?.holds === 'directories' &&
     others.every(({ holds }) => holds === 'files');
   if (!separate) {
     await unpackParts(parts, unpacking, signal);
     return;
   }
+  // Neither counted nor with attributes: what is unpacked next would inherit ACLs.
+  const bare = {
+    ...unpacking,
+    bare: true,
+    onMember: (member: TarMember) => hostile.check(member),
+    onBytes: () => undefined,
+  };
+  await unpackParts([directories], bare, signal);
   await inParallel(
     // The largest first, so that none is left for a single processor at the end.
     [...others].sort((left, right) => right.sizeBytes - left.sizeBytes),

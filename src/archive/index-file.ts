@@ -55,7 +55,7 @@ export async function writeIndex(
   const counted = { entries: 0 };
   const stored = await writeOutputTo(
     path.join(directory, INDEX_FILE),
-    () => [compressor(options.compressionLevel, 1, options.signal)],
+    () => [compressor(options)],
     { source: Readable.from(lines(source, counted), { objectMode: false }) },
   );
   return { name: INDEX_FILE, role: 'index', ...stored, entries: counted.entries };

@@ -2,8 +2,8 @@
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { HoldfastError } from '../errors.js';
-import { writeOutputTo, type HashedFile } from '../system/pipeline.js';
-import { startCommand, type RunningCommand } from '../system/process.js';
+import { writeOutputInto, writeOutputTo, type HashedFile } from '../system/pipeline.js';
+import { startCommand, type Priority, type RunningCommand } from '../system/process.js';
 import type { ArtifactFile } from '../store/manifest.js';
 import type { Entry } from './entry.js';
 import type { Part } from './plan-parts.js';
@@ -17,7 +17,6 @@ import { TarHeaderReader } from './tar-headers.js';
  */
 const CREATE_ARGUMENTS = [
   '--create',
-  '--file=-',
   '--format=posix',
   '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime',
   '--numeric-owner',
@@ -45,6 +44,9 @@ export interface PartOptions {
   readonly compressionLevel: number;
   readonly threads: number;
   readonly signal: AbortSignal;
+  readonly priority?: Priority | undefined;
+  /** Asked before bytes of the tar stream go on: slows the reading down. */
+  readonly throttle?: ((bytes: number) => Promise<void>) | undefined;
   /** Told how many more bytes of the files have been read. */
   readonly onBytes: (bytes: number) => void;
 }
@@ -60,7 +62,8 @@ export async function writePart(
   options: PartOptions,
 ): Promise<WrittenPart> {
   const file = path.join(options.directory, options.name);
-  const write = reader.sharesPrograms ? writeCompressed : writeThroughHere;
+  const write =
+    reader.sharesPrograms && options.throttle === undefined ? writeCompressed : writeThroughHere;
   const { stored, members, exitCode, stderr } = await write(part, reader, file, options).catch(
     (error: unknown) => {
       throw readFailure(error, part);
@@ -99,8 +102,8 @@ interface Written {
 }
 
 /**
- * tar starts zstd itself, so that the bytes go from one to the other through the kernel; only what is
- * compressed passes here. What got into the part is known from the names tar lists.
+ * tar starts zstd itself, and zstd writes the file: no byte passes through here, the file is hashed as
+ * it grows. What got into the part is known from the names tar lists.
  */
 async function writeCompressed(
   part: Part,
@@ -112,11 +115,13 @@ async function writeCompressed(
   let tar: RunningCommand | undefined;
   let stopTelling = (): void => undefined;
   try {
-    const stored = await writeOutputTo(file, () => {
+    const stored = await writeOutputInto(file, () => {
       tar = reader.start(
         'tar',
         [
           ...CREATE_ARGUMENTS,
+          `--file=${file}`,
+          '--force-local',
           '--verbose',
           '--quoting-style=escape',
           `--use-compress-program=zstd ${zstdArguments(options.compressionLevel, options.threads).join(' ')}`,
@@ -125,16 +130,14 @@ async function writeCompressed(
           signal: options.signal,
           input: listing(part),
           okExitCodes: [0, 1, 2],
-          // With the archive on standard output the list of names goes to standard error.
-          onErrorLine: (line) => {
-            if (!line.startsWith('./')) return false;
-            members += 1;
-            return true;
-          },
         },
       );
+      // A name a line: newlines in names are escaped.
+      tar.stdout.on('data', (chunk: Buffer) => {
+        members += countNewlines(chunk);
+      });
       stopTelling = bytesReadBy(tar.pid, part.contentBytes, options.onBytes);
-      return [tar];
+      return tar;
     });
     const ending = await tar?.done;
     if (ending === undefined) throw new HoldfastError('INTERNAL', 'tar was not started');
@@ -142,6 +145,12 @@ async function writeCompressed(
   } finally {
     stopTelling();
   }
+}
+
+function countNewlines(chunk: Buffer): number {
+  let count = 0;
+  for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) count += 1;
+  return count;
 }
 
 /** For a tar that runs elsewhere, or is slowed down: its bytes come through here on their way to zstd. */
@@ -159,14 +168,15 @@ async function writeThroughHere(
   const stored = await writeOutputTo(
     file,
     () => {
-      tar = reader.start('tar', CREATE_ARGUMENTS, {
+      tar = reader.start('tar', [...CREATE_ARGUMENTS, '--file=-'], {
         signal: options.signal,
         input: listing(part),
         okExitCodes: [0, 1, 2],
       });
-      return [tar, compressor(options.compressionLevel, options.threads, options.signal)];
+      return [tar, compressor(options)];
     },
     {
+      throttle: options.throttle,
       taps: [
         (chunk) => {
           headers.push(chunk);
@@ -182,9 +192,16 @@ async function writeThroughHere(
 }
 
 /** zstd as a child that reads standard input and writes standard output, with the frame's checksum. */
-export function compressor(level: number, threads: number, signal: AbortSignal): RunningCommand {
-  return startCommand('zstd', [...zstdArguments(level, threads), '-'], {
-    signal,
+export function compressor(options: {
+  readonly compressionLevel: number;
+  readonly threads?: number;
+  readonly signal: AbortSignal;
+  readonly priority?: Priority | undefined;
+}): RunningCommand {
+  const args = zstdArguments(options.compressionLevel, options.threads ?? 1);
+  return startCommand('zstd', [...args, '-'], {
+    signal: options.signal,
+    priority: options.priority,
     openStdin: true,
   });
 }
@@ -240,6 +257,12 @@ function complaintsOf(stderr: string): readonly string[] {
 
 function tarError(exitCode: number, stderr: string): HoldfastError {
   const reason = stderr.trim().split('\n').slice(0, 3).join(' | ');
+  // zstd is tar's child here, and says so on the same standard error.
+  if (/No space left on device|Disk quota exceeded/i.test(stderr)) {
+    return new HoldfastError('DISK_FULL', `no space left to write a part: ${reason}`, {
+      hint: 'free some space, or let an older set go (holdfast list shows their sizes)',
+    });
+  }
   return new HoldfastError('COMMAND_FAILED', `tar ended with exit code ${exitCode}: ${reason}`, {
     facts: { command: 'tar', exitCode, stderr: stderr.slice(-2000) },
   });

@@ -5,7 +5,7 @@
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { HoldfastError, systemCodeOf } from '../errors.js';
-import { startCommand, type RunningCommand } from '../system/process.js';
+import { startCommand, type Priority, type RunningCommand } from '../system/process.js';
 
 export interface ReaderCommandOptions {
   readonly signal: AbortSignal;
@@ -13,14 +13,12 @@ export interface ReaderCommandOptions {
   readonly input?: Readable;
   /** Exit codes that are not an error; `[0]` by default. */
   readonly okExitCodes?: readonly number[];
-  /** Sees each line of standard error; one it takes (true) is not kept for messages. */
-  readonly onErrorLine?: (line: string) => boolean;
 }
 
 export interface TreeReader {
   readonly readThrough: 'direct' | 'helper-container';
   /**
-   * What it starts runs on this host, as a child of this process: `onErrorLine` works, and tar finds
+   * What it starts runs where this process runs: it can write this process's files, and tar finds
    * the same zstd.
    */
   readonly sharesPrograms: boolean;
@@ -38,13 +36,13 @@ export interface TreeReader {
 }
 
 /** Reads a directory of this host with this process's rights. */
-export function directReader(root: string): TreeReader {
+export function directReader(root: string, priority?: Priority): TreeReader {
   return {
     readThrough: 'direct',
     sharesPrograms: true,
     check: () => checkDirectory(root),
     start: (command, args, options) =>
-      startCommand(command, args, { ...options, cwd: root, env: { LC_ALL: 'C' } }),
+      startCommand(command, args, { ...options, priority, cwd: root, env: { LC_ALL: 'C' } }),
   };
 }
 

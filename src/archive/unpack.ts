@@ -14,20 +14,25 @@ const EXTRACT_ARGUMENTS = [
   '--file=-',
   '--ignore-zeros',
   '--numeric-owner',
+  '--delay-directory-restore',
+  // A host whose clock is behind is no reason to fail.
+  '--warning=no-timestamp',
+] as const;
+const ATTRIBUTES = [
   '--same-owner',
   '--same-permissions',
   '--xattrs',
   '--xattrs-include=*',
   '--acls',
-  '--delay-directory-restore',
-  // A host whose clock is behind is no reason to fail.
-  '--warning=no-timestamp',
 ] as const;
+const NO_ATTRIBUTES = ['--no-same-owner', '--no-same-permissions'] as const;
 
 export interface Unpacking {
   readonly artifactDirectory: string;
   /** tar's working directory. */
   readonly target: string;
+  /** Without owners, modes and extended attributes. */
+  readonly bare?: boolean;
   /** As in ExtractOptions. */
   readonly startTar?: (args: readonly string[], signal: AbortSignal) => RunningCommand;
   /** Sees each member before tar does; throwing ends everything before tar has got it. */
@@ -47,11 +52,12 @@ export async function unpackParts(
   signal: AbortSignal,
 ): Promise<void> {
   const headers = new TarHeaderReader(unpacking.onMember);
+  const args = [...EXTRACT_ARGUMENTS, ...(unpacking.bare === true ? NO_ATTRIBUTES : ATTRIBUTES)];
   try {
     const zstd = startCommand('zstd', ['-q', '-d', '-c', '-'], { signal, openStdin: true });
     const tar =
-      unpacking.startTar?.(EXTRACT_ARGUMENTS, signal) ??
-      startCommand('tar', EXTRACT_ARGUMENTS, {
+      unpacking.startTar?.(args, signal) ??
+      startCommand('tar', args, {
         signal,
         openStdin: true,
         cwd: unpacking.target,

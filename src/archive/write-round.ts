@@ -114,6 +114,8 @@ async function write(
     name,
     compressionLevel: round.compressionLevel,
     threads: part.contentBytes >= LARGE_PART_BYTES ? writers : 1,
+    priority: round.priority,
+    throttle: round.throttle,
     signal,
     onBytes,
   });

@@ -24,6 +24,19 @@ export const durationSchema = z
     }
   });
 
+const SIZE_UNITS = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
+
+/** `500KiB`, `50MiB`, `1GiB` → bytes. */
+export const sizeSchema = z
+  .string()
+  .regex(/^[1-9]\d*(KiB|MiB|GiB)$/, 'a size such as 500KiB, 50MiB or 1GiB')
+  .describe('A size: a whole number with its unit (KiB, MiB, GiB)')
+  .transform((text): number => {
+    const amount = Number.parseInt(text, 10);
+    if (text.endsWith('KiB')) return amount * SIZE_UNITS.KiB;
+    return amount * (text.endsWith('MiB') ? SIZE_UNITS.MiB : SIZE_UNITS.GiB);
+  });
+
 /** Names become directory names, container names and task queue names: the safe charset of all three. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 

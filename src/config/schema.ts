@@ -10,6 +10,7 @@ import {
   modeSchema as mode,
   nameSchema as name,
   ownershipSchema as ownership,
+  sizeSchema,
 } from './fields.js';
 
 export { durationSchema } from './fields.js';
@@ -225,6 +226,26 @@ export const configSchema = z.strictObject({
       .describe(
         'How old a part may be that the next backup links instead of writing it anew; 0s links none',
       ),
+    limits: z
+      .strictObject({
+        nice: z.number().int().min(0).max(19).default(10).describe('nice value of what reads'),
+        io: z
+          .enum(['normal', 'best-effort', 'idle'])
+          .default('best-effort')
+          .describe('I/O class of what reads: best-effort is its lowest level'),
+        writers: z
+          .number()
+          .int()
+          .min(1)
+          .max(32)
+          .optional()
+          .describe('Parts read and written at a time; the number of processors, at most 4'),
+        readRate: sizeSchema
+          .optional()
+          .describe('Bytes a second that are read of files and volumes, all together'),
+      })
+      .prefault({})
+      .describe('What a backup leaves to the services beside it'),
     minimumFree: z
       .number()
       .min(0)

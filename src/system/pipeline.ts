@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import { Transform, Writable, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError, systemCodeOf } from '../errors.js';
 import type { RunningCommand } from './process.js';
 
@@ -16,6 +17,8 @@ export interface JoinOptions {
   readonly source?: Readable | undefined;
   /** `taps[i]` sees what child i writes before the next one does; throwing ends everything. */
   readonly taps?: readonly (Tap | undefined)[];
+  /** Asked before the first child's output is passed on: slows it down by answering late. */
+  readonly throttle?: ((bytes: number) => Promise<void>) | undefined;
   /** Takes the last child's output; it is read and dropped by default. */
   readonly sink?: Writable | undefined;
 }
@@ -54,7 +57,10 @@ export async function joinCommands(
   commands.forEach((command, index) => {
     const next = commands[index + 1]?.stdin ?? options.sink;
     const tap = options.taps?.[index];
-    if (next === undefined) {
+    const throttle = index === 0 ? options.throttle : undefined;
+    if (next !== undefined && throttle !== undefined) {
+      links.push(guarded(pipeline(command.stdout, throttled(throttle, tap), next)));
+    } else if (next === undefined) {
       links.push(guarded(drain(command.stdout, tap)));
     } else if (tap === undefined) {
       links.push(guarded(pipeline(command.stdout, next)));
@@ -127,6 +133,58 @@ export async function writeOutputTo(
   }
 }
 
+/** What is read at a time of a file that grows, and how long to wait where there is no more yet. */
+const FOLLOW_BYTES = 1024 * 1024;
+const FOLLOW_EVERY_MS = 10;
+
+/**
+ * Runs a child that writes the file by itself; it is hashed from the page cache as it grows. On return
+ * its bytes are on disk. Nothing is left behind on failure.
+ * @param file is made here, so that it is new, and empty when the child opens it
+ * @param start starts the child; its output is not looked at
+ * @throws as {@link writeOutputTo}
+ */
+export async function writeOutputInto(
+  file: string,
+  start: () => RunningCommand,
+): Promise<HashedFile> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file, 'wx+', 0o640);
+    const command = start();
+    command.stdout.resume();
+    let ended = false;
+    const ending = command.done.finally(() => {
+      ended = true;
+    });
+    const [hashed] = await Promise.all([hashWhileGrowing(handle, () => ended), ending]);
+    await handle.sync();
+    await handle.close();
+    handle = undefined;
+    return hashed;
+  } catch (error) {
+    await handle?.close().catch(() => undefined);
+    await rm(file, { force: true });
+    throw diskFull(error, file);
+  }
+}
+
+async function hashWhileGrowing(handle: FileHandle, ended: () => boolean): Promise<HashedFile> {
+  const hash = createHash('sha256');
+  const buffer = Buffer.allocUnsafe(FOLLOW_BYTES);
+  let sizeBytes = 0;
+  for (;;) {
+    // Asked before reading: what was written before the end is read after it.
+    const last = ended();
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, sizeBytes);
+    hash.update(buffer.subarray(0, bytesRead));
+    sizeBytes += bytesRead;
+    if (bytesRead > 0) continue;
+    if (last) return { sizeBytes, sha256: hash.digest('hex') };
+    await delay(FOLLOW_EVERY_MS);
+  }
+}
+
 /** Not the handle's own stream: that one closes the file before it could be flushed, or never ends. */
 function writableTo(handle: FileHandle): Writable {
   return new Writable({
@@ -166,6 +224,20 @@ function tapped(tap: Tap): Transform {
         return;
       }
       callback(null, chunk);
+    },
+  });
+}
+
+function throttled(throttle: (bytes: number) => Promise<void>, tap: Tap | undefined): Transform {
+  return new Transform({
+    transform(chunk: Buffer, _encoding, callback) {
+      throttle(chunk.length).then(
+        () => {
+          tap?.(chunk);
+          callback(null, chunk);
+        },
+        (error: unknown) => callback(error instanceof Error ? error : new Error(String(error))),
+      );
     },
   });
 }

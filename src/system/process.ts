@@ -15,6 +15,14 @@ export const KILL_GRACE_MS = 10_000;
 /** How much of a child's error output is kept for messages: its end is what tells the reason. */
 const STDERR_TAIL_BYTES = 16_384;
 
+/** How much a child stands back behind others, as nice(1) and ionice(1) have it. */
+export interface Priority {
+  /** 0 to 19, the higher the less processor time while others want it. */
+  readonly nice: number;
+  /** `best-effort` is its lowest level; `idle` gets the disk only when nobody else wants it. */
+  readonly io: 'normal' | 'best-effort' | 'idle';
+}
+
 export interface CommandOptions {
   readonly signal?: AbortSignal | undefined;
   readonly cwd?: string | undefined;
@@ -26,8 +34,8 @@ export interface CommandOptions {
   readonly timeoutMs?: number | undefined;
   /** Exit codes that are not an error; `[0]` by default. */
   readonly okExitCodes?: readonly number[] | undefined;
-  /** Sees each line of stderr, its bytes as latin1; one it takes (true) is not kept for messages. */
-  readonly onErrorLine?: ((line: string) => boolean) | undefined;
+  /** Yields to other processes; not at all by default. */
+  readonly priority?: Priority | undefined;
   /** Limit of captured stdout; more is an error. 64 MiB by default. */
   readonly maxOutputBytes?: number | undefined;
 }
@@ -85,7 +93,12 @@ export function startCommand(
 ): RunningCommand {
   options.signal?.throwIfAborted();
   const { input } = options;
-  const child = execa(command, [...args], {
+  const [program = command, ...programArgs] = [
+    ...priorityPrefix(options.priority),
+    command,
+    ...args,
+  ];
+  const child = execa(program, programArgs, {
     buffer: false,
     reject: false,
     detached: true,
@@ -98,9 +111,7 @@ export function startCommand(
     ...(options.env === undefined ? {} : { env: { ...options.env } }),
   });
   const stderr = new Tail(STDERR_TAIL_BYTES);
-  const { onErrorLine } = options;
-  if (onErrorLine === undefined) child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-  else filterLines(child.stderr, onErrorLine, stderr);
+  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
   if (input !== undefined && child.stdin !== null) feed(child.stdin, input);
 
   let stopping = false;
@@ -164,17 +175,18 @@ function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** Lines that are not taken go to the tail; what follows the last newline counts as a line. */
-function filterLines(stream: Readable, take: (line: string) => boolean, tail: Tail): void {
-  let rest = '';
-  stream.on('data', (chunk: Buffer) => {
-    const lines = (rest + chunk.toString('latin1')).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) if (!take(line)) tail.push(Buffer.from(`${line}\n`, 'latin1'));
-  });
-  stream.on('end', () => {
-    if (rest !== '' && !take(rest)) tail.push(Buffer.from(rest, 'latin1'));
-  });
+/** Programs that set the priority and become the command: its process id and group are theirs. */
+function priorityPrefix(priority: Priority | undefined): readonly string[] {
+  if (priority === undefined) return [];
+  const nice = priority.nice > 0 ? ['nice', '-n', String(priority.nice)] : [];
+  switch (priority.io) {
+    case 'normal':
+      return nice;
+    case 'best-effort':
+      return [...nice, 'ionice', '-t', '-c', '2', '-n', '7'];
+    case 'idle':
+      return [...nice, 'ionice', '-t', '-c', '3'];
+  }
 }
 
 function feed(stdin: Writable, input: string | Buffer | Readable): void {

@@ -1,5 +1,6 @@
 /** A backup whose processes are killed, over and over, until it gets through. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+// eslint-disable-next-line no-restricted-imports -- what is killed must not be a child that cleans up
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';

@@ -5,6 +5,7 @@
  *
  * Each start of tar is a line in the log; the result is printed as JSON.
  */
+/* global AbortController */
 import { appendFileSync } from 'node:fs';
 import { archiveTree } from '../../dist/src/archive/archive.js';
 import { readFinished } from '../../dist/src/archive/finished-parts.js';

@@ -25,23 +25,15 @@ export function disturbedReader(
   return { reader, starts };
 }
 
-/** Reads as a user without rights. */
+/** Reads as the owner of everything, who has no other rights. */
 export function powerlessReader(root: string): TreeReader {
   return {
     ...directReader(root),
     start: (command, args, options) =>
-      startCommand(
-        'setpriv',
-        [
-          '--reuid=65534',
-          '--regid=65534',
-          '--clear-groups',
-          '--bounding-set=-all',
-          '--inh-caps=-all',
-          command,
-          ...args,
-        ],
-        { ...options, cwd: root, env: { LC_ALL: 'C' } },
-      ),
+      startCommand('setpriv', ['--bounding-set=-all', '--inh-caps=-all', command, ...args], {
+        ...options,
+        cwd: root,
+        env: { LC_ALL: 'C' },
+      }),
   };
 }
