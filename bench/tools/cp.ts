@@ -1,0 +1,27 @@
+/** `cp -a`: what the disk can do. */
+import path from 'node:path';
+import type { Place, Tool } from './tool.js';
+
+export const cp: Tool = {
+  name: 'cp',
+  label: 'cp -a',
+  how: 'a plain copy, nothing flushed or verified: about the limit of the disk',
+  incremental: false,
+  onceOnly: false,
+  version: { command: 'cp', args: ['--version'] },
+  initialise: () => [],
+  backup: (place, tree) => ({ command: 'cp', args: ['-a', tree, copy(place)] }),
+  restore: (place, _run, target) => ({
+    command: 'cp',
+    args: ['-a', `${copy(place)}/.`, target],
+  }),
+  restoreOne: (place, _run, file, target) => ({
+    command: 'cp',
+    args: ['-a', '--parents', file, target],
+    cwd: copy(place),
+  }),
+};
+
+function copy({ repository }: Place): string {
+  return path.join(repository, 'copy');
+}
