@@ -24,6 +24,11 @@ const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => stop.abort(new Error(`${signal}: what it had written is removed`)));
+}
+
 try {
   const command = parseCommand(process.argv.slice(2));
   switch (command.kind) {
@@ -39,14 +44,10 @@ try {
   }
 } catch (error) {
   process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  process.exitCode = stop.signal.aborted ? 130 : 1;
 }
 
 async function bench(options: BenchOptions): Promise<number> {
-  const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => stop.abort(new Error(`${signal}: everything is removed`)));
-  }
   forgetSettings();
   if (options.cold) requireDropCaches();
   const work = await mkdtemp(path.join(path.resolve(options.work), 'holdfast-bench-'));
@@ -54,9 +55,6 @@ async function bench(options: BenchOptions): Promise<number> {
     await requireSpace(work, spaceNeeded(options));
     const report = await measureAll(options, work, stop.signal);
     say(`\n${renderForTerminal(report)}`);
-    if (options.json !== undefined) {
-      await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
-    }
     return report.failures.length === 0 ? 0 : 1;
   } finally {
     await rm(work, { recursive: true, force: true, maxRetries: 3 });
@@ -80,6 +78,26 @@ async function measureAll(
   const trees: Report['trees'] = [];
   const results: Report['results'] = [];
   const failures: Report['failures'] = [];
+  const reportSoFar = (complete: boolean): Report => ({
+    format: 'holdfast-bench',
+    version: 1,
+    startedAt,
+    finishedAt: new Date().toISOString(),
+    complete,
+    host: { ...host, loads: [...host.loads, os.loadavg()[0] ?? 0] },
+    settings: {
+      sizeBytes: options.sizeBytes,
+      tinyFiles: options.tinyFiles,
+      rounds: options.rounds,
+      cold: options.cold,
+      seed: options.seed,
+      memoryKind: memoryKind(),
+    },
+    trees,
+    tools,
+    results,
+    failures,
+  });
   for (const kind of ['mixed', 'tiny'] as const) {
     const all = SCENARIOS.filter((scenario) => scenario.tree === kind);
     const wanted = all.filter(({ name }) => options.scenarios.has(name));
@@ -106,28 +124,18 @@ async function measureAll(
       });
       results.push(...done.results);
       failures.push(...done.failures);
+      // After each round: a long run that is interrupted leaves what it had found out.
+      await writeReport(options.json, reportSoFar(false));
     }
     await rm(tree.root, { recursive: true, force: true });
   }
-  return {
-    format: 'holdfast-bench',
-    version: 1,
-    startedAt,
-    finishedAt: new Date().toISOString(),
-    host: { ...host, loads: [...host.loads, os.loadavg()[0] ?? 0] },
-    settings: {
-      sizeBytes: options.sizeBytes,
-      tinyFiles: options.tinyFiles,
-      rounds: options.rounds,
-      cold: options.cold,
-      seed: options.seed,
-      memoryKind: memoryKind(),
-    },
-    trees,
-    tools,
-    results,
-    failures,
-  };
+  const report = reportSoFar(true);
+  await writeReport(options.json, report);
+  return report;
+}
+
+async function writeReport(file: string | undefined, report: Report): Promise<void> {
+  if (file !== undefined) await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
 }
 
 /** `restic 0.14.0 compiled with …`, `tar (GNU tar) 1.34`, `{"version":"holdfast 0.1.0"}` → the number. */

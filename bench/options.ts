@@ -13,7 +13,7 @@ export const USAGE = `npm run bench -- [options]
   --cold             drop the file cache before each command (root only)
   --seed TEXT        another tree
   --work DIR         where everything is written, in a directory of its own that is removed
-  --json FILE        write all that was measured
+  --json FILE        write all that was measured, after each round
 npm run bench -- --publish FILE [--docs docs/benchmarks.md]
                      put such a file's table into the documentation`;
 

@@ -41,7 +41,7 @@ export function planTree(sizeBytes: number, seed: string): TreePlan {
     content: 'sparse',
     group: 'medium',
   }));
-  const linked = medium.filter((_, index) => index % 25 === 3);
+  const linked = medium.filter((_, index) => index % 25 === 1);
   return {
     seed,
     files: [...large, ...medium, ...small, ...sparse],

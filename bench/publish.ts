@@ -6,9 +6,10 @@ import { reportSchema } from './report.js';
 const BEGIN = '<!-- table -->';
 const END = '<!-- /table -->';
 
-/** @throws when the report is none, or the page lacks the marks */
+/** @throws when the report is none or not whole, or the page lacks the marks */
 export async function publish(reportFile: string, page: string): Promise<void> {
   const report = reportSchema.parse(JSON.parse(await readFile(reportFile, 'utf8')));
+  if (!report.complete) throw new Error(`${reportFile} is of a run that was interrupted`);
   if (report.failures.length > 0) {
     throw new Error(`${reportFile} has ${report.failures.length} failures: it is no result`);
   }

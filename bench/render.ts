@@ -86,7 +86,8 @@ function columns(row: Row): string[] {
     ratio(row.tool === 'borg' ? undefined : row.toBorg),
     `${seconds(row.flushSeconds)} s`,
     `${seconds(row.cpuSeconds)} s`,
-    formatBytes(row.peakBytes),
+    // Nothing is seen of what ends before it is looked at.
+    row.peakBytes === 0 ? '–' : formatBytes(row.peakBytes),
     row.addedBytes === undefined ? '–' : signedBytes(row.addedBytes),
   ];
 }

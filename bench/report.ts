@@ -43,6 +43,8 @@ export const reportSchema = z.object({
   version: z.literal(1),
   startedAt: z.iso.datetime(),
   finishedAt: z.iso.datetime(),
+  /** False in what is written between the rounds. */
+  complete: z.boolean(),
   host: z.object({
     processor: z.string(),
     processors: z.number().int(),

@@ -1,6 +1,7 @@
 /** One round over one tree: each scenario with every tool, one tool after the other. */
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { formatBytes } from '../src/plan/words.js';
 import { runCommand } from '../src/system/process.js';
 import { checkOneFile, checkRestore, storedBytes } from './check.js';
@@ -24,6 +25,8 @@ export interface RoundOptions {
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
+
+const SETTLE_MS = 1000;
 
 /** A tool within a round. */
 interface Contestant {
@@ -52,6 +55,9 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   );
   for (const [index, scenario] of scenarios.entries()) {
     const edited = scenario.edit?.(tree, round);
+    // No tool may have to guess whether a file is still being written: who is first would pay for it.
+    if (edited !== undefined || scenario.kind === 'first')
+      await delay(SETTLE_MS, undefined, { signal });
     const record = wanted.has(scenario.name);
     options.say(
       `round ${round} · ${scenario.title}` +

@@ -1,11 +1,11 @@
-/** `cp -a`: what the disk can do. */
+/** `cp -a`: what a plain copy takes. */
 import path from 'node:path';
 import type { Place, Tool } from './tool.js';
 
 export const cp: Tool = {
   name: 'cp',
   label: 'cp -a',
-  how: 'a plain copy, nothing flushed or verified: about the limit of the disk',
+  how: 'a plain copy, everything every time, nothing flushed or verified',
   incremental: false,
   onceOnly: false,
   version: { command: 'cp', args: ['--version'] },

@@ -33,11 +33,8 @@ function digest({ root, files, plan }: Tree): string {
 
 describe("the benchmark's trees", () => {
   test('are the same for the same seed, before and after the same edits, and others for another', async () => {
-    const [one, same] = [
-      await write(planTree(10 * MIB, 'a')),
-      await write(planTree(10 * MIB, 'a')),
-    ];
-    const other = await write(planTree(10 * MIB, 'b'));
+    const [one, same] = [await write(planTree(4 * MIB, 'a')), await write(planTree(4 * MIB, 'a'))];
+    const other = await write(planTree(4 * MIB, 'b'));
     expect(digest(same)).toBe(digest(one));
     expect(digest(other)).not.toBe(digest(one));
     const fresh = digest(one);
@@ -63,7 +60,7 @@ describe("the benchmark's trees", () => {
   });
 
   test('compress where they should, and have holes and links', async () => {
-    const tree = await write(planTree(10 * MIB, 's'));
+    const tree = await write(planTree(4 * MIB, 's'));
     const ratioOf = (group: string): number => {
       const { path: name } = tree.files.find((file) => file.group === group)!;
       const content = readFileSync(path.join(tree.root, name));
@@ -78,7 +75,7 @@ describe("the benchmark's trees", () => {
   });
 
   test('lose, gain and keep the files that an edit says', async () => {
-    const tree = await write(planTree(10 * MIB, 's'));
+    const tree = await write(planTree(4 * MIB, 's'));
     const before = new Set(tree.files.map(({ path: name }) => name));
     const { files } = changeScattered(tree, 0.2, 'x');
     const after = new Set(tree.files.map(({ path: name }) => name));

@@ -31,6 +31,7 @@ const report = (results: Result[]): Report =>
     version: 1,
     startedAt: '2024-01-01T00:00:00.000Z',
     finishedAt: '2024-01-01T01:00:00.000Z',
+    complete: true,
     host: {
       processor: 'a processor',
       processors: 2,
