@@ -18,7 +18,7 @@ function* sources(directory) {
   }
 }
 
-const names = ['src', 'workflows', 'activities', 'demo'].flatMap((directory) => [
+const names = ['src', 'workflows', 'activities', 'demo', 'bench'].flatMap((directory) => [
   ...sources(directory),
 ]);
 await Promise.all(
