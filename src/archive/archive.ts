@@ -1,11 +1,11 @@
 /** A tree into an artifact's files: scan, cut, link or write, look again, and write again what changed. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { ChangePolicy } from '../config/schema.js';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile, TreeInfo } from '../store/manifest.js';
-import { removeTree, renameDurably } from '../system/durable.js';
+import { removeTree } from '../system/durable.js';
 import type { Priority } from '../system/process.js';
 import type { TreeSpec } from './entry.js';
 import { noteFinished } from './finished-parts.js';
@@ -212,7 +212,10 @@ class Archiving {
     };
   }
 
-  /** Gives the parts their final names. A kill in between loses none of them to the next attempt. */
+  /**
+   * Gives the parts their final names. A kill in between loses none of them to the next attempt. The
+   * directory is flushed with the artifact's papers, once.
+   */
   async #nameParts(parts: readonly RoundPart[]): Promise<ArtifactFile[]> {
     const { destination, journal } = this.options;
     const files = parts.map(({ file }, index) => ({ ...file, name: partName(index) }));
@@ -220,7 +223,7 @@ class Archiving {
     for (const [index, { file }] of parts.entries()) {
       const name = partName(index);
       if (journal === undefined) this.#unfinished.add(name);
-      await renameDurably(path.join(destination, file.name), path.join(destination, name));
+      await rename(path.join(destination, file.name), path.join(destination, name));
     }
     return files;
   }

@@ -9,15 +9,22 @@ import type { Entry } from './entry.js';
 import type { BytePath } from './paths.js';
 
 const MIB = 1024 * 1024;
-/** What a part comes to on average. */
-export const PART_TARGET_BYTES = 128 * MIB;
-/** Beyond about this many parts they become larger instead. */
+/**
+ * What a part comes to on average. A change costs a part, and a part costs three processes: so a tree
+ * is cut into some hundred of them. In steps, so that one that grows keeps its boundaries.
+ */
+const SMALLEST_TARGET_BYTES = 8 * MIB;
+const LARGEST_USUAL_TARGET_BYTES = 128 * MIB;
+const ENOUGH_PARTS = 128;
+/** Beyond about this many parts they become larger than usual. */
 const MANY_PARTS = 4096;
 /**
- * What an entry weighs beside its content: about what it costs in headers and in memory, so that a
- * part of tiny files holds some ten thousand of them and not a million.
+ * What an entry weighs beside its content: a header and its share of the time. What it costs in memory
+ * is bounded apart.
  */
-const ENTRY_OVERHEAD_BYTES = 4096;
+const ENTRY_OVERHEAD_BYTES = 1024;
+/** More entries than this are never held for one part. */
+const MOST_ENTRIES = 65_536;
 
 export interface CutPart {
   readonly entries: readonly Entry[];
@@ -70,7 +77,7 @@ export class Cutter {
    */
   #isBoundary(path: BytePath, added: number): boolean {
     if (this.#weight < this.targetBytes / 8) return false;
-    if (this.#weight >= this.targetBytes * 4) return true;
+    if (this.#weight >= this.targetBytes * 4 || this.#current.length >= MOST_ENTRIES) return true;
     return pathHash(path) / 0x1_0000_0000 < added / this.targetBytes;
   }
 
@@ -94,9 +101,10 @@ function pathHash(path: BytePath): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** How large parts are for a tree of this size. In steps, so that one that grows keeps its boundaries. */
+/** How large parts are for a tree of this size, bytes. */
 export function partTarget(totalBytes: number): number {
-  let target = PART_TARGET_BYTES;
+  let target = SMALLEST_TARGET_BYTES;
+  while (target < LARGEST_USUAL_TARGET_BYTES && totalBytes / target > ENOUGH_PARTS) target *= 4;
   while (totalBytes / target > MANY_PARTS) target *= 4;
   return target;
 }

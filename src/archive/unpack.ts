@@ -1,8 +1,7 @@
 /** Parts through zstd and GNU tar into a directory, hashed and looked at on their way. */
-import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
 import path from 'node:path';
-import { Readable } from 'node:stream';
 import { HoldfastError } from '../errors.js';
 import type { ArtifactFile } from '../store/manifest.js';
 import { joinCommands } from '../system/pipeline.js';
@@ -12,6 +11,8 @@ import { TarHeaderReader, type TarMember } from './tar-headers.js';
 const EXTRACT_ARGUMENTS = [
   '--extract',
   '--file=-',
+  // Larger records than 10 KiB: fewer, larger reads and writes.
+  '--blocking-factor=128',
   '--ignore-zeros',
   '--numeric-owner',
   '--delay-directory-restore',
@@ -51,52 +52,81 @@ export async function unpackParts(
   unpacking: Unpacking,
   signal: AbortSignal,
 ): Promise<void> {
-  const headers = new TarHeaderReader(unpacking.onMember);
   const args = [...EXTRACT_ARGUMENTS, ...(unpacking.bare === true ? NO_ATTRIBUTES : ATTRIBUTES)];
+  // zstd reads the files itself; they are hashed beside it, from the same pages of the file cache.
+  const damage = new AbortController();
+  const hashing = requireHashes(parts, unpacking.artifactDirectory, damage.signal, signal);
+  hashing.catch((error: unknown) => damage.abort(error));
   try {
-    const zstd = startCommand('zstd', ['-q', '-d', '-c', '-'], { signal, openStdin: true });
-    const tar =
-      unpacking.startTar?.(args, signal) ??
-      startCommand('tar', args, {
-        signal,
-        openStdin: true,
-        cwd: unpacking.target,
-        env: { LC_ALL: 'C' },
-      });
-    await joinCommands([zstd, tar], {
-      source: Readable.from(readHashed(unpacking.artifactDirectory, parts), { objectMode: false }),
-      taps: [
-        (chunk) => {
-          headers.push(chunk);
-          unpacking.onBytes(chunk.length);
-        },
-      ],
-    });
-    headers.end();
+    await unpack(parts, args, unpacking, AbortSignal.any([signal, damage.signal]));
   } catch (error) {
-    await requireSoundParts(error, unpacking.artifactDirectory, parts, signal);
+    // zstd, tar or the look at the headers may stumble over damaged bytes first: the hash says which.
+    if (mayBeDamage(error)) await hashing;
+    else damage.abort(error);
+    await hashing.catch(() => undefined);
+    signal.throwIfAborted();
     throw error;
   }
+  await hashing;
 }
 
-/** The parts' bytes one after another; ends with an error when a part is not what the manifest says. */
-async function* readHashed(
-  directory: string,
+async function unpack(
   parts: readonly ArtifactFile[],
-): AsyncGenerator<Buffer> {
+  args: readonly string[],
+  unpacking: Unpacking,
+  signal: AbortSignal,
+): Promise<void> {
+  const headers = new TarHeaderReader(unpacking.onMember);
+  const files = parts.map(({ name }) => path.join(unpacking.artifactDirectory, name));
+  const zstd = startCommand('zstd', ['-q', '-d', '-c', '--', ...files], { signal });
+  const tar =
+    unpacking.startTar?.(args, signal) ??
+    startCommand('tar', args, {
+      signal,
+      openStdin: true,
+      cwd: unpacking.target,
+      env: { LC_ALL: 'C' },
+    });
+  await joinCommands([zstd, tar], {
+    taps: [
+      (chunk) => {
+        headers.push(chunk);
+        unpacking.onBytes(chunk.length);
+      },
+    ],
+  });
+  headers.end();
+}
+
+function mayBeDamage(error: unknown): boolean {
+  if (!(error instanceof HoldfastError)) return true;
+  return error.code === 'INTEGRITY' || error.code === 'COMMAND_FAILED';
+}
+
+/** @throws HoldfastError INTEGRITY for the first part that is not what the manifest says */
+async function requireHashes(
+  parts: readonly ArtifactFile[],
+  directory: string,
+  stop: AbortSignal,
+  signal: AbortSignal,
+): Promise<void> {
+  const either = AbortSignal.any([stop, signal]);
+  const buffer = Buffer.allocUnsafe(1024 * 1024);
   for (const part of parts) {
-    const hash: Hash = createHash('sha256');
     const file = path.join(directory, part.name);
-    // The end of a part is passed on only when its hash is known to be right.
-    let held: Buffer | undefined;
-    for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) {
-      if (!Buffer.isBuffer(chunk)) continue;
-      hash.update(chunk);
-      if (held !== undefined) yield held;
-      held = chunk;
+    const hash = createHash('sha256');
+    const handle = await open(file, 'r');
+    try {
+      for (;;) {
+        either.throwIfAborted();
+        const { bytesRead } = await handle.read(buffer, 0, buffer.length);
+        if (bytesRead === 0) break;
+        hash.update(buffer.subarray(0, bytesRead));
+      }
+    } finally {
+      await handle.close();
     }
     requireHash(file, part, hash.digest('hex'));
-    if (held !== undefined) yield held;
   }
 }
 
@@ -110,26 +140,4 @@ function requireHash(file: string, part: ArtifactFile, actual: string): void {
       hint: 'restore from another set; holdfast verify shows which are sound',
     },
   );
-}
-
-/**
- * zstd, tar and the look at the headers may stumble over damaged bytes before the hash of their part
- * is known: then the parts are hashed again to name the damaged one.
- */
-async function requireSoundParts(
-  error: unknown,
-  directory: string,
-  parts: readonly ArtifactFile[],
-  signal: AbortSignal,
-): Promise<void> {
-  if (!(error instanceof HoldfastError) || error.facts.path !== undefined) return;
-  if (error.code !== 'INTEGRITY' && error.code !== 'COMMAND_FAILED') return;
-  for (const part of parts) {
-    const file = path.join(directory, part.name);
-    const hash = createHash('sha256');
-    for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024, signal })) {
-      if (Buffer.isBuffer(chunk)) hash.update(chunk);
-    }
-    requireHash(file, part, hash.digest('hex'));
-  }
 }
