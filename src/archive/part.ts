@@ -3,7 +3,12 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { HoldfastError } from '../errors.js';
 import { writeOutputInto, writeOutputTo, type HashedFile } from '../system/pipeline.js';
-import { startCommand, type Priority, type RunningCommand } from '../system/process.js';
+import {
+  saysDiskFull,
+  startCommand,
+  type Priority,
+  type RunningCommand,
+} from '../system/process.js';
 import type { ArtifactFile } from '../store/manifest.js';
 import type { Entry } from './entry.js';
 import type { Part } from './plan-parts.js';
@@ -260,7 +265,7 @@ function complaintsOf(stderr: string): readonly string[] {
 function tarError(exitCode: number, stderr: string): HoldfastError {
   const reason = stderr.trim().split('\n').slice(0, 3).join(' | ');
   // zstd is tar's child here, and says so on the same standard error.
-  if (/No space left on device|Disk quota exceeded/i.test(stderr)) {
+  if (saysDiskFull(stderr)) {
     return new HoldfastError('DISK_FULL', `no space left to write a part: ${reason}`, {
       hint: 'free some space, or let an older set go (holdfast list shows their sizes)',
     });

@@ -1,7 +1,7 @@
 /** A helper container that looks like a child process to whoever moves bytes through it. */
 import { PassThrough } from 'node:stream';
 import { HoldfastError } from '../errors.js';
-import type { RunningCommand } from '../system/process.js';
+import { saysDiskFull, type RunningCommand } from '../system/process.js';
 import type { Engine } from './engine.js';
 import { startHelper, type HelperOptions } from './helper.js';
 
@@ -43,7 +43,7 @@ export function startHelperCommand(engine: Engine, options: HelperCommandOptions
       const stderr = running.stderrTail();
       if (!okExitCodes.includes(exitCode)) {
         throw new HoldfastError(
-          /No space left on device/.test(stderr) ? 'DISK_FULL' : 'COMMAND_FAILED',
+          saysDiskFull(stderr) ? 'DISK_FULL' : 'COMMAND_FAILED',
           `${options.argv[0] ?? ''} in helper ${options.name} ended with exit code ${exitCode}: ${stderr.trim().slice(-300)}`,
           { facts: { exitCode, stderr: stderr.slice(-2000), container: options.name } },
         );

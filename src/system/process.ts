@@ -218,7 +218,7 @@ function commandError(command: string, args: readonly string[], end: Ending): Ho
       hint: `install ${command}, or put it on PATH`,
     });
   }
-  if (/No space left on device|Disk quota exceeded/i.test(end.stderr)) {
+  if (saysDiskFull(end.stderr)) {
     return new HoldfastError('DISK_FULL', `${command}: no space left on device`, { facts });
   }
   const how = end.timedOut
@@ -230,6 +230,11 @@ function commandError(command: string, args: readonly string[], end: Ending): Ho
   return new HoldfastError('COMMAND_FAILED', `${command} ${how}${lastLine && `: ${lastLine}`}`, {
     facts,
   });
+}
+
+/** Does the error output say that a disk is full? GNU tar calls the first write that fails a short one. */
+export function saysDiskFull(stderr: string): boolean {
+  return /No space left on device|Disk quota exceeded|: Wrote only \d+ of \d+ bytes/i.test(stderr);
 }
 
 class Tail {
