@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { HoldfastError } from '../errors.js';
 import { CommandHost } from './command-host.js';
 import { addBackupCommand } from './commands/backup.js';
+import { addBrowseCommand } from './commands/browse.js';
 import { addConfigCommand } from './commands/config.js';
 import { addListCommand } from './commands/list.js';
 import { addRestoreCommand } from './commands/restore.js';
@@ -20,6 +21,7 @@ Examples:
   holdfast up                              run Temporal and the worker here
   holdfast backup                          back everything up now
   holdfast list                            what there is
+  holdfast browse latest --path 'etc/**'   what is in them
   holdfast restore --dry-run               what a restore would do
   holdfast restore                         do it
 
@@ -89,6 +91,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addRestoreCommand(program, commands);
   addListCommand(program, commands);
   addShowCommand(program, commands);
+  addBrowseCommand(program, commands);
   addConfigCommand(program, commands);
   return program;
 }
