@@ -29,7 +29,7 @@ describe('usage', () => {
     expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
-  test.each(['up', 'worker', 'backup', 'restore', 'list', 'show', 'config'])(
+  test.each(['up', 'worker', 'backup', 'restore', 'list', 'show', 'browse', 'config'])(
     '%s --help has examples and fits 80 columns',
     async (command) => {
       const { exitCode, stdout } = await place.cli([command, '--help']);
