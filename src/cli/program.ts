@@ -9,6 +9,7 @@ import { addListCommand } from './commands/list.js';
 import { addRestoreCommand } from './commands/restore.js';
 import { addShowCommand } from './commands/show.js';
 import { addUpCommand } from './commands/up.js';
+import { addVerifyCommand } from './commands/verify.js';
 import { addWorkerCommand } from './commands/worker.js';
 import type { CliHost } from './context.js';
 import type { ExitCode } from './exit.js';
@@ -24,6 +25,7 @@ Examples:
   holdfast browse latest --path 'etc/**'   what is in them
   holdfast restore --dry-run               what a restore would do
   holdfast restore                         do it
+  holdfast verify                          are the backups still sound?
 
 Exit codes:
   0 done   1 failed   2 usage or configuration   3 done, but degraded
@@ -92,6 +94,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addListCommand(program, commands);
   addShowCommand(program, commands);
   addBrowseCommand(program, commands);
+  addVerifyCommand(program, commands);
   addConfigCommand(program, commands);
   return program;
 }

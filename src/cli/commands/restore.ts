@@ -49,8 +49,9 @@ it or what --path matches, and nothing that runs is touched; the dump files of
 a PostgreSQL source are copied. \`holdfast browse\` shows the paths. It needs no
 Temporal and asks nothing.
 
-Otherwise nothing is touched before every artifact has been checked. What is replaced is
-kept aside, and comes back when a step fails or the run is cancelled.
+Without it, nothing is touched before every artifact has been checked. What is
+replaced is kept aside, and comes back when a step fails or the run is
+cancelled.
 
 Exit codes:
   0 done   1 failed, and taken back   2 usage or configuration   130 interrupted`;
