@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { finishArtifact } from '../../../src/store/artifact.js';
+import { finishArtifact, readArtifact } from '../../../src/store/artifact.js';
 import type {
   ArtifactManifest,
   PostgresInfo,
@@ -17,7 +17,7 @@ export interface TreeSource {
   readonly source: string;
   /** Directory that is archived. */
   readonly tree: string;
-  /** An earlier artifact (relative to the root): its equal files are linked instead of written. */
+  /** An earlier artifact of the same tree (relative to the root): its parts are linked. */
   readonly sharedWith?: string;
   /** What the manifest says besides. */
   readonly overrides?: Partial<ArtifactManifest>;
@@ -31,20 +31,20 @@ export async function addTree(
 ): Promise<SetArtifact> {
   const relative = `${service}/daily/data/${source}_${setId}`;
   const directory = path.join(root, relative);
-  const { manifest, manifestSha256 } = await writeTreeArtifact(tree, directory, {
-    setId,
-    service,
-    source,
-    name: source,
-    ...overrides,
-  });
-  if (sharedWith !== undefined) {
-    for (const { name, role } of manifest.files) {
-      if (role !== 'part') continue;
-      rmSync(path.join(directory, name));
-      linkSync(path.join(root, sharedWith, name), path.join(directory, name));
-    }
+  const facts = { setId, service, source, name: source, ...overrides };
+  const written = await writeTreeArtifact(tree, directory, facts);
+  if (sharedWith === undefined) {
+    return setArtifact(relative, written.manifest, written.manifestSha256);
   }
+  const earlier = await readArtifact(path.join(root, sharedWith));
+  const parts = earlier.files.filter(({ role }) => role === 'part');
+  for (const { name } of parts) {
+    rmSync(path.join(directory, name));
+    linkSync(path.join(root, sharedWith, name), path.join(directory, name));
+  }
+  const own = written.manifest.files.filter(({ role }) => role !== 'part');
+  const manifest = { ...written.manifest, files: [...parts, ...own] };
+  const { manifestSha256 } = await finishArtifact(directory, manifest);
   return setArtifact(relative, manifest, manifestSha256);
 }
 
