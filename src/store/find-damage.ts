@@ -125,7 +125,7 @@ class Search implements DamageReport {
     const stats = await this.#regular(file.name);
     if (stats === undefined) return;
     const identity = identityOf(stats);
-    const content = await this.#read(file, stats, identity);
+    const content = await this.#read(file, identity);
     if (content.problem !== undefined) {
       refuseForeign(content.problem, this.directory);
       this.#find(file.name, 'a readable file', content.problem, { identity });
@@ -156,7 +156,7 @@ class Search implements DamageReport {
     }
   }
 
-  async #read(file: ArtifactFile, stats: BigIntStats, identity: string): Promise<ReadContent> {
+  async #read(file: ArtifactFile, identity: FileIdentity): Promise<ReadContent> {
     const decode = this.options.level === 'decode' && file.name.endsWith('.zst');
     const { known } = this.options;
     const before = known.get(identity);
@@ -171,8 +171,7 @@ class Search implements DamageReport {
         this.work.report({ phase: 'verify', bytes: read, entries, totalBytes: 0 });
       },
     );
-    // Only what has another name somewhere can come up again.
-    if (stats.nlink > 1n) known.set(identity, content);
+    known.set(identity, content);
     return content;
   }
 

@@ -187,7 +187,8 @@ export async function readVerifications(
 ): Promise<ReadonlyMap<string, VerificationRecord>> {
   const directory = await resolveInside(root, DIRECTORY);
   const names = await readdir(directory).catch((error: unknown) => {
-    if (systemCodeOf(error) === 'ENOENT') return [];
+    // What can't be read is not known; it must not keep anyone from seeing the sets.
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(systemCodeOf(error) ?? '')) return [];
     throw error;
   });
   const records = new Map<string, VerificationRecord>();

@@ -193,6 +193,8 @@ describe('a set that is verified', () => {
     expect(first.bytes).toBeGreaterThan(bytes);
     expect(second.bytes).toBe(statSync(at(artifacts.now, 'index.jsonl.zst')).size);
     expect(second.damage).toEqual([]);
+    // The weekly set names the very artifact of the first.
+    expect((await verify(sets.weekly, 'decode', verifier)).bytes).toBe(0);
   });
 
   test('stops when it is told to', async () => {
