@@ -16,11 +16,11 @@ export interface SetDiskUse {
 }
 
 export interface DiskUse {
-  /** By `<id>-<tier>`. */
+  /** By `<id>-<tier>`; without those that have an artifact that could not be looked at. */
   readonly sets: ReadonlyMap<string, SetDiskUse>;
   /** Bytes of all files of all sets, each counted once however many names it has. */
   readonly diskBytes: number;
-  /** Artifacts that could not be looked at, one sentence each; they count for nothing. */
+  /** Artifacts that could not be looked at, one sentence each. */
   readonly unmeasured: readonly string[];
 }
 
@@ -34,14 +34,14 @@ interface Owned {
  * artifact that is missing takes nothing.
  */
 export async function measureDiskUse(root: string, sets: readonly SetFile[]): Promise<DiskUse> {
-  const unmeasured: string[] = [];
+  const unmeasured = new Map<string, string>();
   const paths = [...new Set(sets.flatMap(({ artifacts }) => artifacts.map(({ path }) => path)))];
   const listed = await inParallel(
     paths,
     ARTIFACTS_AT_ONCE,
     (path) =>
       listFiles(root, path).catch((error: unknown): readonly StoredFile[] => {
-        unmeasured.push(`${path} can't be measured: ${messageOf(error)}`);
+        unmeasured.set(path, `${path} can't be measured: ${messageOf(error)}`);
         return [];
       }),
     new AbortController().signal,
@@ -49,7 +49,9 @@ export async function measureDiskUse(root: string, sets: readonly SetFile[]): Pr
   const filesOf = new Map(paths.map((path, index) => [path, listed[index] ?? []]));
   const owned = ownersOf(sets, filesOf);
   const uses = new Map(
-    sets.map((set) => [setName(set), { storedBytes: 0, sharedBytes: 0, freedBytes: 0 }]),
+    sets
+      .filter(({ artifacts }) => !artifacts.some(({ path }) => unmeasured.has(path)))
+      .map((set) => [setName(set), { storedBytes: 0, sharedBytes: 0, freedBytes: 0 }]),
   );
   let diskBytes = 0;
   for (const { sizeBytes, sets: owners } of owned.values()) {
@@ -62,7 +64,7 @@ export async function measureDiskUse(root: string, sets: readonly SetFile[]): Pr
       else use.freedBytes += sizeBytes;
     }
   }
-  return { sets: uses, diskBytes, unmeasured };
+  return { sets: uses, diskBytes, unmeasured: [...unmeasured.values()] };
 }
 
 /** Each file with the sets that have it, by whatever names. */

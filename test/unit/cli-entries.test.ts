@@ -1,4 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import { PassThrough } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { LineStream } from '../../src/cli/line-stream.js';
+import { streamOutput } from '../../src/cli/output.js';
 import type { IndexEntry } from '../../src/archive/index-file.js';
 import { permissions, renderLongEntry, safeName } from '../../src/cli/views/entry-view.js';
 import { PathSelector } from '../../src/archive/select.js';
@@ -18,6 +22,26 @@ describe('a name that is shown', () => {
     [b64(0xc3, 0xa9, 0xe9, 0x2f, 0x62), String.raw`é\xe9/b`],
   ])('never moves the cursor and is unmistakable: %j', (name, shown) => {
     expect(safeName(name)).toBe(shown);
+  });
+});
+
+describe('many lines', () => {
+  test('are written in few pieces, wait for a slow reader, and end when it has gone', async () => {
+    const stream = new PassThrough({ highWaterMark: 1024 });
+    const output = streamOutput(stream);
+    const lines = new LineStream(output);
+    const line = 'x'.repeat(99);
+    let written = 0;
+    stream.on('data', () => (written += 1));
+    for (let index = 0; index < 1000; index += 1) expect(await lines.line(line)).toBe(true);
+    expect(await lines.flush()).toBe(true);
+    expect(written).toBeLessThan(10);
+    stream.pause();
+    const waiting = lines.line(line.repeat(1000));
+    expect(await Promise.race([waiting, delay(50, 'waits')])).toBe('waits');
+    stream.destroy(new Error('EPIPE'));
+    expect(await waiting).toBe(false);
+    expect(await lines.line(line.repeat(1000))).toBe(false);
   });
 });
 

@@ -52,7 +52,12 @@ function setFile(extra: Partial<SetFile> = {}): SetFile {
 }
 
 describe('list', () => {
-  const facts = { sharedBytes: 0, freedBytes: 5 * 1024 ** 2, verification: null };
+  const facts = {
+    storedBytes: 1024 ** 3,
+    sharedBytes: 0,
+    freedBytes: 5 * 1024 ** 2,
+    verification: null,
+  };
   const verified = {
     at: '2024-12-12T09:00:00.000Z',
     level: 'hashes',
@@ -99,7 +104,12 @@ describe('list', () => {
 describe('show', () => {
   const details: ArtifactDetails = { artifact, manifestState: 'ok', manifest: undefined };
 
-  const facts = { sharedBytes: 2 * 1024 ** 2, freedBytes: 1024 ** 2, verification: null };
+  const facts = {
+    storedBytes: 1024 ** 3,
+    sharedBytes: 2 * 1024 ** 2,
+    freedBytes: 1024 ** 2,
+    verification: null,
+  };
 
   function page(
     all: readonly ArtifactDetails[],

@@ -58,6 +58,7 @@ async function list(
     .map((set) => ({
       ...summarizeSet(set, nowMs),
       ...storeFacts(
+        set,
         use.sets.get(setName(set)),
         summarizeVerification(verifications.get(setName(set))),
       ),

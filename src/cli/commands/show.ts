@@ -50,7 +50,7 @@ async function show(
     readVerification(root, set),
   ]);
   for (const sentence of use.unmeasured) context.warn(oneLine(sentence));
-  const facts = storeFacts(use.sets.get(setName(set)), summarizeVerification(record));
+  const facts = storeFacts(set, use.sets.get(setName(set)), summarizeVerification(record));
   const damage = record?.damage ?? [];
   if (context.options.json) {
     context.printJson({

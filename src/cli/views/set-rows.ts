@@ -29,6 +29,8 @@ export interface SetSummary {
 
 /** What the store itself tells of a set: bytes in files of its own, and when it was last looked at. */
 export interface StoreFacts {
+  /** Measured: sum of the files as they are, papers included, in place of what the set file says. */
+  readonly storedBytes: number;
   /** Bytes in files that another set has too. */
   readonly sharedBytes: number;
   /** Bytes that removing the set would free. */
@@ -37,10 +39,12 @@ export interface StoreFacts {
 }
 
 export function storeFacts(
+  set: SetFile,
   use: SetDiskUse | undefined,
   verification: VerificationSummary | null,
 ): StoreFacts {
   return {
+    storedBytes: use?.storedBytes ?? sum(set, 'storedBytes'),
     sharedBytes: use?.sharedBytes ?? 0,
     freedBytes: use?.freedBytes ?? 0,
     verification,

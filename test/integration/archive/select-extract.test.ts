@@ -293,3 +293,21 @@ test('an archive that writes through a link is refused, when what it writes was 
   ).rejects.toMatchObject({ code: 'ARCHIVE_HOSTILE' });
   expect(existsSync(to())).toBe(false);
 });
+
+test('a device is refused when it is picked, and no hindrance beside what is', async () => {
+  const tree = path.join(place, 'tree');
+  mkdirSync(tree);
+  await runCommand('mknod', [path.join(tree, 'null'), 'c', '1', '3']);
+  writeFileSync(path.join(tree, 'plain'), 'plain');
+  const directory = path.join(place, 'artifact');
+  const { manifest: known } = await writeTreeArtifact(tree, directory);
+  const pick = async (pattern: string) => {
+    const selection = await selectEntries(directory, known, [pattern], quiet);
+    const target = await inspectTarget(to());
+    return extractTo({ artifactDirectory: directory, manifest: known, selection, target }, quiet);
+  };
+  await expect(pick('null')).rejects.toMatchObject({ code: 'ARCHIVE_HOSTILE' });
+  expect(existsSync(to())).toBe(false);
+  await pick('plain');
+  expect(readdirSync(to())).toEqual(['plain']);
+});

@@ -329,6 +329,14 @@ describe('what sets take on disk', () => {
     expect(alone.sets.get('20241211_010000-daily')?.sharedBytes).toBe(0);
   });
 
+  test('is not guessed where an artifact can’t be looked at', async () => {
+    renameSync(path.join(root, artifacts.other.path), path.join(base.dir, 'moved'));
+    symlinkSync(path.join(base.dir, 'moved'), path.join(root, artifacts.other.path));
+    const use = await measureDiskUse(root, all());
+    expect(use.unmeasured).toEqual([expect.stringContaining(artifacts.other.path)]);
+    expect([...use.sets.keys()]).toEqual(['20241211_010000-daily', '20241211_010000-weekly']);
+  });
+
   test('is nothing for an artifact that is missing, and quickly known for many', async () => {
     rmSync(path.join(root, artifacts.other.path), { recursive: true });
     expect((await measureDiskUse(root, [sets.now])).diskBytes).toBe(sizes(artifacts.now, any));
