@@ -47,8 +47,8 @@ const indexEntrySchema = z.object({
  * read to its end. Ending the iteration early is fine.
  * @param manifest the artifact's, where the caller has read it already
  * @throws HoldfastError INTEGRITY (facts: path, expected, actual) when the file is missing or damaged;
- *   MANIFEST_INVALID (facts: path, line) when there is none or it is not of the format; or the
- *   signal's reason
+ *   MANIFEST_INVALID (facts: path, line) when there is none or it is not of the format; USAGE where
+ *   it may not be read; or the signal's reason
  */
 export async function* readIndex(
   directory: string,
@@ -174,6 +174,13 @@ async function requireSoundFile(
     }
   } catch (error) {
     signal.throwIfAborted();
+    if (systemCodeOf(error) === 'EACCES') {
+      throw new HoldfastError('USAGE', `${file} may not be read`, {
+        facts: { path: file, reason: 'EACCES' },
+        hint: 'look as the user the backups belong to, usually root',
+        cause: error,
+      });
+    }
     throw new HoldfastError('INTEGRITY', `${file} cannot be read: ${messageOf(error)}`, {
       facts: { path: file, expected: index.sha256, actual: systemCodeOf(error) ?? 'unreadable' },
       hint: 'take another set; `holdfast verify` shows which are sound',

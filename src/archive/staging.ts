@@ -7,7 +7,7 @@ import path from 'node:path';
 import { HoldfastError, systemCodeOf } from '../errors.js';
 import { fsyncPath, removeTree, renameDurably } from '../system/durable.js';
 import { joinCommands } from '../system/pipeline.js';
-import { startCommand } from '../system/process.js';
+import { runCommand, startCommand } from '../system/process.js';
 
 /** Every attribute of a directory itself, as one member of an archive. */
 const ROOT_ARGUMENTS = [
@@ -94,7 +94,7 @@ export async function stageDirectory(target: Target): Promise<StagedDirectory> {
     });
   }
   const discard = async (): Promise<void> => {
-    await removeTree(staging);
+    await removeStaged(staging);
     if (before !== undefined) await utimes(target.path, before.atime, before.mtime);
   };
   return {
@@ -128,7 +128,7 @@ async function commitInto(
   const moved: Buffer[] = [];
   try {
     for (const name of await readdir(staging, { encoding: 'buffer' })) {
-      await rename(bytesOf(staging, name), bytesOf(target, name));
+      await move(bytesOf(staging, name), bytesOf(target, name));
       moved.push(name);
     }
     await removeTree(staging);
@@ -144,9 +144,31 @@ async function commitInto(
     await fsyncPath(target);
   } catch (error) {
     await mkdir(staging, { recursive: true });
-    for (const name of moved) await rename(bytesOf(target, name), bytesOf(staging, name));
+    for (const name of moved) await move(bytesOf(target, name), bytesOf(staging, name));
     throw error;
   }
+}
+
+/** Who is not root must be able to write a directory to give it another parent. */
+async function move(from: Buffer, to: Buffer): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    const { mode } = await lstat(from);
+    if (systemCodeOf(error) !== 'EACCES' || (mode & 0o170000) !== 0o040000) throw error;
+    await chmod(from, (mode & 0o7777) | 0o700);
+    await rename(from, to);
+    await chmod(to, mode & 0o7777);
+  }
+}
+
+/** Also where directories were unpacked that not even their owner may write. */
+async function removeStaged(staging: string): Promise<void> {
+  await removeTree(staging).catch(async (error: unknown) => {
+    if (systemCodeOf(error) !== 'EACCES') throw error;
+    await runCommand('chmod', ['-R', 'u+rwX', '--', staging]);
+    await removeTree(staging);
+  });
 }
 
 async function archiveRoot(directory: string): Promise<Buffer> {
