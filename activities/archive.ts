@@ -14,6 +14,7 @@ import { formatBytes } from '../src/plan/words.js';
 import type { Attempt } from '../src/store/incoming.js';
 import type { Problem, VolumeInfo } from '../src/store/manifest.js';
 import { previousParts } from '../src/store/previous.js';
+import { damagedFiles } from '../src/store/verification.js';
 import type { Priority } from '../src/system/process.js';
 import { rateLimit } from '../src/system/rate-limit.js';
 import type { SourceReference } from './hold.js';
@@ -61,6 +62,7 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
                 service: input.service,
                 source: input.source,
                 writtenAfter: new Date(Date.now() - config.backups.fullEvery),
+                damaged: await damagedFiles(root),
               })),
             ];
             const archived = await archiveTree(

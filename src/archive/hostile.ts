@@ -74,7 +74,8 @@ export class HostileCheck {
   }
 }
 
-function normalize(name: BytePath): BytePath {
+/** A member's name as a path below the root: `./a//b/` is `a/b`, `./` is `''`. */
+export function normalize(name: BytePath): BytePath {
   return name
     .split('/')
     .filter((part) => part !== '' && part !== '.')

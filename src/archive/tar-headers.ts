@@ -149,7 +149,8 @@ export class TarHeaderReader {
 
 const FLAGS_WITH_DATA: ReadonlySet<string> = new Set(['0', '7', 'S']);
 
-function parsePax(data: Buffer): Map<string, string> {
+/** The records of a pax header's data, values byte by byte. */
+export function parsePax(data: Buffer): Map<string, string> {
   const records = new Map<string, string>();
   let at = 0;
   while (at < data.length) {
@@ -195,7 +196,7 @@ function checksumMatches(block: Buffer): boolean {
 }
 
 /** Octal text, or GNU's base 256 with the top bit set. */
-function readNumber(field: Buffer): number {
+export function readNumber(field: Buffer): number {
   const first = field[0] ?? 0;
   if (first === 0x80) {
     const value = BigInt(`0x${field.subarray(1).toString('hex')}`);

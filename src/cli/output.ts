@@ -7,6 +7,8 @@ export interface Output {
   /** Characters in a line now; 80 where there is no terminal to ask. */
   columns(): number;
   rows(): number;
+  /** Has the reader gone away? What is written then goes nowhere. */
+  isGone?(): boolean;
   /** The stream itself, for a line editor. */
   readonly stream: NodeJS.WritableStream;
 }
@@ -26,6 +28,7 @@ export function streamOutput(
     write: (text) => {
       if (!gone) stream.write(text);
     },
+    isGone: () => gone,
     stream,
     isTerminal: stream.isTTY === true,
     columns: () => sizeOf(stream, 'columns') ?? DEFAULT_COLUMNS,

@@ -3,11 +3,13 @@ import { Command, CommanderError } from 'commander';
 import { HoldfastError } from '../errors.js';
 import { CommandHost } from './command-host.js';
 import { addBackupCommand } from './commands/backup.js';
+import { addBrowseCommand } from './commands/browse.js';
 import { addConfigCommand } from './commands/config.js';
 import { addListCommand } from './commands/list.js';
 import { addRestoreCommand } from './commands/restore.js';
 import { addShowCommand } from './commands/show.js';
 import { addUpCommand } from './commands/up.js';
+import { addVerifyCommand } from './commands/verify.js';
 import { addWorkerCommand } from './commands/worker.js';
 import type { CliHost } from './context.js';
 import type { ExitCode } from './exit.js';
@@ -20,8 +22,10 @@ Examples:
   holdfast up                              run Temporal and the worker here
   holdfast backup                          back everything up now
   holdfast list                            what there is
+  holdfast browse latest --path 'etc/**'   what is in them
   holdfast restore --dry-run               what a restore would do
   holdfast restore                         do it
+  holdfast verify                          are the backups still sound?
 
 Exit codes:
   0 done   1 failed   2 usage or configuration   3 done, but degraded
@@ -89,6 +93,8 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addRestoreCommand(program, commands);
   addListCommand(program, commands);
   addShowCommand(program, commands);
+  addBrowseCommand(program, commands);
+  addVerifyCommand(program, commands);
   addConfigCommand(program, commands);
   return program;
 }

@@ -11,11 +11,10 @@ export interface OpenStore extends Catalogue {
   readonly root: string;
 }
 
-export function rootOption(): Option {
-  return new Option(
-    '--root <directory>',
-    'the directory of the backups, instead of the configured',
-  );
+export function rootOption(
+  description = 'the directory of the backups, instead of the configured',
+): Option {
+  return new Option('--root <directory>', description);
 }
 
 /**

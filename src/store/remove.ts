@@ -23,6 +23,7 @@ import {
   TRASH_DIRECTORY,
 } from './layout.js';
 import { setFileSchema, type SetFile } from './manifest.js';
+import { dropVerification } from './verification.js';
 
 export const REMOVAL_JOURNAL_FILE = 'remove.json';
 const journalSchema = z.object({ set: setFileSchema, keepPaths: z.array(z.string()) });
@@ -112,6 +113,10 @@ async function finishRemoval(
     const from = await requireOwnArtifact(root, set, artifact.path);
     if ((await kindOf(from)) !== 'directory') continue;
     await renameDurably(from, path.join(trash, `artifact-${index}`));
+  }
+  // A set that was only trimmed is still there, and so is what is known of it.
+  if (!sets.some((other) => setFileName(other) === setFileName(set))) {
+    await dropVerification(root, set);
   }
   options.beforeStep?.('delete');
   // The set's file last: it is what says that this removal has begun.

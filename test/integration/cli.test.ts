@@ -29,7 +29,7 @@ describe('usage', () => {
     expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
-  test.each(['up', 'worker', 'backup', 'restore', 'list', 'show', 'config'])(
+  test.each(['up', 'worker', 'backup', 'restore', 'list', 'show', 'browse', 'verify', 'config'])(
     '%s --help has examples and fits 80 columns',
     async (command) => {
       const { exitCode, stdout } = await place.cli([command, '--help']);
@@ -114,6 +114,7 @@ describe('list and show', () => {
     expect(JSON.parse((await place.cli(['list', '--json'])).stdout)).toEqual({
       root,
       sets: [],
+      diskBytes: 0,
       unreadable: [],
     });
     await rm(root, { recursive: true });
@@ -127,7 +128,7 @@ describe('list and show', () => {
     const { exitCode, stdout } = await place.cli(['list', '--root', root]);
     expect(exitCode).toBe(0);
     const [header, first, second] = stdout.split('\n');
-    expect(header).toMatch(/^SET +TIER +STATUS +AGE +SERVICES +CONTENT +STORED +PROBLEMS$/);
+    expect(header).toMatch(/^SET +TIER +STATUS +AGE +SERVICES +STORED +FREES +VERIFIED$/);
     expect(first).toMatch(/^20241212_010000 +daily +success +3h /);
     expect(second).toMatch(/^20241211_010000 /);
   });

@@ -12,6 +12,7 @@ import type { Ports } from '../../src/cli/ports.js';
 import { watchCommand } from '../../src/cli/follow.js';
 import { HoldfastError } from '../../src/errors.js';
 import type { SetArtifact, SetFile } from '../../src/store/manifest.js';
+import type { RecordedDamage } from '../../src/store/verification.js';
 import { PassThrough } from 'node:stream';
 import { examplePlan } from '../integration/cli-support/fake-runs.js';
 
@@ -51,45 +52,73 @@ function setFile(extra: Partial<SetFile> = {}): SetFile {
 }
 
 describe('list', () => {
+  const facts = {
+    storedBytes: 1024 ** 3,
+    sharedBytes: 0,
+    freedBytes: 5 * 1024 ** 2,
+    verification: null,
+  };
+  const verified = {
+    at: '2024-12-12T09:00:00.000Z',
+    level: 'hashes',
+    ok: true,
+    damagedFiles: 0,
+  } as const;
   const sets = [
-    summarizeSet(setFile(), NOW),
-    summarizeSet(
-      setFile({
-        id: '20241211_010000',
-        tier: 'monthly',
-        status: 'degraded',
-        scope: ['pgdb', 'agent'],
-        problems: [{ service: 'agent', source: 'data', code: 'X', message: 'no' }],
-      }),
-      NOW,
-    ),
+    { ...summarizeSet(setFile(), NOW), ...facts, verification: verified },
+    {
+      ...summarizeSet(
+        setFile({
+          id: '20241211_010000',
+          tier: 'monthly',
+          status: 'degraded',
+          scope: ['pgdb', 'agent'],
+          problems: [{ service: 'agent', source: 'data', code: 'X', message: 'no' }],
+        }),
+        NOW,
+      ),
+      ...facts,
+      verification: { ...verified, ok: false, damagedFiles: 2 },
+    },
   ];
 
   test('shows each set on a line', () => {
-    expect(renderList(sets, 120, plain)).toEqual([
-      'SET              TIER     STATUS    AGE  SERVICES       CONTENT   STORED  PROBLEMS',
-      '20241212_010000  daily    success    2h  all: pgdb      3.0 GiB  1.0 GiB         0',
-      '20241211_010000  monthly  degraded   2h  pgdb, (agent)  3.0 GiB  1.0 GiB         1',
+    expect(renderList(sets, 120, NOW, plain)).toEqual([
+      'SET              TIER     STATUS    AGE  SERVICES       CONTENT   STORED    FREES  VERIFIED  PROBLEMS',
+      '20241212_010000  daily    success    2h  all: pgdb      3.0 GiB  1.0 GiB  5.0 MiB  ok 3h            0',
+      '20241211_010000  monthly  degraded   2h  pgdb, (agent)  3.0 GiB  1.0 GiB  5.0 MiB  damaged          1',
     ]);
   });
 
   test.each([80, 100, 120])('fits %i columns', (columns) => {
-    for (const line of renderList(sets, columns, plain)) {
+    for (const line of renderList(sets, columns, NOW, plain)) {
       expect(displayWidth(line)).toBeLessThanOrEqual(columns);
     }
   });
 
   test('on a narrow terminal counts the services, so that a missing one still shows', () => {
-    expect(renderList(sets, 80, plain)[2]).toContain('1 of 2');
+    expect(renderList(sets, 80, NOW, plain)[2]).toContain('1 of 2');
   });
 });
 
 describe('show', () => {
   const details: ArtifactDetails = { artifact, manifestState: 'ok', manifest: undefined };
 
-  function page(all: readonly ArtifactDetails[], columns: number): string {
+  const facts = {
+    storedBytes: 1024 ** 3,
+    sharedBytes: 2 * 1024 ** 2,
+    freedBytes: 1024 ** 2,
+    verification: null,
+  };
+
+  function page(
+    all: readonly ArtifactDetails[],
+    columns: number,
+    damage: readonly RecordedDamage[] = [],
+  ): string {
     const summary = summarizeSet(setFile(), NOW);
-    return renderSet({ summary, artifacts: all, root: '/backups' }, columns, NOW, plain).join('\n');
+    const shown = { summary: { ...summary, ...facts }, artifacts: all, damage, root: '/backups' };
+    return renderSet(shown, columns, NOW, plain).join('\n');
   }
 
   test('never cuts a path, and never is wider than the terminal otherwise', () => {
@@ -106,6 +135,30 @@ describe('show', () => {
     ['unreadable', 'unreadable'],
   ] as const)('says when the manifest is %s', (manifestState, words) => {
     expect(page([{ ...details, manifestState }], 120)).toContain(words);
+  });
+
+  test('says what removing the set would free', () => {
+    expect(page([details], 80)).toContain('2.0 MiB shared with other sets, removing it frees 1.0');
+  });
+
+  test('names what a verification found, and the sets that share it', () => {
+    const text = page([details], 120, [
+      {
+        service: 'pgdb',
+        source: 'pgdump',
+        artifact: artifact.path,
+        file: 'shop.dump',
+        expected: 'a',
+        actual: 'b',
+        level: 'hashes',
+        identity: '1:2',
+        at: '2024-12-12T09:00:00.000Z',
+        sets: ['20241211_010000-daily', '20241212_010000-daily'],
+      },
+    ]);
+    expect(text).toContain(`${artifact.path}/shop.dump`);
+    expect(text).toContain('also in 20241211_010000-daily\n');
+    expect(text).toMatch(/pgdb\/pgdump .* damaged/);
   });
 
   test('tells the restore command, with the tier, so that it is unmistakable', () => {

@@ -1,14 +1,19 @@
 /** `holdfast list`: the backup sets on disk. Needs no Temporal. */
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { formatBytes } from '../../plan/words.js';
+import { measureDiskUse } from '../../store/disk-use.js';
 import { tierSchema, type SetFile } from '../../store/manifest.js';
+import { readVerifications } from '../../store/verification.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { Option } from 'commander';
+import { oneLine } from '../render/text.js';
 import { openStore, rootOption } from '../store.js';
 import { renderList } from '../views/list-view.js';
-import { summarizeSet } from '../views/set-rows.js';
+import { setName, storeFacts, summarizeSet } from '../views/set-rows.js';
+import { summarizeVerification } from '../views/verify-view.js';
 
 const optionsSchema = z.object({ root: z.string().optional(), tier: tierSchema.optional() });
 
@@ -17,7 +22,13 @@ Examples:
   holdfast list
   holdfast list --tier weekly
   holdfast list --root /mnt/disk/backups   a store without its configuration
-  holdfast list --json | jq '.sets[0]'     newest first`;
+  holdfast list --json | jq '.sets[0]'     newest first
+
+Sets share the files that did not change between them: STORED counts them in
+each, the total below the table once. VERIFIED is what \`holdfast verify\` found.
+
+Exit codes:
+  0 done   2 usage or configuration   3 a set can't be read or is damaged`;
 
 export function addListCommand(program: Command, commands: CommandHost): void {
   program
@@ -37,21 +48,37 @@ async function list(
 ): Promise<ExitCode> {
   const store = await openStore(context, options.root);
   const nowMs = Date.now();
+  const [use, verifications] = await Promise.all([
+    measureDiskUse(store.root, store.sets),
+    readVerifications(store.root),
+  ]);
+  for (const sentence of use.unmeasured) context.warn(oneLine(sentence));
   const sets = newestFirst(store.sets)
     .filter(({ tier }) => options.tier === undefined || tier === options.tier)
-    .map((set) => summarizeSet(set, nowMs));
+    .map((set) => ({
+      ...summarizeSet(set, nowMs),
+      ...storeFacts(
+        set,
+        use.sets.get(setName(set)),
+        summarizeVerification(verifications.get(setName(set))),
+      ),
+    }));
+  const { root, unreadable } = store;
   if (context.options.json) {
-    context.printJson({ root: store.root, sets, unreadable: store.unreadable });
+    context.printJson({ root, sets, diskBytes: use.diskBytes, unreadable });
   } else if (sets.length === 0) {
     context.say(`no backup sets in ${store.root}`);
     context.say('`holdfast backup` makes one');
   } else {
-    for (const line of renderList(sets, context.host.out.columns(), context.style)) {
+    for (const line of renderList(sets, context.host.out.columns(), nowMs, context.style)) {
       context.print(line);
     }
+    context.say();
+    context.say(`${formatBytes(use.diskBytes)} on disk; FREES is what removing one set would free`);
   }
-  // A set that can't be read is not there when it is needed.
-  return store.unreadable.length > 0 ? 3 : 0;
+  // A set that can't be read, or is damaged, is not there when it is needed.
+  const damaged = sets.some(({ verification }) => verification?.ok === false);
+  return unreadable.length > 0 || damaged ? 3 : 0;
 }
 
 function newestFirst(sets: readonly SetFile[]): SetFile[] {

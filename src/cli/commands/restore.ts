@@ -6,6 +6,7 @@ import { HoldfastError } from '../../errors.js';
 import { formatStamp, restoreWorkflowId } from '../../plan/ids.js';
 import { restoreStackInputSchema } from '../../plan/inputs.js';
 import type { RestorePlan } from '../../plan/restore-types.js';
+import { pathOption, sourceOption } from '../artifact-choice.js';
 import { ask } from '../ask.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
@@ -16,6 +17,8 @@ import type { RunGateway, StartRestore } from '../ports.js';
 import { silentReporter } from '../progress/reporter.js';
 import { watchRun } from '../progress/watch.js';
 import { parseResult, restoreStackResultSchema } from '../results.js';
+import { rootOption } from '../store.js';
+import { restoreTo } from './restore-to.js';
 import { renderPlan } from '../views/plan-view.js';
 import { renderRestoreResult } from '../views/result-view.js';
 import { setName } from '../views/set-rows.js';
@@ -26,6 +29,10 @@ const optionsSchema = z.object({
   yes: z.boolean().default(false),
   detach: z.boolean().default(false),
   refuseIfBusy: z.boolean().default(false),
+  to: z.string().min(1).optional(),
+  source: z.array(z.string()).optional(),
+  path: z.array(z.string()).optional(),
+  root: z.string().optional(),
 });
 type Options = z.output<typeof optionsSchema>;
 
@@ -35,9 +42,16 @@ Examples:
   holdfast restore                         the same, then asks and does it
   holdfast restore 20241212_010000-daily   a certain set
   holdfast restore latest -s agent --yes   one service, without asking
+  holdfast restore latest --source configs --path 'etc/*.conf' --to /tmp/look
 
-Nothing is touched before every artifact has been checked. What is replaced is
-kept aside, and comes back when a step fails or the run is cancelled.
+With --to, one source is unpacked into a new or empty directory instead, all of
+it or what --path matches, and nothing that runs is touched; the dump files of
+a PostgreSQL source are copied. \`holdfast browse\` shows the paths. It needs no
+Temporal and asks nothing.
+
+Without it, nothing is touched before every artifact has been checked. What is
+replaced is kept aside, and comes back when a step fails or the run is
+cancelled.
 
 Exit codes:
   0 done   1 failed, and taken back   2 usage or configuration   130 interrupted`;
@@ -52,14 +66,37 @@ export function addRestoreCommand(program: Command, commands: CommandHost): void
     .option('-y, --yes', 'do not ask for confirmation')
     .option('--detach', 'start the run and do not watch it')
     .option('--refuse-if-busy', 'fail when another run holds the stack, instead of waiting')
+    .option('--to <directory>', 'unpack one source into this new or empty directory')
+    .addOption(sourceOption('with --to: the source'))
+    .addOption(pathOption('with --to: only what the pattern matches (repeat it)'))
+    .addOption(rootOption('with --to: the directory of the backups'))
     .addHelpText('after', EXAMPLES)
     .action((set: string, options: unknown, command: Command) =>
-      commands.run(command, (context) => restore(context, set, optionsSchema.parse(options))),
+      commands.run(command, (context) => dispatch(context, set, optionsSchema.parse(options))),
     );
 }
 
-async function restore(context: CliContext, set: string, options: Options): Promise<ExitCode> {
+/** With `--to` it is another command in all but name: it replaces nothing. */
+async function dispatch(context: CliContext, set: string, options: Options): Promise<ExitCode> {
   checkSetName(set);
+  const { to, source, path, root } = options;
+  if (to === undefined) {
+    if (source !== undefined || path !== undefined || root !== undefined) {
+      throw new HoldfastError('USAGE', '--source, --path and --root belong to --to', {
+        hint: 'add --to with a new or empty directory; without it whole services are restored',
+      });
+    }
+    return restore(context, set, options);
+  }
+  if (options.dryRun || options.detach || options.refuseIfBusy) {
+    throw new HoldfastError('USAGE', '--to takes no --dry-run, --detach or --refuse-if-busy', {
+      hint: 'it is done here and now and replaces nothing; `holdfast browse` shows what there is',
+    });
+  }
+  return restoreTo(context, set, { ...options, to });
+}
+
+async function restore(context: CliContext, set: string, options: Options): Promise<ExitCode> {
   if (!options.dryRun && !options.yes && !context.interactive) {
     throw new HoldfastError('CONFIRMATION_REQUIRED', 'a restore replaces data and needs a yes', {
       hint: 'add --dry-run to see what it would do, or --yes to do it without asking',

@@ -2,14 +2,18 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { chooseSet } from '../../plan/choose-set.js';
+import { measureDiskUse } from '../../store/disk-use.js';
+import { readVerification } from '../../store/verification.js';
 import { readArtifactDetails } from '../artifact-details.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { checkSetName } from '../options.js';
+import { oneLine } from '../render/text.js';
 import { openStore, rootOption } from '../store.js';
-import { setName, summarizeSet } from '../views/set-rows.js';
+import { setName, storeFacts, summarizeSet } from '../views/set-rows.js';
 import { lastVerification, renderSet } from '../views/show-view.js';
+import { summarizeVerification } from '../views/verify-view.js';
 
 const optionsSchema = z.object({ root: z.string().optional() });
 
@@ -40,13 +44,20 @@ async function show(
   const { root, sets } = await openStore(context, options.root);
   const { set, warnings } = chooseSet(sets, name);
   const nowMs = Date.now();
-  const artifacts = await Promise.all(
-    set.artifacts.map((artifact) => readArtifactDetails(root, artifact)),
-  );
+  const [artifacts, use, record] = await Promise.all([
+    Promise.all(set.artifacts.map((artifact) => readArtifactDetails(root, artifact))),
+    measureDiskUse(root, sets),
+    readVerification(root, set),
+  ]);
+  for (const sentence of use.unmeasured) context.warn(oneLine(sentence));
+  const facts = storeFacts(set, use.sets.get(setName(set)), summarizeVerification(record));
+  const damage = record?.damage ?? [];
   if (context.options.json) {
     context.printJson({
       root,
       ...summarizeSet(set, nowMs),
+      ...facts,
+      damage,
       configDigest: set.configDigest,
       warnings,
       restoreCommand: `holdfast restore ${setName(set)}`,
@@ -59,11 +70,12 @@ async function show(
     });
   } else {
     for (const warning of warnings) context.warn(warning);
-    const shown = { summary: summarizeSet(set, nowMs), artifacts, root };
+    const shown = { summary: { ...summarizeSet(set, nowMs), ...facts }, artifacts, damage, root };
     for (const line of renderSet(shown, context.host.out.columns(), nowMs, context.style)) {
       context.print(line);
     }
   }
   // Asked about a set that is not whole on disk, a script must not read "fine".
-  return artifacts.every(({ manifestState }) => manifestState === 'ok') ? 0 : 3;
+  const whole = artifacts.every(({ manifestState }) => manifestState === 'ok');
+  return whole && damage.length === 0 ? 0 : 3;
 }

@@ -3,20 +3,29 @@ import { formatBytes } from '../../plan/words.js';
 import type { Style } from '../render/style.js';
 import { renderTable, type Column } from '../render/table.js';
 import { formatAge } from '../render/words.js';
-import type { SetSummary } from './set-rows.js';
+import type { SetSummary, StoreFacts } from './set-rows.js';
+import { shortVerification } from './verify-view.js';
 
 /** Room the names of the services need to say more than their number does. */
 const LEAST_NAMES_WIDTH = 12;
-const OTHER_COLUMNS_WIDTH = 72;
+/** Everything but the services, with all columns and with those a narrow terminal has room for. */
+const WIDE_WIDTH = 92;
+const NARROW_WIDTH = 72;
+const COUNT_WIDTH = 8;
+
+export type ListRow = SetSummary & StoreFacts;
 
 /** Newest first, as given. */
 export function renderList(
-  sets: readonly SetSummary[],
+  sets: readonly ListRow[],
   columns: number,
+  nowMs: number,
   style: Style,
 ): readonly string[] {
-  const names = columns - OTHER_COLUMNS_WIDTH >= LEAST_NAMES_WIDTH;
-  const table: Column<SetSummary>[] = [
+  const wide = columns >= WIDE_WIDTH + COUNT_WIDTH;
+  const names = columns - (wide ? WIDE_WIDTH : NARROW_WIDTH) >= LEAST_NAMES_WIDTH;
+  const ifWide = (column: Column<ListRow>): Column<ListRow>[] => (wide ? [column] : []);
+  const table: Column<ListRow>[] = [
     { title: 'SET', cell: ({ id }) => id },
     { title: 'TIER', cell: ({ tier }) => tier },
     { title: 'STATUS', cell: ({ status }) => style.status(status) },
@@ -26,14 +35,23 @@ export function renderList(
       cell: (set) => (names ? serviceNames(set) : serviceCount(set)),
       shrinks: true,
     },
-    { title: 'CONTENT', cell: ({ contentBytes }) => formatBytes(contentBytes), align: 'right' },
+    ...ifWide({
+      title: 'CONTENT',
+      cell: ({ contentBytes }) => formatBytes(contentBytes),
+      align: 'right',
+    }),
     { title: 'STORED', cell: ({ storedBytes }) => formatBytes(storedBytes), align: 'right' },
+    { title: 'FREES', cell: ({ freedBytes }) => formatBytes(freedBytes), align: 'right' },
     {
+      title: 'VERIFIED',
+      cell: ({ verification }) => shortVerification(verification, nowMs, style),
+    },
+    ...ifWide({
       title: 'PROBLEMS',
       cell: ({ status, problems }) =>
         problems.length === 0 ? '0' : style.status(status, String(problems.length)),
       align: 'right',
-    },
+    }),
   ];
   return renderTable(table, sets, {
     columns,

@@ -1,5 +1,7 @@
 /** A backup set summed up, for tables and for `--json`. Pure. */
+import type { SetDiskUse } from '../../store/disk-use.js';
 import type { SetFile } from '../../store/manifest.js';
+import type { VerificationSummary } from './verify-view.js';
 
 export interface SetSummary {
   readonly id: string;
@@ -23,6 +25,30 @@ export interface SetSummary {
   readonly storedBytes: number;
   readonly problems: SetFile['problems'];
   readonly workflowId: string;
+}
+
+/** What the store itself tells of a set: bytes in files of its own, and when it was last looked at. */
+export interface StoreFacts {
+  /** Measured: sum of the files as they are, papers included, in place of what the set file says. */
+  readonly storedBytes: number;
+  /** Bytes in files that another set has too. */
+  readonly sharedBytes: number;
+  /** Bytes that removing the set would free. */
+  readonly freedBytes: number;
+  readonly verification: VerificationSummary | null;
+}
+
+export function storeFacts(
+  set: SetFile,
+  use: SetDiskUse | undefined,
+  verification: VerificationSummary | null,
+): StoreFacts {
+  return {
+    storedBytes: use?.storedBytes ?? sum(set, 'storedBytes'),
+    sharedBytes: use?.sharedBytes ?? 0,
+    freedBytes: use?.freedBytes ?? 0,
+    verification,
+  };
 }
 
 export function summarizeSet(set: SetFile, nowMs: number): SetSummary {

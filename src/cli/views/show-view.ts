@@ -1,15 +1,19 @@
 /** `holdfast show` for people. Pure. */
 import { formatBytes, formatDuration } from '../../plan/words.js';
+import type { RecordedDamage } from '../../store/verification.js';
 import type { ArtifactDetails } from '../artifact-details.js';
 import type { Style } from '../render/style.js';
 import { naturalWidth, renderTable, type Column } from '../render/table.js';
-import { count } from '../render/text.js';
+import { count, oneLine } from '../render/text.js';
 import { formatAge, formatCount, formatTime } from '../render/words.js';
 import { renderProblem } from './problem-view.js';
-import { setName, type SetSummary } from './set-rows.js';
+import { setName, type SetSummary, type StoreFacts } from './set-rows.js';
+import { describeVerification } from './verify-view.js';
 
 export interface ShownSet {
-  readonly summary: SetSummary;
+  readonly summary: SetSummary & StoreFacts;
+  /** What verifications found of it. */
+  readonly damage: readonly RecordedDamage[];
   readonly artifacts: readonly ArtifactDetails[];
   readonly root: string;
 }
@@ -21,12 +25,18 @@ export function renderSet(
   nowMs: number,
   style: Style,
 ): readonly string[] {
-  const { summary, artifacts } = shown;
+  const { summary, damage } = shown;
+  const bad = new Set(damage.map(({ artifact }) => artifact));
+  const artifacts = shown.artifacts.map((details) => ({
+    ...details,
+    damaged: bad.has(details.artifact.path),
+  }));
   return [
-    ...heading(shown, style),
+    ...heading(shown, nowMs, style),
     '',
     style.paint('bold', 'Artifacts'),
     ...(artifacts.length === 0 ? ['  none'] : artifactLines(artifacts, columns, nowMs, style)),
+    ...damageLines(shown, style),
     ...problemLines(summary, columns, style),
     '',
     style.paint('bold', 'Restore it with'),
@@ -35,7 +45,7 @@ export function renderSet(
   ];
 }
 
-function heading({ summary, root }: ShownSet, style: Style): string[] {
+function heading({ summary, root }: ShownSet, nowMs: number, style: Style): string[] {
   const { status, scope } = summary;
   const took = formatDuration(summary.durationMs);
   const lines: readonly (readonly [string, string])[] = [
@@ -48,6 +58,12 @@ function heading({ summary, root }: ShownSet, style: Style): string[] {
       `${formatBytes(summary.contentBytes)} in ${formatCount(summary.entries)} entries, ` +
         `${formatBytes(summary.storedBytes)} stored`,
     ],
+    [
+      'disk',
+      `${formatBytes(summary.sharedBytes)} shared with other sets, ` +
+        `removing it frees ${formatBytes(summary.freedBytes)}`,
+    ],
+    ['verified', describeVerification(summary.verification, nowMs, style)],
     ['root', root],
     ['run', summary.workflowId],
   ];
@@ -68,13 +84,16 @@ function describeStatus({ status, problems }: SetSummary): string {
   }
 }
 
+/** Details, and whether a verification found damage. */
+type Row = ArtifactDetails & { readonly damaged: boolean };
+
 function artifactLines(
-  artifacts: readonly ArtifactDetails[],
+  artifacts: readonly Row[],
   columns: number,
   nowMs: number,
   style: Style,
 ): string[] {
-  const common: Column<ArtifactDetails>[] = [
+  const common: Column<Row>[] = [
     {
       title: 'ARTIFACT',
       cell: ({ artifact }) => `${artifact.service}/${artifact.source}`,
@@ -86,7 +105,7 @@ function artifactLines(
     { title: 'ENTRIES', cell: (row) => formatCount(row.artifact.entries), align: 'right' },
     { title: 'VERIFIED', cell: (row) => verification(row, nowMs, style) },
   ];
-  const wide: Column<ArtifactDetails>[] = [
+  const wide: Column<Row>[] = [
     ...common,
     { title: 'STATE', cell: (row) => consistency(row, style) },
     { title: 'PATH', cell: ({ artifact }) => artifact.path },
@@ -121,7 +140,7 @@ function consistency({ artifact, manifest }: ArtifactDetails, style: Style): str
   return expected ? 'changed while read, as expected' : style.paint('yellow', 'changed while read');
 }
 
-function verification(details: ArtifactDetails, nowMs: number, style: Style): string {
+function verification(details: Row, nowMs: number, style: Style): string {
   switch (details.manifestState) {
     case 'missing':
       return style.paint('red', 'missing on disk');
@@ -130,6 +149,7 @@ function verification(details: ArtifactDetails, nowMs: number, style: Style): st
     case 'unreadable':
       return style.paint('red', 'unreadable');
     case 'ok': {
+      if (details.damaged) return style.paint('red', 'damaged');
       const last = lastVerification(details);
       // No artifact gets into a set before its files were read again and their hashes compared.
       if (last === undefined) return 'when written';
@@ -147,6 +167,22 @@ export function lastVerification({
     (left, right) => Date.parse(right.at) - Date.parse(left.at),
   );
   return newestFirst[0];
+}
+
+function damageLines({ damage, summary }: ShownSet, style: Style): string[] {
+  if (damage.length === 0) return [];
+  const own = setName(summary);
+  return [
+    '',
+    style.paint('bold', 'Damaged or missing'),
+    ...damage.flatMap(({ artifact, file, at, sets }) => {
+      const others = sets.filter((name) => name !== own);
+      return [
+        `  ${artifact}${file === '.' ? '' : `/${oneLine(file)}`}`,
+        `    found ${formatTime(at)}${others.length === 0 ? '' : `, also in ${others.join(', ')}`}`,
+      ];
+    }),
+  ];
 }
 
 function problemLines({ problems, status }: SetSummary, columns: number, style: Style): string[] {

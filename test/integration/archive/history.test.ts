@@ -59,27 +59,48 @@ async function apply(root: string, what: Edit): Promise<void> {
     switch (what.kind) {
       case 'write':
         mkdirSync(absolute(root, what.at.slice(0, -1)), { recursive: true });
-        return writeFileSync(at, 'w'.repeat(what.size));
-      case 'append':
-        return appendFileSync(at, 'a'.repeat(what.size));
+        {
+          writeFileSync(at, 'w'.repeat(what.size));
+          return;
+        }
+      case 'append': {
+        appendFileSync(at, 'a'.repeat(what.size));
+        return;
+      }
       case 'directory':
         return void mkdirSync(at, { recursive: true });
-      case 'remove':
-        return rmSync(at, { recursive: true });
-      case 'rename':
-        return renameSync(at, absolute(root, what.to));
-      case 'link':
-        return linkSync(at, absolute(root, what.to));
-      case 'symlink':
-        return symlinkSync(Buffer.concat([Buffer.from('../'), ...what.to]), at);
-      case 'mode':
-        return chmodSync(at, what.mode);
-      case 'owner':
-        return chownSync(at, what.id, what.id + 1);
-      case 'times':
-        return lutimesSync(at, what.time, what.time);
-      case 'sparse':
-        return truncateSync(at, 3_000_000);
+      case 'remove': {
+        rmSync(at, { recursive: true });
+        return;
+      }
+      case 'rename': {
+        renameSync(at, absolute(root, what.to));
+        return;
+      }
+      case 'link': {
+        linkSync(at, absolute(root, what.to));
+        return;
+      }
+      case 'symlink': {
+        symlinkSync(Buffer.concat([Buffer.from('../'), ...what.to]), at);
+        return;
+      }
+      case 'mode': {
+        chmodSync(at, what.mode);
+        return;
+      }
+      case 'owner': {
+        chownSync(at, what.id, what.id + 1);
+        return;
+      }
+      case 'times': {
+        lutimesSync(at, what.time, what.time);
+        return;
+      }
+      case 'sparse': {
+        truncateSync(at, 3_000_000);
+        return;
+      }
       case 'attribute':
         // As text the name must be one; the others keep theirs.
         await runCommand('setfattr', ['-h', '-n', 'user.x', '-v', `${what.value}`, String(at)]);

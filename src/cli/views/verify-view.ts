@@ -1,0 +1,116 @@
+/** What a verification found, for people and for `--json`. Pure. */
+import { formatBytes } from '../../plan/words.js';
+import type { VerificationOutcome, VerificationRecord } from '../../store/verification.js';
+import type { Style } from '../render/style.js';
+import { count, oneLine } from '../render/text.js';
+import { formatAge } from '../render/words.js';
+import { setName } from './set-rows.js';
+
+/** One line for a set, and some for each damaged file. */
+export function renderOutcome(
+  outcome: VerificationOutcome,
+  root: string,
+  style: Style,
+): readonly string[] {
+  const { set, damage, files, bytes } = outcome;
+  const read = `${count(files, 'file')}, ${formatBytes(bytes)} read`;
+  if (damage.length === 0) return [`${setName(set)}  ${style.paint('green', 'ok')}  ${read}`];
+  return [
+    `${setName(set)}  ${style.paint('red', `${damage.length} damaged`)}  ${read}`,
+    ...damage.flatMap(({ service, source, artifact, file, expected, actual, names }) => [
+      `  ${service}/${source}  ${style.paint('red', oneLine(file))}  ` +
+        `expected ${shortHash(expected)}, found ${oneLine(shortHash(actual))}`,
+      `    ${root}/${artifact}${file === '.' ? '' : `/${oneLine(file)}`}`,
+      ...alsoIn(
+        names.map((name) => setName(name.set)),
+        setName(set),
+      ),
+    ]),
+  ];
+}
+
+function alsoIn(sets: readonly string[], own: string): string[] {
+  const others = [...new Set(sets)].filter((name) => name !== own);
+  return others.length === 0 ? [] : [`    the same file in ${others.join(', ')}`];
+}
+
+/** Hashes are long, and their beginning tells them apart; `--json` has them whole. */
+function shortHash(text: string): string {
+  return text.replace(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, '$1…');
+}
+
+export function outcomeAsJson({
+  set,
+  at,
+  level,
+  files,
+  bytes,
+  damage,
+}: VerificationOutcome): Record<string, unknown> {
+  return {
+    id: set.id,
+    tier: set.tier,
+    at,
+    level,
+    ok: damage.length === 0,
+    files,
+    bytes,
+    damage: damage.map(({ names, ...found }) => ({
+      ...found,
+      sets: [...new Set(names.map((name) => setName(name.set)))],
+      names: names.map(({ set: { id, tier }, artifact, file }) => ({
+        set: setName({ id, tier }),
+        artifact,
+        file,
+      })),
+    })),
+  };
+}
+
+/** The last verification of a set, where `--json` tells of it; null where there was none. */
+export interface VerificationSummary {
+  /** Null where damage became known by another set that has the same file. */
+  readonly at: string | null;
+  readonly level: 'hashes' | 'decode' | null;
+  readonly ok: boolean;
+  readonly damagedFiles: number;
+}
+
+export function summarizeVerification(
+  record: VerificationRecord | undefined,
+): VerificationSummary | null {
+  if (record === undefined || (record.last === null && record.damage.length === 0)) return null;
+  return {
+    at: record.last?.at ?? null,
+    level: record.last?.level ?? null,
+    ok: record.damage.length === 0,
+    damagedFiles: record.damage.length,
+  };
+}
+
+/** `ok 3d`, `damaged`, `-`: for a column. */
+export function shortVerification(
+  summary: VerificationSummary | null | undefined,
+  nowMs: number,
+  style: Style,
+): string {
+  if (summary === null || summary === undefined) return '-';
+  if (!summary.ok) return style.paint('red', 'damaged');
+  return summary.at === null ? '-' : `ok ${formatAge(nowMs - Date.parse(summary.at))}`;
+}
+
+/** A sentence for a page: `hashes compared 3h ago: ok`. */
+export function describeVerification(
+  summary: VerificationSummary | null,
+  nowMs: number,
+  style: Style,
+): string {
+  if (summary === null) return 'not since it was written; `holdfast verify` does it';
+  const damage = style.paint('red', count(summary.damagedFiles, 'damaged file'));
+  if (summary.at === null || summary.level === null) {
+    return `not itself, but it shares ${damage} with a set that was`;
+  }
+  const what = summary.level === 'hashes' ? 'hashes compared' : 'all decoded';
+  const age = formatAge(nowMs - Date.parse(summary.at));
+  return `${what} ${age} ago: ${summary.ok ? style.paint('green', 'ok') : damage}`;
+}
