@@ -11,6 +11,7 @@ import { readCatalogue } from '../src/store/catalogue.js';
 import { beginSet, discardSet, incomingArtifact, recoverIncoming } from '../src/store/incoming.js';
 import { applyOwnership } from '../src/store/artifact.js';
 import type { SetFile, Tier } from '../src/store/manifest.js';
+import { linkIntoTier } from '../src/store/link-tier.js';
 import { publishSet } from '../src/store/publish.js';
 import { emptyTrash, removeSet } from '../src/store/remove.js';
 import { trimSet } from '../src/store/trim.js';
@@ -28,6 +29,11 @@ export interface BeginBackup {
   readonly scope: 'all' | readonly string[];
   /** Wished id of the set; the next free second is taken when it is in use. */
   readonly stamp: string;
+}
+
+export interface PublishInput {
+  readonly set: SetFile;
+  readonly alsoTiers?: readonly Tier[];
 }
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
@@ -72,9 +78,14 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
       });
     }),
 
-    publishSet: guarded(async ({ set }: { set: SetFile }): Promise<void> => {
+    /** Publishes the set, and links it into the tiers that are due with it. */
+    publishSet: guarded(async ({ set, alsoTiers }: PublishInput): Promise<void> => {
       await whileWaiting({ service: '', source: 'publish' }, 'publish', async () => {
         await publishSet(root, set, { ownership: await ownership() });
+        for (const tier of alsoTiers ?? []) {
+          await linkIntoTier(root, set, tier, { ownership: await ownership() });
+          await runLog.write(`Set ${set.id} is in ${tier} too: the same files, nothing read again`);
+        }
         metrics.recordBackup({
           ...observationOf(set),
           status: set.status,

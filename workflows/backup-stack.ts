@@ -16,7 +16,7 @@ import { planBackup } from '../src/plan/backup-plan.js';
 import { serviceWorkflowId } from '../src/plan/ids.js';
 import { backupStackInputSchema, type BackupStackResult } from '../src/plan/inputs.js';
 import { messageOf } from '../src/errors.js';
-import type { Problem, SetArtifact, SetFile } from '../src/store/manifest.js';
+import type { Problem, SetArtifact, SetFile, Tier } from '../src/store/manifest.js';
 import { formatBytes } from '../src/plan/words.js';
 import { hostActivities, resolveStack, type HostCalls } from './activity-options.js';
 import type { backupService, BackupServiceResult } from './backup-service.js';
@@ -117,12 +117,19 @@ async function run(
       );
     }
     story.phase('publishing');
-    await activities.publishSet(`publish set ${setId}`, { set });
+    const alsoTiers = furtherTiers(input);
+    await activities.publishSet(`publish set ${setId}`, {
+      set,
+      ...(alsoTiers.length === 0 ? {} : { alsoTiers }),
+    });
     published = true;
-    const pruned = await prune(input, activities, story, set);
+    const pruned: string[] = [];
+    for (const tier of [input.tier, ...alsoTiers]) {
+      pruned.push(...(await prune(tier, activities, story, set)));
+    }
     story.phase(set.status);
     upsertSearchAttributes(searchAttributes({ status: set.status }));
-    return await finish(set, pruned, activities);
+    return await finish(set, alsoTiers, pruned, activities);
   } catch (error) {
     if (!published) {
       await CancellationScope.nonCancellable(() =>
@@ -182,17 +189,15 @@ function toSetFile(parts: SetParts): SetFile {
 
 /** Retention is tidying: when it fails, the backup is still good, and the failure is a problem to tell. */
 async function prune(
-  input: Input,
+  tier: Tier,
   activities: HostCalls,
   story: Story,
   set: SetFile,
 ): Promise<readonly string[]> {
-  if (input.tier === 'manual' || set.status === 'failed') return [];
+  if (tier === 'manual' || set.status === 'failed') return [];
   try {
     story.phase('pruning');
-    const { removed } = await activities.pruneTier(`keep the newest sets of ${input.tier}`, {
-      tier: input.tier,
-    });
+    const { removed } = await activities.pruneTier(`keep the newest sets of ${tier}`, { tier });
     return removed;
   } catch (error) {
     if (isCancellation(error)) throw error;
@@ -202,8 +207,14 @@ async function prune(
   }
 }
 
+/** The tiers that get the set by links, each once. */
+function furtherTiers({ tier, alsoTiers }: Input): readonly Tier[] {
+  return [...new Set(alsoTiers ?? [])].filter((each) => each !== tier);
+}
+
 async function finish(
   set: SetFile,
+  alsoTiers: readonly Tier[],
   pruned: readonly string[],
   activities: HostCalls,
 ): Promise<BackupStackResult> {
@@ -217,6 +228,8 @@ async function finish(
     artifacts: set.artifacts,
     contentBytes: sum(({ contentBytes }) => contentBytes),
     storedBytes: sum(({ storedBytes }) => storedBytes),
+    linkedBytes: sum(({ linkedBytes }) => linkedBytes ?? 0),
+    alsoTiers,
     durationMs: Date.now() - Date.parse(set.startedAt),
     pruned,
   };
@@ -235,7 +248,8 @@ function summaryOf(result: BackupStackResult): string {
   const head =
     `Backup ${result.setId} (${result.tier}) ${result.status}: ` +
     `${result.artifacts.length} artifacts, ${formatBytes(result.contentBytes)} of data, ` +
-    `${formatBytes(result.storedBytes)} stored`;
+    `${formatBytes(result.storedBytes)} stored` +
+    (result.linkedBytes === 0 ? '' : `, ${formatBytes(result.linkedBytes)} of it unchanged`);
   return [head, ...result.problems.map(sayProblem)].join('; ');
 }
 

@@ -15,6 +15,9 @@ export const backupStackResultSchema = z.object({
   artifacts: z.array(setArtifactSchema),
   contentBytes: z.number(),
   storedBytes: z.number(),
+  // Workers of an earlier version do not tell these.
+  linkedBytes: z.number().default(0),
+  alsoTiers: z.array(tierSchema).default([]),
   durationMs: z.number(),
   pruned: z.array(z.string()),
 }) satisfies z.ZodType<BackupStackResult>;

@@ -11,11 +11,14 @@ const target = {
   host: z.string().min(1).optional(),
 };
 const services = z.array(z.string().min(1)).min(1).optional();
+const tier = z.enum(['daily', 'weekly', 'monthly', 'manual']);
 const onBusy = z.enum(['wait', 'refuse']).default('wait');
 
 export const backupStackInputSchema = z.strictObject({
   ...target,
-  tier: z.enum(['daily', 'weekly', 'monthly', 'manual']).default('manual'),
+  tier: tier.default('manual'),
+  /** Tiers that are due at the same moment: they get the same set by links. */
+  alsoTiers: z.array(tier).optional(),
   services,
   onBusy,
 });
@@ -43,6 +46,9 @@ export interface BackupStackResult {
   readonly artifacts: readonly SetArtifact[];
   readonly contentBytes: number;
   readonly storedBytes: number;
+  /** Of these, what is linked from earlier sets. */
+  readonly linkedBytes: number;
+  readonly alsoTiers: readonly Tier[];
   readonly durationMs: number;
   /** Sets removed by retention after the run. */
   readonly pruned: readonly string[];

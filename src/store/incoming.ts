@@ -85,6 +85,24 @@ async function claim(incoming: string, setId: string, workflowId: string): Promi
   }
 }
 
+/**
+ * Begins the incoming directory of a set that is published already, for another tier of it. The same
+ * run may call it again. @throws HoldfastError STORE_UNSAFE when it is another run's
+ */
+export async function beginFurtherTier(
+  root: string,
+  run: { readonly setId: string; readonly workflowId: string },
+): Promise<void> {
+  const directory = incomingSet(root, run.setId);
+  const incoming = await makeDirectoriesInside(root, INCOMING_DIRECTORY);
+  if (await claim(incoming, run.setId, run.workflowId)) return;
+  const owner = await readRun(directory);
+  if (owner?.workflowId === run.workflowId) return;
+  throw new HoldfastError('STORE_UNSAFE', `${directory} belongs to another run`, {
+    facts: { path: directory, workflowId: owner?.workflowId ?? null },
+  });
+}
+
 export interface IncomingArtifact {
   readonly setId: string;
   /** The artifact's path relative to the root. */

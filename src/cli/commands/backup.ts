@@ -15,6 +15,7 @@ import { renderBackupResult } from '../views/result-view.js';
 
 const optionsSchema = z.object({
   tier: tierSchema,
+  also: z.array(tierSchema).optional(),
   service: z.array(z.string()).optional(),
   refuseIfBusy: z.boolean().default(false),
   detach: z.boolean().default(false),
@@ -24,6 +25,7 @@ const EXAMPLES = `
 Examples:
   holdfast backup                          everything, as a manual set
   holdfast backup --tier daily             what the schedule would do now
+  holdfast backup --tier daily --also weekly   read once, kept in both tiers
   holdfast backup -s pgdb,agent            only these services
   holdfast backup --detach                 start it and come back
 
@@ -39,6 +41,11 @@ export function addBackupCommand(program: Command, commands: CommandHost): void 
       new Option('--tier <tier>', 'the tier the set belongs to')
         .choices(tierSchema.options)
         .default('manual'),
+    )
+    .addOption(
+      new Option('--also <tier...>', 'tiers that get the same set by links').choices(
+        tierSchema.options,
+      ),
     )
     .addOption(serviceOption())
     .option('--refuse-if-busy', 'fail when another run holds the stack, instead of waiting')
@@ -64,6 +71,7 @@ async function backup(
       // Without it a worker elsewhere is meant; its own name is not ours to guess.
       ...(config.host === undefined ? {} : { host: config.host.id }),
       tier: options.tier,
+      ...(options.also === undefined ? {} : { alsoTiers: options.also }),
       ...(options.service === undefined ? {} : { services: options.service }),
       onBusy: options.refuseIfBusy ? 'refuse' : 'wait',
     },

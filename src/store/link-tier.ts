@@ -1,0 +1,71 @@
+/**
+ * A set in a further tier: weekly and monthly runs that are due together with a daily one read nothing
+ * again. Every artifact gets a directory of its own in that tier, with the same files by hard links, so
+ * that either set can be removed without the other.
+ */
+import { link, lstat, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { systemCodeOf } from '../errors.js';
+import { fsyncTree, pathExists } from '../system/durable.js';
+import { beginFurtherTier } from './incoming.js';
+import {
+  INCOMING_DIRECTORY,
+  makeDirectoriesInside,
+  resolveInside,
+  setFileName,
+  SETS_DIRECTORY,
+} from './layout.js';
+import type { SetArtifact, SetFile, Tier } from './manifest.js';
+import { publishSet, type PublishOptions } from './publish.js';
+
+/**
+ * Publishes a published set once more in another tier. Called again it gives the same result.
+ * @returns the set as it is in that tier
+ * @throws HoldfastError as publishSet; EMLINK and the like as they come from the file system
+ */
+export async function linkIntoTier(
+  root: string,
+  set: SetFile,
+  tier: Tier,
+  options: PublishOptions = {},
+): Promise<SetFile> {
+  const further: SetFile = {
+    ...set,
+    tier,
+    artifacts: set.artifacts.map((artifact) => ({
+      ...artifact,
+      path: pathInTier(artifact, set.tier, tier),
+    })),
+  };
+  const published = await resolveInside(root, `${SETS_DIRECTORY}/${setFileName(further)}`);
+  if (!(await pathExists(published))) {
+    await beginFurtherTier(root, { setId: set.id, workflowId: set.workflowId });
+    for (const [index, artifact] of set.artifacts.entries()) {
+      const to = further.artifacts[index]?.path ?? artifact.path;
+      // What is kept outside of the tiers is the same directory for all of them.
+      if (to !== artifact.path) await linkArtifact(root, set.id, artifact.path, to);
+    }
+  }
+  return publishSet(root, further, options);
+}
+
+/** `<service>/<tier>/…` in another tier; anything else stays where it is. */
+function pathInTier({ service, path: at }: SetArtifact, from: Tier, to: Tier): string {
+  const prefix = `${service}/${from}/`;
+  return at.startsWith(prefix) ? `${service}/${to}/${at.slice(prefix.length)}` : at;
+}
+
+async function linkArtifact(root: string, setId: string, from: string, to: string): Promise<void> {
+  if (await pathExists(await resolveInside(root, to))) return;
+  const source = await resolveInside(root, from);
+  const target = await makeDirectoriesInside(root, `${INCOMING_DIRECTORY}/${setId}/whole/${to}`);
+  for (const name of await readdir(source)) {
+    const file = path.join(source, name);
+    if (!(await lstat(file)).isFile()) continue;
+    await link(file, path.join(target, name)).catch((error: unknown) => {
+      // Linked by an attempt before this one.
+      if (systemCodeOf(error) !== 'EEXIST') throw error;
+    });
+  }
+  await fsyncTree(target);
+}
