@@ -103,7 +103,7 @@ setup_build() {
   fi
   # Kept in node_modules, not in dist, which is what gets published.
   local stamp=node_modules/.holdfast-build want path inputs=()
-  for path in src workflows activities demo package.json package-lock.json tsconfig*.json scripts/build.mjs; do
+  for path in src workflows activities demo bench package.json package-lock.json tsconfig*.json scripts/build.mjs; do
     if [[ -e $path ]]; then inputs+=("$path"); fi
   done
   want=$(tree_hash "${inputs[@]}")
