@@ -69,7 +69,7 @@ export async function loadArchive(
     );
     if (typeof staged !== 'string') {
       try {
-        await makeRoom();
+        await dropStandard();
         const stderr = await loadStaged(loader, { file, database, path: staged.path }, signal);
         progress.onBytes(file.sizeBytes);
         return { database, warnings: warningsOf(stderr) };
@@ -79,12 +79,12 @@ export async function loadArchive(
     }
     reasons.push(`loaded by one job only: ${staged}`);
   }
-  await makeRoom();
+  await dropStandard();
   const stderr = await loadStreamed(loader, { file, database }, signal);
   return { database, warnings: [...reasons, ...warningsOf(stderr)] };
 
   /** Without --create the database's own settings, rights and comment would be lost. */
-  async function makeRoom(): Promise<void> {
+  async function dropStandard(): Promise<void> {
     if (database !== 'postgres' && database !== 'template1') return;
     await dropDatabase(pg, login, catalogue, database, signal);
   }

@@ -173,16 +173,17 @@ describe('databases dumped side by side', () => {
     await eventually(async () => (await source.sql('zoo', locked)) === '1');
     try {
       // At 19 the other one is far from done when the lock is given up.
-      const failing = dump({
-        destination,
-        databases: ['app', 'zoo'],
-        lockWaitMs: 700,
-        compressionLevel: 19,
+      let finished = 0;
+      const pg = watched(source.pg, (argv) => {
+        if (argv.includes('--list')) finished += 1;
       });
+      const slow = { lockWaitMs: 700, compressionLevel: 19 };
+      const failing = dump({ destination, databases: ['app', 'zoo'], ...slow }, pg);
       await expect(failing).rejects.toMatchObject({
         code: 'DUMP_FAILED',
         message: expect.stringMatching(/zoo.*timeout/),
       });
+      expect(finished).toBe(0);
       expect(await readdir(destination)).toEqual([]);
       const sessions = `select count(*) from pg_stat_activity where application_name like 'holdfast-dump%'`;
       await eventually(async () => (await source.sql('postgres', sessions)) === '0');
