@@ -210,7 +210,9 @@ describe('databases dumped side by side', () => {
       ...source.pg,
       stream: (argv, options) =>
         source.pg.stream(
-          argv.map((one) => (one === '-3' ? '--no-such-option' : one)),
+          argv.map((one) =>
+            one.replace('zstd -q -c --check "$level"', "sh -c 'zstd -q -c; exit 1'"),
+          ),
           options,
         ),
     };
