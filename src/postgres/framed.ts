@@ -99,6 +99,8 @@ export async function runFramed<T>(
     signal.throwIfAborted();
     return { value, stderr: running.stderrTail() };
   } catch (error) {
+    // Nobody reads any more, or nobody ever began to: a program held in a write can't end by itself.
+    running.stdout.resume();
     await stop();
     signal.throwIfAborted();
     throw error;

@@ -326,7 +326,7 @@ describe('a load by parallel jobs', () => {
       path.join(directory, 'app.dump.zst'),
       target.container,
     ]);
-    await target.sql('postgres', 'drop database app');
+    await target.sql('postgres', 'drop database if exists app');
     const restore = ['pg_restore', '-U', 'postgres', '--create', '-d', 'postgres', '--jobs=2'];
     const env = ['--env', 'PGAPPNAME=holdfast-load'];
     await runCommand('docker', [
