@@ -1,5 +1,6 @@
 /** One database from its archive: streamed to one job, or, where it is large, by several. */
 import { createReadStream } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { finished } from 'node:stream/promises';
 import type { ArtifactFile } from '../store/manifest.js';
@@ -20,7 +21,9 @@ import { errorLineOf, warningsOf } from './warnings.js';
 /** Databases from this size on are loaded by parallel jobs: below, setting that up costs more. */
 export const PARALLEL_FROM_BYTES = 64 * 1024 * 1024;
 /** Each job is a session that builds indexes with memory of its own. */
-export const MAX_LOAD_JOBS = 4;
+const MAX_LOAD_JOBS = 4;
+/** On two cores jobs won nothing (docs/benchmarks-postgres.md): a stream keeps both of them busy. */
+const CORES_FOR_JOBS = 3;
 /**
  * An archive that was streamed when it was made does not say where its data is. Some releases of
  * pg_restore 12 refuse to look for it in parallel jobs (regression 548e50976, mended for 12.4).
@@ -28,6 +31,11 @@ export const MAX_LOAD_JOBS = 4;
 const OLDEST_PARALLEL_CLIENT = 13;
 /** Limit for ending sessions, which must not make a cancellation hang. */
 const END_SESSIONS_MS = 10_000;
+
+/** As many jobs as this host has cores, within limits; 1 is a stream. */
+export function defaultLoadJobs(cores = availableParallelism()): number {
+  return cores < CORES_FOR_JOBS ? 1 : Math.min(MAX_LOAD_JOBS, cores);
+}
 
 export interface Loader {
   readonly pg: PostgresExec;

@@ -1,12 +1,11 @@
 /** A dump into a new, empty cluster. */
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile, PostgresInfo } from '../store/manifest.js';
 import { ensureEmptyCluster } from './fresh.js';
 import { readCatalogue } from './inspect.js';
-import { MAX_LOAD_JOBS, PARALLEL_FROM_BYTES, loadArchive } from './load-archive.js';
+import { PARALLEL_FROM_BYTES, defaultLoadJobs, loadArchive } from './load-archive.js';
 import { LoadProgress } from './load-progress.js';
 import { loadScript } from './load-script.js';
 import { removeStaged, stagingPlaces } from './staged-archive.js';
@@ -28,7 +27,7 @@ export interface LoadOptions extends ServerLogin {
    * cluster initialised since then is cleared away; without it, only an empty cluster is accepted.
    */
   readonly initialisedAfter?: Date | undefined;
-  /** Parallel jobs for large databases: by default one for each core of this host, up to four. */
+  /** Parallel jobs for large databases: by default {@link defaultLoadJobs}. */
   readonly jobs?: number | undefined;
   /** From which size of a database on; {@link PARALLEL_FROM_BYTES} by default. */
   readonly parallelFromBytes?: number | undefined;
@@ -106,7 +105,7 @@ export async function loadDump(
     );
     progress.fileDone();
     const databases: string[] = [];
-    const jobs = options.jobs ?? Math.min(MAX_LOAD_JOBS, availableParallelism());
+    const jobs = options.jobs ?? defaultLoadJobs();
     const parallelFromBytes = options.parallelFromBytes ?? PARALLEL_FROM_BYTES;
     const loader = { pg, login: options, catalogue, directory, progress, jobs, parallelFromBytes };
     for (const file of files) {
