@@ -1,7 +1,7 @@
 /** pg_dump archives (custom format) looked at from outside. */
-import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { HoldfastError, type ErrorCode } from '../errors.js';
+import { HoldfastError, messageOf, type ErrorCode, type ErrorFacts } from '../errors.js';
+import { asBuffer } from './bytes.js';
 import { clientError } from './client-error.js';
 import type { PostgresExec } from './server.js';
 import { errorLineOf } from './warnings.js';
@@ -11,21 +11,66 @@ const MAGIC = 'PGDMP';
 const FORMAT_OFFSET = 10;
 const CUSTOM_FORMAT = 1;
 
-/** Does the file begin as a custom-format archive does? Says nothing about its end. */
-export async function looksLikeArchive(handle: FileHandle): Promise<boolean> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(16), 0, 16, 0);
-  return (
-    bytesRead === 16 &&
-    buffer.toString('latin1', 0, MAGIC.length) === MAGIC &&
-    buffer[FORMAT_OFFSET] === CUSTOM_FORMAT
-  );
+const HEAD_BYTES = 16;
+
+/** The names of a database's archive: with zstd around it, and as it was written before. */
+const ARCHIVE_NAME = /\.dump(\.zst)?$/;
+
+/** The database of an archive whose manifest does not name one. */
+export function databaseOfFile(fileName: string): string {
+  return fileName.replace(ARCHIVE_NAME, '');
+}
+
+/**
+ * Refuses what does not begin as a custom-format archive does. Says nothing about its end.
+ * @param archive Decompressed; it is closed.
+ * @throws HoldfastError `code`, also for what can't be decompressed.
+ */
+export async function assertArchive(
+  archive: Readable,
+  name: string,
+  code: ErrorCode,
+  signal: AbortSignal,
+): Promise<void> {
+  let head = Buffer.alloc(0);
+  try {
+    for await (const chunk of archive) {
+      head = Buffer.concat([head, asBuffer(chunk)]);
+      if (head.length >= HEAD_BYTES) break; // closes it
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw unreadable(name, code, error);
+  }
+  const known =
+    head.length >= HEAD_BYTES &&
+    head.toString('latin1', 0, MAGIC.length) === MAGIC &&
+    head[FORMAT_OFFSET] === CUSTOM_FORMAT;
+  if (!known) {
+    throw new HoldfastError(code, `${name} is no pg_dump archive`, { facts: { file: name } });
+  }
+}
+
+/** The error for a file that can't be decompressed, or not be read at all. */
+export function unreadable(
+  name: string,
+  code: ErrorCode,
+  cause: unknown,
+  facts: ErrorFacts = {},
+): HoldfastError {
+  return new HoldfastError(code, `${name} can't be decompressed`, {
+    facts: { file: name, reason: messageOf(cause), ...facts },
+    cause,
+  });
 }
 
 /**
  * Reads an archive's table of contents with the server's own pg_restore. The contents come first in
  * the file: this proves its head, not its end.
+ * @param archive Decompressed; it is closed.
  * @returns The number of entries, at least 1.
- * @throws HoldfastError `code` for what pg_restore can't read or what has no entries.
+ * @throws HoldfastError `code` for what can't be decompressed, what pg_restore can't read, or what
+ *   has no entries.
  */
 export async function listArchive(
   pg: PostgresExec,
@@ -34,7 +79,7 @@ export async function listArchive(
   code: ErrorCode,
   signal: AbortSignal,
 ): Promise<number> {
-  const result = await feed(pg, ['pg_restore', '--list'], archive, signal);
+  const result = await feed(pg, ['pg_restore', '--list'], { archive, name, code }, signal);
   if (result.exitCode !== 0) throw clientError('pg_restore', result, code, { archive: name });
   // The header counts what the list leaves out (encoding, search path, the database itself), so a
   // database without a single object of its own is not taken for a damaged archive.
@@ -48,7 +93,8 @@ export async function listArchive(
 }
 
 /**
- * Reads an archive to its end: every block decompressed and written nowhere.
+ * Reads an archive to its end: every block looked at and written nowhere.
+ * @param archive Decompressed; it is closed.
  * @throws HoldfastError `code` where it is damaged or cut short.
  */
 export async function decodeArchive(
@@ -58,7 +104,8 @@ export async function decodeArchive(
   code: ErrorCode,
   signal: AbortSignal,
 ): Promise<void> {
-  const result = await feed(pg, ['pg_restore', '--file=/dev/null'], archive, signal);
+  const argv = ['pg_restore', '--file=/dev/null'];
+  const result = await feed(pg, argv, { archive, name, code }, signal);
   if (result.exitCode !== 0 || errorLineOf(result.stderr) !== undefined) {
     throw clientError('pg_restore', result, code, { archive: name });
   }
@@ -67,11 +114,16 @@ export async function decodeArchive(
 async function feed(
   pg: PostgresExec,
   argv: readonly string[],
-  archive: Readable,
+  { archive, name, code }: { archive: Readable; name: string; code: ErrorCode },
   signal: AbortSignal,
 ): Promise<{ stdout: string; stderr: string; exitCode: number }> {
   try {
     return await pg.capture(argv, { input: archive, env: { LC_ALL: 'C' }, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    // Not the program's fault, and not the engine's: what it was fed came to a bad end.
+    if (archive.errored !== null) throw unreadable(name, code, archive.errored);
+    throw error;
   } finally {
     archive.destroy();
   }

@@ -22,6 +22,9 @@ const SESSION_SETTINGS = {
 /** Only a superuser may set these; a session of anyone else would not even start. */
 const SUPERUSER_SETTINGS = { lc_messages: 'C' } as const;
 
+/** Name of every session that loads a dump: a later attempt ends what a killed one left. */
+export const LOADER_NAME = 'holdfast-load';
+
 type Environment = Record<string, string>;
 
 /** English messages, and the password where there is one: never in the arguments. */
@@ -75,7 +78,7 @@ export function dumpEnv(login: ServerLogin, applicationName: string): Environmen
 export function loadEnv(login: ServerLogin): Environment {
   return {
     ...clientEnv(login),
-    PGAPPNAME: 'holdfast-load',
+    PGAPPNAME: LOADER_NAME,
     PGOPTIONS: optionsOf({
       ...SUPERUSER_SETTINGS,
       default_transaction_read_only: 'off',

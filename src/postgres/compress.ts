@@ -1,13 +1,46 @@
-/** Streams through zstd and back, with the zstd of this host. */
+/** Streams through zstd and back, with the zstd of this host or of the server's container. */
+import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { HoldfastError } from '../errors.js';
+import { HoldfastError, isHoldfastError } from '../errors.js';
 import { startCommand } from '../system/process.js';
 import { asBuffer } from './bytes.js';
+import type { PostgresExec } from './server.js';
 
 /** A zstd stream of `source`, with its check sum. @param level 1 to 19. */
 export function compressed(source: Readable, level: number, signal: AbortSignal): Readable {
-  return throughChild(source, 'zstd', ['-q', '-c', `-${level}`], signal);
+  return throughChild(source, 'zstd', ['-q', '-c', '--check', `-${level}`], signal);
+}
+
+/**
+ * What a file of a dump holds: decompressed where its name ends in `.zst`, else as it is. Nothing is
+ * opened before somebody reads. Damage ends in an error.
+ * @param name The file's name once it is whole, where it has another one now.
+ */
+export function unpacked(file: string, signal: AbortSignal, name: string = file): Readable {
+  if (!name.endsWith('.zst')) return createReadStream(file);
+  async function* output(): AsyncGenerator<Buffer> {
+    const child = startCommand('zstd', ['-q', '-d', '-c', '--', file], { signal });
+    let ended = false;
+    try {
+      for await (const chunk of child.stdout) yield asBuffer(chunk);
+      ended = true;
+      await child.done;
+    } finally {
+      if (!ended) child.kill();
+    }
+  }
+  return Readable.from(output(), { objectMode: false });
+}
+
+/** Does the server's container have zstd? The official images do, for their start-up scripts. */
+export async function hasZstd(pg: PostgresExec, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await pg.capture(['zstd', '--version'], { signal })).exitCode === 0;
+  } catch (error) {
+    if (isHoldfastError(error) && error.code === 'COMMAND_FAILED') return false;
+    throw error;
+  }
 }
 
 /**

@@ -47,7 +47,7 @@ export async function dumpWholeCluster(
     {
       argv: pgDumpallArgv(options, plan),
       applicationName: plan.applicationName,
-      endSessions: plan.endSessions,
+      endSessions: () => plan.endSessions(),
       outputs: plan.outputs,
       fileName: 'cluster.sql.zst',
       role: 'cluster',

@@ -5,16 +5,22 @@ import type { OutputSet } from './output-file.js';
 import type { ServerLogin } from './server.js';
 import type { ClientVersion } from './version.js';
 
+/**
+ * How many databases of one server are dumped at once: the two of them keep four processes and the
+ * server's disk busy, and more would slow down those the server is there for.
+ */
+export const DUMPS_AT_ONCE = 2;
+
 /** How long a dump waits for a lock that someone holds on a table. */
 export const LOCK_WAIT_MS = 60_000;
 
 export interface DumpOptions extends ServerLogin {
   readonly databases: 'all' | readonly string[];
-  /** custom: globals.sql.zst and one `.dump` per database · cluster: cluster.sql.zst by pg_dumpall */
+  /** custom: globals.sql.zst and one `.dump.zst` per database · cluster: cluster.sql.zst by pg_dumpall */
   readonly format: 'custom' | 'cluster';
   /** An existing, empty directory. */
   readonly destination: string;
-  /** As configured, zstd's 1 to 19; archives use zlib's nearest level. */
+  /** zstd's, 1 to 19. */
   readonly compressionLevel: number;
   /** {@link LOCK_WAIT_MS} by default. */
   readonly lockWaitMs?: number;
@@ -44,8 +50,8 @@ export interface DumpPlan {
   readonly chosen: ChosenDatabases;
   readonly client: ClientVersion;
   readonly applicationName: string;
-  /** Ends every session of that name. */
-  readonly endSessions: () => Promise<void>;
+  /** Ends every session whose name begins with `applicationName`, or with the one given. */
+  readonly endSessions: (applicationName?: string) => Promise<void>;
   readonly outputs: OutputSet;
 }
 

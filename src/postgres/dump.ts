@@ -2,18 +2,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
-import type { ArtifactFile, PostgresInfo } from '../store/manifest.js';
-import {
-  LOCK_WAIT_MS,
-  type ChosenDatabases,
-  type DumpedFiles,
-  type DumpOptions,
-  type DumpPlan,
-  type DumpResult,
+import type {
+  ChosenDatabases,
+  DumpedFiles,
+  DumpOptions,
+  DumpPlan,
+  DumpResult,
 } from './dump-plan.js';
 import { dumpWholeCluster } from './dump-cluster.js';
-import { dumpDatabase } from './dump-database.js';
-import { dumpScript } from './dump-script.js';
+import { dumpEachDatabase } from './dump-databases.js';
 export type { DumpOptions, DumpResult } from './dump-plan.js';
 import { OutputSet } from './output-file.js';
 import { readCatalogue, type ClusterCatalogue } from './inspect.js';
@@ -24,8 +21,8 @@ import { clientVersion, majorOf } from './version.js';
 const END_SESSIONS_MS = 10_000;
 
 /**
- * Dumps a running server. Each database is consistent in itself; different databases are read one
- * after the other (as pg_dumpall does it), not at one common instant. `postgres` and `template1` are
+ * Dumps a running server. Each database is consistent in itself; different databases are read
+ * at different moments (as by pg_dumpall), not at one common instant. `postgres` and `template1` are
  * dumped like any other, with `all`; template0, which nobody changes, never is. A database that
  * allows no connections can't be read: it is named in `notDumped`.
  *
@@ -66,7 +63,7 @@ export async function dumpCluster(
       chosen,
       client,
       applicationName,
-      endSessions: () => end(applicationName),
+      endSessions: (name = applicationName) => end(name),
       outputs,
     };
     const dumped = await dumpFiles(pg, options, plan, work);
@@ -111,74 +108,6 @@ async function dumpFiles(
     case 'custom':
       return dumpEachDatabase(pg, options, plan, work);
   }
-}
-
-async function dumpEachDatabase(
-  pg: PostgresExec,
-  options: DumpOptions,
-  plan: DumpPlan,
-  work: Work,
-): Promise<DumpedFiles> {
-  const globals = await dumpScript(
-    pg,
-    options,
-    {
-      argv: ['pg_dumpall', '--no-password', `--username=${options.user}`, '--globals-only'],
-      applicationName: plan.applicationName,
-      endSessions: plan.endSessions,
-      outputs: plan.outputs,
-      fileName: 'globals.sql.zst',
-      role: 'globals',
-      compressionLevel: options.compressionLevel,
-    },
-    work,
-  );
-  const files: ArtifactFile[] = [globals.file];
-  const databases: PostgresInfo['databases'] = [];
-  const warnings = [...globals.warnings];
-  const before = { bytes: 0, entries: 0 };
-  for (const database of plan.chosen.dumpable) {
-    let last = { bytes: 0, entries: 0 };
-    const dump = await dumpDatabase(
-      pg,
-      options,
-      {
-        outputs: plan.outputs,
-        database,
-        applicationName: plan.applicationName,
-        endSessions: plan.endSessions,
-        compressionLevel: zlibLevel(options.compressionLevel),
-        lockWaitMs: options.lockWaitMs ?? LOCK_WAIT_MS,
-      },
-      {
-        signal: work.signal,
-        report: (progress) => {
-          last = progress;
-          work.report({
-            ...progress,
-            bytes: before.bytes + progress.bytes,
-            entries: before.entries + progress.entries,
-          });
-        },
-      },
-    );
-    before.bytes += last.bytes;
-    before.entries += last.entries;
-    files.push(dump.file);
-    databases.push(dump.info);
-    warnings.push(...dump.warnings.map((warning) => `${database.name}: ${warning}`));
-  }
-  return { files, databases, warnings };
-}
-
-/**
- * The level of zlib that takes about the time of a level of zstd. Measured on 100 MB of rows: zstd 3
- * takes 1.0 s and leaves 12.5 MB; zlib 1 takes 1.4 s and leaves 20.2 MB, 3 takes twice, 6 three times
- * as long for 1 and 6 percent less.
- */
-export function zlibLevel(zstdLevel: number): number {
-  if (zstdLevel <= 5) return 1;
-  return zstdLevel <= 12 ? 6 : 9;
 }
 
 /**

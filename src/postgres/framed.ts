@@ -23,6 +23,25 @@ import type { PostgresExec, PostgresStream } from './server.js';
 /** The trap keeps the shell until its child has ended, so that not even TERM makes an orphan. */
 const SCRIPT = 'trap : TERM; "$@"; printf "\\n%s %03d\\n" "$0" "$?"';
 
+/**
+ * The same with the output compressed on its way, where the server's container has zstd: an engine
+ * moves a command's output at the cost of the command itself, and so only a quarter of it. The
+ * subshells set the trap anew, since a shell's traps are not its children's. The status is the
+ * program's, or zstd's where the program succeeded; one that could not be learnt is a failure.
+ */
+const PACKED_SCRIPT = `trap : TERM
+level=$1
+shift
+exec 3>&1
+ends=$( {
+  trap : TERM
+  { trap : TERM; "$@" 3>&- 4>&-; printf "%d " "$?" >&4; } | zstd -q -c --check "$level" >&3 4>&-
+  printf "%d" "$?" >&4
+} 4>&1)
+status=\${ends%% *}
+if [ "$status" = 0 ]; then status=\${ends##* }; fi
+printf "\\n%s %03d\\n" "$0" "\${status:-1}"`;
+
 /** How long ending a program's sessions may take to end the program, before it is killed. */
 const GENTLE_STOP_MS = 15_000;
 const STOP_INTERVAL_MS = 250;
@@ -30,8 +49,12 @@ const STOP_INTERVAL_MS = 250;
 export interface FramedOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
-  /** Code for a program that failed; DUMP_INCOMPLETE is for output cut short. */
+  /** Code for a program that failed. */
   readonly failureCode: ErrorCode;
+  /** Code for output cut short; DUMP_INCOMPLETE by default. */
+  readonly cutCode?: ErrorCode | undefined;
+  /** zstd's level, to be given the output compressed; needs zstd where the server runs. */
+  readonly packedLevel?: number | undefined;
   readonly database?: string | undefined;
   /** Ends the program's sessions on the server. */
   readonly endSessions: () => Promise<void>;
@@ -43,7 +66,7 @@ export interface FramedOptions {
  * @param consume Its promise settles when all of the output is handled. Reading fails, before the
  *   end is reached, where the program failed or its output was cut short.
  * @returns What `consume` gave, and the program's last few kilobytes of error output.
- * @throws HoldfastError `failureCode`, DUMP_INCOMPLETE, what `consume` failed with, or the signal's
+ * @throws HoldfastError `failureCode`, `cutCode`, what `consume` failed with, or the signal's
  *   reason.
  */
 export async function runFramed<T>(
@@ -56,7 +79,12 @@ export async function runFramed<T>(
   signal.throwIfAborted();
   const marker = `holdfast-${randomBytes(12).toString('hex')}`;
   const kill = new AbortController();
-  const running = await pg.stream(['sh', '-c', SCRIPT, marker, ...argv], {
+  const { packedLevel } = options;
+  const script =
+    packedLevel === undefined
+      ? [SCRIPT, marker, ...argv]
+      : [PACKED_SCRIPT, marker, `-${packedLevel}`, ...argv];
+  const running = await pg.stream(['sh', '-c', ...script], {
     env: options.env,
     signal: kill.signal,
   });
@@ -71,6 +99,8 @@ export async function runFramed<T>(
     signal.throwIfAborted();
     return { value, stderr: running.stderrTail() };
   } catch (error) {
+    // Nobody reads any more, or nobody ever began to: a program held in a write can't end by itself.
+    running.stdout.resume();
     await stop();
     signal.throwIfAborted();
     throw error;
@@ -126,7 +156,7 @@ async function* unframed(program: Program, options: FramedOptions): AsyncGenerat
 
 function assertSucceeded(
   { running, name }: Program,
-  { database, failureCode }: FramedOptions,
+  { database, failureCode, cutCode }: FramedOptions,
   shellExitCode: number,
   status: string | undefined,
 ): void {
@@ -135,7 +165,7 @@ function assertSucceeded(
   const exitCode = shellExitCode === 0 ? Number.parseInt(status ?? '0', 10) : shellExitCode;
   if (exitCode !== 0) throw clientError(name, { exitCode, stderr }, failureCode, facts);
   if (status === undefined) {
-    throw new HoldfastError('DUMP_INCOMPLETE', `the output of ${name} was cut short`, {
+    throw new HoldfastError(cutCode ?? 'DUMP_INCOMPLETE', `the output of ${name} was cut short`, {
       facts: { program: name, stderr: stderr.slice(-2000), ...facts },
     });
   }

@@ -7,12 +7,14 @@ import { queryJson, type PostgresExec, type ServerLogin } from './server.js';
 const PULSE_MS = 15_000;
 
 /**
- * Bytes of indexes being built and of write-ahead log: what grows while an index is sorted and
- * written, long after the last byte of the dump was read.
+ * Bytes of indexes being built, of write-ahead log and of databases: what grows while indexes are
+ * sorted and written, long after the last byte of the dump was read, and while parallel jobs fill
+ * tables, which they do without write-ahead log where wal_level is minimal.
  */
 const PULSE = `select jsonb_build_object('bytes',
   coalesce((select sum(blocks_done * current_setting('block_size')::bigint + tuples_done)
     from pg_stat_progress_create_index), 0)
+  + coalesce((select sum(pg_database_size(oid)) from pg_database), 0)
   + pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0'));`;
 const pulseSchema = z.object({ bytes: z.number() });
 
@@ -20,6 +22,7 @@ const pulseSchema = z.object({ bytes: z.number() });
 export class LoadProgress {
   /** Bytes of dump files read so far. */
   bytes = 0;
+  #unpacked = 0;
   #entries = 0;
   #bytesAtPulse = -1;
   #firstPulse: number | undefined;
@@ -40,6 +43,17 @@ export class LoadProgress {
   readonly onBytes = (count: number): void => {
     this.bytes += count;
     this.#report();
+  };
+
+  /** Bytes of an archive read to be unpacked, before any of it is loaded. */
+  readonly onUnpacked = (count: number): void => {
+    this.#unpacked += count;
+    this.work.report({
+      phase: 'unpack',
+      bytes: this.#unpacked,
+      entries: this.#entries,
+      totalBytes: 0,
+    });
   };
 
   fileDone(): void {

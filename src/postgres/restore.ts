@@ -1,21 +1,20 @@
 /** A dump into a new, empty cluster. */
-import { createReadStream } from 'node:fs';
 import path from 'node:path';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile, PostgresInfo } from '../store/manifest.js';
-import { databaseBeside, dropDatabase, ensureEmptyCluster } from './fresh.js';
-import { readCatalogue, type ClusterCatalogue } from './inspect.js';
+import { ensureEmptyCluster } from './fresh.js';
+import { readCatalogue } from './inspect.js';
+import { PARALLEL_FROM_BYTES, defaultLoadJobs, loadArchive } from './load-archive.js';
 import { LoadProgress } from './load-progress.js';
 import { loadScript } from './load-script.js';
-import { observed } from './bytes.js';
-import { connectTo, loadEnv } from './client-env.js';
-import { clientError } from './client-error.js';
+import { removeStaged, stagingPlaces } from './staged-archive.js';
+import { LOADER_NAME, loadEnv } from './client-env.js';
 import { endSessions, runSql, serverFacts, type PostgresExec, type ServerLogin } from './server.js';
 import { assertTablespaceDirectories } from './tablespaces.js';
 import { verifyDump } from './verify.js';
 import { majorOf } from './version.js';
-import { errorLineOf, warningsOf } from './warnings.js';
+import { warningsOf } from './warnings.js';
 export { waitUntilReady, type ReadyServer } from './ready.js';
 
 export interface LoadOptions extends ServerLogin {
@@ -28,6 +27,10 @@ export interface LoadOptions extends ServerLogin {
    * cluster initialised since then is cleared away; without it, only an empty cluster is accepted.
    */
   readonly initialisedAfter?: Date | undefined;
+  /** Parallel jobs for large databases: by default {@link defaultLoadJobs}. */
+  readonly jobs?: number | undefined;
+  /** From which size of a database on; {@link PARALLEL_FROM_BYTES} by default. */
+  readonly parallelFromBytes?: number | undefined;
 }
 
 export interface LoadResult {
@@ -79,8 +82,9 @@ export async function loadDump(
     throw new HoldfastError('RESTORE_FAILED', 'the dump has neither globals nor a cluster script');
   }
   // A loader of a killed attempt may still be writing.
-  await endSessions(pg, options, server, 'holdfast-load', work.signal);
+  await endSessions(pg, options, server, LOADER_NAME, work.signal);
   const catalogue = await readCatalogue(pg, options, server, work.signal);
+  await removeStaged(pg, stagingPlaces(catalogue.dataDirectory), work.signal);
   await ensureEmptyCluster(pg, options, catalogue, options.initialisedAfter, work.signal);
   const script = path.join(directory, globals.name);
   await assertTablespaceDirectories(pg, options, server, script, work.signal);
@@ -101,16 +105,17 @@ export async function loadDump(
     );
     progress.fileDone();
     const databases: string[] = [];
+    const jobs = options.jobs ?? defaultLoadJobs();
+    const parallelFromBytes = options.parallelFromBytes ?? PARALLEL_FROM_BYTES;
+    const loader = { pg, login: options, catalogue, directory, progress, jobs, parallelFromBytes };
     for (const file of files) {
       if (file.role !== 'database') continue;
-      const database = file.database ?? path.basename(file.name, '.dump');
-      const archive = { file, database, progress };
-      const found = await loadArchive(pg, options, catalogue, archive, work.signal);
-      warnings.push(...found.map((warning) => `${database}: ${warning}`));
-      databases.push(database);
+      const loaded = await loadArchive(loader, file, work.signal);
+      warnings.push(...loaded.warnings.map((warning) => `${loaded.database}: ${warning}`));
+      databases.push(loaded.database);
       progress.fileDone();
     }
-    warnings.push(...(await analyze(pg, options, work)));
+    warnings.push(...(await analyze(pg, options, jobs, work)));
     const inScript = postgres?.databases.map(({ name }) => name) ?? [];
     return {
       databases: databases.length > 0 ? databases : inScript,
@@ -123,48 +128,13 @@ export async function loadDump(
   }
 }
 
-interface ArchiveToLoad {
-  readonly file: ArtifactFile;
-  readonly database: string;
-  readonly progress: LoadProgress;
-}
-
-async function loadArchive(
+/** Statistics, which a dump does not hold: without them the first queries choose bad plans. */
+async function analyze(
   pg: PostgresExec,
   options: LoadOptions,
-  catalogue: ClusterCatalogue,
-  { file, database, progress }: ArchiveToLoad,
-  signal: AbortSignal,
+  jobs: number,
+  work: Work,
 ): Promise<string[]> {
-  // Without --create the database's own settings, rights and comment would be lost.
-  if (database === 'postgres' || database === 'template1') {
-    await dropDatabase(pg, options, catalogue, database, signal);
-  }
-  const source = createReadStream(path.join(options.directory, file.name));
-  const result = await pg.capture(
-    [
-      'pg_restore',
-      '--no-password',
-      `--username=${options.user}`,
-      '--create',
-      '--exit-on-error',
-      `--dbname=${connectTo(databaseBeside(database))}`,
-    ],
-    {
-      input: observed(source, (chunk) => progress.onBytes(chunk.length)),
-      env: loadEnv(options),
-      signal,
-    },
-  );
-  const errorLine = errorLineOf(result.stderr);
-  if (result.exitCode !== 0 || errorLine !== undefined) {
-    throw clientError('pg_restore', result, 'RESTORE_FAILED', { database, file: file.name });
-  }
-  return warningsOf(result.stderr);
-}
-
-/** Statistics, which a dump does not hold: without them the first queries choose bad plans. */
-async function analyze(pg: PostgresExec, options: LoadOptions, work: Work): Promise<string[]> {
   const result = await pg.capture(
     [
       'vacuumdb',
@@ -172,6 +142,7 @@ async function analyze(pg: PostgresExec, options: LoadOptions, work: Work): Prom
       `--username=${options.user}`,
       '--all',
       '--analyze-only',
+      `--jobs=${jobs}`,
       '--quiet',
     ],
     { env: loadEnv(options), signal: work.signal },

@@ -1,15 +1,15 @@
 /** Is a dump on disk whole, as far as can be told without loading it? */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { HoldfastError, messageOf } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile, PostgresInfo } from '../store/manifest.js';
-import { decodeArchive, listArchive, looksLikeArchive } from './archive.js';
-import { decompressed } from './compress.js';
+import { assertArchive, decodeArchive, listArchive, unreadable } from './archive.js';
+import { decompressed, unpacked } from './compress.js';
 import { asBuffer, observed } from './bytes.js';
 import { ScriptScanner, isCompleteScript } from './script-scan.js';
 import type { PostgresExec } from './server.js';
@@ -146,10 +146,7 @@ async function verifyScript(
     for await (const chunk of decompressed(stream, file.name, signal)) scan.push(asBuffer(chunk));
   } catch (error) {
     signal.throwIfAborted();
-    throw new HoldfastError('INTEGRITY', `${file.name} can't be decompressed`, {
-      facts: { file: file.name, reason: messageOf(error) },
-      cause: error,
-    });
+    throw unreadable(file.name, 'INTEGRITY', error);
   }
   if (checkHash) assertHash(file, digest());
   if (!isCompleteScript(scan.tail, 'cluster')) {
@@ -167,16 +164,7 @@ async function verifyArchive(
   onBytes: (count: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const handle = await open(target, 'r');
-  try {
-    if (!(await looksLikeArchive(handle))) {
-      throw new HoldfastError('INTEGRITY', `${file.name} is no pg_dump archive`, {
-        facts: { file: file.name },
-      });
-    }
-  } finally {
-    await handle.close();
-  }
+  await assertArchive(unpacked(target, signal), file.name, 'INTEGRITY', signal);
   if (!checkHash) {
     onBytes(file.sizeBytes);
     return;
@@ -194,8 +182,8 @@ async function readByServer(
   options: VerifyDumpOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  await listArchive(pg, createReadStream(target), file.name, 'INTEGRITY', signal);
+  await listArchive(pg, unpacked(target, signal), file.name, 'INTEGRITY', signal);
   if (options.decode === true) {
-    await decodeArchive(pg, createReadStream(target), file.name, 'INTEGRITY', signal);
+    await decodeArchive(pg, unpacked(target, signal), file.name, 'INTEGRITY', signal);
   }
 }

@@ -91,17 +91,24 @@ function databasesStep(manifest: ArtifactManifest, postgres: PostgresInfo): Step
           text: `Not in this backup: ${postgres.notDumped.map(({ name, reason }) => `\`${name}\` (${reason})`).join(', ')}.`,
         }),
     commands: databases.flatMap(({ name, database }) => {
-      const target = database ?? name.replace(/\.dump$/, '');
+      const target = database ?? name.replace(/\.dump(\.zst)?$/, '');
       const restore = ['pg_restore', '-U', postgres.user, '--exit-on-error'];
       if (BUILT_IN_DATABASES.includes(target)) {
-        return [`${exec(postgres, true, [...restore, '-d', target])} < ${fileName(name)}`];
+        return [fed(name, exec(postgres, true, [...restore, '-d', target]))];
       }
       return [
         exec(postgres, false, ['dropdb', '-U', postgres.user, '--if-exists', '--', target]),
-        `${exec(postgres, true, [...restore, '-d', 'postgres', '--create'])} < ${fileName(name)}`,
+        fed(name, exec(postgres, true, [...restore, '-d', 'postgres', '--create'])),
       ];
     }),
   };
+}
+
+/** Archives written before zstd was put around them are read as they are. */
+function fed(name: string, command: string): string {
+  return name.endsWith('.zst')
+    ? `zstd -dc ${fileName(name)} | ${command}`
+    : `${command} < ${fileName(name)}`;
 }
 
 function clusterStep(manifest: ArtifactManifest, postgres: PostgresInfo): Step {

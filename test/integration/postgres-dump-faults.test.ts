@@ -1,10 +1,10 @@
 /** What goes wrong while a server is dumped, and must not end as a green run. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { unpacked } from '../../src/postgres/compress.js';
 import { dumpCluster, type DumpOptions, type DumpResult } from '../../src/postgres/dump.js';
 import type { PostgresExec } from '../../src/postgres/server.js';
 import { ScriptScanner } from '../../src/postgres/script-scan.js';
@@ -104,7 +104,7 @@ async function rowsInArchive(file: string): Promise<unknown> {
   const scanner = new ScriptScanner();
   scanner.push(Buffer.from('\\connect app\n'));
   const { stdout } = await server.pg.capture(['pg_restore', '--data-only', '--file=-'], {
-    input: createReadStream(file),
+    input: unpacked(file, work.signal),
     signal: work.signal,
   });
   scanner.push(Buffer.from(stdout));
@@ -157,14 +157,14 @@ describe('row counts', () => {
     try {
       await delay(500);
       for (let round = 0; round < 3; round += 1) {
-        await rm(path.join(destination, 'app.dump'), { force: true });
+        await rm(path.join(destination, 'app.dump.zst'), { force: true });
         await rm(path.join(destination, 'globals.sql.zst'), { force: true });
         const before = Number(await server.sql('app', 'select max(id) from busy'));
         const result = await dump();
         const after = Number(await server.sql('app', 'select max(id) from busy'));
         expect(after).toBeGreaterThan(before); // it was written to meanwhile
         const tables = result.postgres.databases[0]?.tables;
-        expect(tables).toEqual(await rowsInArchive(path.join(destination, 'app.dump')));
+        expect(tables).toEqual(await rowsInArchive(path.join(destination, 'app.dump.zst')));
       }
     } finally {
       await endSessionsNamed('writer');
@@ -301,11 +301,14 @@ describe('a dump that fails leaves no file and no process, and everybody else co
   test('when the server dies', async () => {
     const dumping = dumpCluster(
       server.pg,
-      { ...login, databases: ['app'], format: 'custom', destination, compressionLevel: 9 },
+      // Slow enough to be met in the middle.
+      { ...login, databases: ['app'], format: 'custom', destination, compressionLevel: 19 },
       work,
     );
     dumping.catch(() => undefined);
-    await eventually(async () => (await dumpSessions()) !== '0');
+    const copying = `select count(*) from pg_stat_activity
+      where application_name like 'holdfast-dump%' and query like 'COPY%'`;
+    await eventually(async () => (await server.sql('postgres', copying)) === '1');
     await server.sql(
       'postgres',
       `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'holdfast-dump%'`,
@@ -362,7 +365,7 @@ describe('checking a dump without loading it', () => {
     const { files } = await dump();
     const dumped = { directory: destination, files };
     await verifyDump(dumped, server.pg, work, { hashes: true, decode: true });
-    const target = path.join(destination, 'app.dump');
+    const target = path.join(destination, 'app.dump.zst');
     const whole = await readFile(target);
     const damaged = Buffer.from(whole);
     damaged[damaged.length - 500_000]! ^= 0x55;

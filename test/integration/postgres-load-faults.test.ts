@@ -147,13 +147,13 @@ describe('nothing is touched', () => {
   test('by an archive with one flipped byte', async () => {
     const directory = await mkdtemp(path.join(scratch, 'made-'));
     await runCommand('cp', ['-r', `${custom.directory}/.`, directory]);
-    const archive = path.join(directory, 'app.dump');
+    const archive = path.join(directory, 'app.dump.zst');
     const bytes = await readFile(archive);
     bytes[bytes.length - 2000]! ^= 1;
     await writeFile(archive, bytes);
     await expect(load({ ...custom, directory })).rejects.toMatchObject({
       code: 'INTEGRITY',
-      facts: { file: 'app.dump' },
+      facts: { file: 'app.dump.zst' },
     });
   });
 
@@ -233,12 +233,12 @@ describe('an error on the way is an error of the restore', () => {
   test('an archive that is damaged although its hash was computed afterwards', async () => {
     const directory = await mkdtemp(path.join(scratch, 'made-'));
     await runCommand('cp', ['-r', `${custom.directory}/.`, directory]);
-    const archive = path.join(directory, 'app.dump');
+    const archive = path.join(directory, 'app.dump.zst');
     const bytes = (await readFile(archive)).subarray(0, -5000);
     await writeFile(archive, bytes);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     const files = custom.files.map((file) =>
-      file.name === 'app.dump' ? { ...file, sizeBytes: bytes.length, sha256 } : file,
+      file.name === 'app.dump.zst' ? { ...file, sizeBytes: bytes.length, sha256 } : file,
     );
     await expect(load({ ...custom, directory, files })).rejects.toMatchObject({
       code: 'RESTORE_FAILED',

@@ -273,7 +273,7 @@ describe('a restore', () => {
 
   test('from a damaged artifact is refused before anything is touched, naming the file', async () => {
     const part = path.join(artifactDirectory('agent', 'qdrant'), 'part-00001.tar.zst');
-    const dump = path.join(artifactDirectory('pgdb', 'pgdump'), 'mlops.dump');
+    const dump = path.join(artifactDirectory('pgdb', 'pgdump'), 'mlops.dump.zst');
     const [intact, whole] = [await readFile(part), await readFile(dump)];
     const before = { running: await host.running(), contents: await contents() };
     const handle = await open(part, 'r+');
@@ -289,7 +289,7 @@ describe('a restore', () => {
     expect(flipped.stdout).toContain('INTEGRITY');
     expect(flipped.stdout).toContain('part-00001.tar.zst');
     expect(truncated.stdout).toContain('INTEGRITY');
-    expect(truncated.stdout).toContain('mlops.dump');
+    expect(truncated.stdout).toContain('mlops.dump.zst');
     expect({ running: await host.running(), contents: await contents() }).toEqual(before);
   }, 240_000);
 

@@ -14,14 +14,14 @@ const work = { signal: new AbortController().signal, report: () => undefined };
 
 describe('file names of archives', () => {
   test.each([
-    ['app', 'app.dump'],
-    ['my-db_1.x', 'my-db_1.x.dump'],
-    ['a b/c', 'a%20b%2Fc.dump'],
-    ['ü', 'db=%C3%BC.dump'],
-    ['_x', 'db=%5Fx.dump'],
-    ['..', 'db=%2E..dump'],
-    ['-rf', 'db=%2Drf.dump'],
-    ['a%20b', 'a%2520b.dump'],
+    ['app', 'app.dump.zst'],
+    ['my-db_1.x', 'my-db_1.x.dump.zst'],
+    ['a b/c', 'a%20b%2Fc.dump.zst'],
+    ['ü', 'db=%C3%BC.dump.zst'],
+    ['_x', 'db=%5Fx.dump.zst'],
+    ['..', 'db=%2E..dump.zst'],
+    ['-rf', 'db=%2Drf.dump.zst'],
+    ['a%20b', 'a%2520b.dump.zst'],
   ])('%s → %s', (database, file) => {
     expect(archiveFileName(database)).toBe(file);
   });

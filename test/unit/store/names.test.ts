@@ -63,7 +63,7 @@ const postgres: ArtifactManifest = {
       database: 'postgres',
     },
     {
-      name: 'my shop.dump',
+      name: 'my shop.dump.zst',
       role: 'database',
       sizeBytes: 1,
       sha256: 'a'.repeat(64),
@@ -96,12 +96,13 @@ describe('the instructions of a postgres artifact', () => {
   });
 
   test('fill the database every server has and create the others', () => {
+    // An archive of an older release, without zstd around it.
     expect(text).toContain(
       'docker exec -i pgdb pg_restore -U Admin --exit-on-error -d postgres < postgres.dump',
     );
     expect(text).toContain(`docker exec pgdb dropdb -U Admin --if-exists -- 'my '\\''shop'\\'''`);
     expect(text).toContain(
-      `docker exec -i pgdb pg_restore -U Admin --exit-on-error -d postgres --create < 'my shop.dump'`,
+      `zstd -dc 'my shop.dump.zst' | docker exec -i pgdb pg_restore -U Admin --exit-on-error -d postgres --create`,
     );
   });
 
