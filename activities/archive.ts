@@ -76,6 +76,7 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
                 setId: input.setId,
                 journal,
                 known,
+                settleMs: config.backups.settle,
                 priority,
                 ...(throttle === undefined ? {} : { throttle }),
                 ...(limits.writers === undefined ? {} : { writers: limits.writers }),

@@ -80,9 +80,9 @@ if (options.keep) {
 }
 
 if (passed) {
-  const { backupMs = 0, restoreMs = 0 } = demo.timings;
+  const { firstBackupMs = 0, backupMs = 0, restoreMs = 0 } = demo.timings;
   say(
-    `\ndemo passed: ${checks.all.length} checks, backup ${(backupMs / 1000).toFixed(1)} s, restore ${(restoreMs / 1000).toFixed(1)} s`,
+    `\ndemo passed: ${checks.all.length} checks, first backup ${(firstBackupMs / 1000).toFixed(1)} s, second ${(backupMs / 1000).toFixed(1)} s, restore ${(restoreMs / 1000).toFixed(1)} s`,
   );
 } else {
   say(`\ndemo failed: ${failed.length} of ${checks.all.length} checks differ`);

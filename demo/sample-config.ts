@@ -60,6 +60,8 @@ export async function sampleConfig(template: string, names: SampleNames): Promis
     root: `${names.root}/backups`,
     owner: SAMPLE_OWNER,
     minimumFree: 0,
+    // The sample's files were made a moment ago.
+    settle: '3s',
   };
   for (const [name, service] of Object.entries(config.services)) {
     config.services[name] = {

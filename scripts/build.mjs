@@ -3,7 +3,6 @@
 // (`npm run typecheck`): set-up must not wait for that. `--no-bundle` leaves the bundle out.
 import {
   chmodSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   renameSync,

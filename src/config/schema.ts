@@ -226,6 +226,11 @@ export const configSchema = z.strictObject({
       .describe(
         'How old a part may be that the next backup links instead of writing it anew; 0s links none',
       ),
+    settle: durationSchema
+      .prefault('60s')
+      .describe(
+        'How long before a backup a file must have been at rest for its times to be trusted by the next one; a minute also covers what is written through memory mappings',
+      ),
     limits: z
       .strictObject({
         nice: z.number().int().min(0).max(19).default(10).describe('nice value of what reads'),

@@ -1,0 +1,47 @@
+/** What the second backup did not have to read: from the set's own file, and from the disk. */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { formatBytes } from '../src/plan/words.js';
+import { readArtifact } from '../src/store/artifact.js';
+import { setFileSchema, type SetFile } from '../src/store/manifest.js';
+import type { Checks } from './report.js';
+
+export async function proveReuse(
+  backups: string,
+  tier: string,
+  checks: Checks,
+  say: (line: string) => void,
+): Promise<void> {
+  const set = await readTier(backups, tier);
+  for (const { service, source, storedBytes, linkedBytes = 0 } of set.artifacts) {
+    if (linkedBytes === 0) continue;
+    say(
+      `   ${`${service}/${source}`.padEnd(32)} ${formatBytes(linkedBytes).padStart(9)} of ${formatBytes(storedBytes)} linked, not read`,
+    );
+  }
+  const model = set.artifacts.find(({ path: at }) => at.includes('saiga'));
+  checks.between(
+    'reuse',
+    'the model’s bytes that were not read again, percent',
+    model === undefined ? 0 : ((model.linkedBytes ?? 0) / model.storedBytes) * 100,
+    99,
+    100,
+  );
+  let linkedFiles = 0;
+  for (const artifact of set.artifacts) {
+    const directory = path.join(backups, artifact.path);
+    const { files, setId } = await readArtifact(directory);
+    for (const { name, state } of files) {
+      if (state === undefined || state.setId === setId) continue;
+      if ((await stat(path.join(directory, name))).nlink > 1) linkedFiles += 1;
+    }
+  }
+  checks.between('reuse', 'parts that are the same file in both sets', linkedFiles, 1, 100_000);
+}
+
+async function readTier(backups: string, tier: string): Promise<SetFile> {
+  const directory = path.join(backups, 'sets');
+  const name = (await readdir(directory)).sort().findLast((each) => each.includes(`-${tier}.`));
+  if (name === undefined) throw new Error(`there is no ${tier} set`);
+  return setFileSchema.parse(JSON.parse(await readFile(path.join(directory, name), 'utf8')));
+}
