@@ -46,7 +46,7 @@ async function archive(
       spec: { root: tree, include: ['**'], exclude: [], oneFileSystem: true },
       destination,
       // The configuration's defaults.
-      compressionLevel: 3,
+      compressionLevel: 2,
       onChange: 'degrade',
       allowEmpty: false,
       setId,

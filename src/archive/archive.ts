@@ -9,11 +9,11 @@ import { removeTree } from '../system/durable.js';
 import type { Priority } from '../system/process.js';
 import type { TreeSpec } from './entry.js';
 import { noteFinished } from './finished-parts.js';
-import { writeIndex } from './index-file.js';
+import { INDEX_FILE, writeIndex } from './index-file.js';
 import { pathToName } from './paths.js';
 import { planParts } from './plan-parts.js';
 import { directReader, type TreeReader } from './reader.js';
-import { SETTLE_MS, unclearForMs, type KnownPart } from './reuse.js';
+import { indexFingerprint, linkPart, SETTLE_MS, unclearForMs, type KnownPart } from './reuse.js';
 import { changedBetween, scanToFile, type ScanFile } from './scan-file.js';
 import { writeRound, type RoundPart, type RoundTotals } from './write-round.js';
 
@@ -170,12 +170,7 @@ class Archiving {
     const inconsistent = changed.count > 0 || disturbed;
     if (inconsistent && options.onChange === 'fail') throw keptChanging(options, changed);
     const files = await this.#nameParts(parts);
-    this.#unfinished.add('index.jsonl.zst');
-    const index = await writeIndex(
-      options.destination,
-      { parts: planParts(scan, options.partTargetBytes), nameOf: partName, links: scan.hardLinks },
-      { compressionLevel: options.compressionLevel, signal: work.signal },
-    );
+    const index = await this.#index(scan, files);
     const linked = files.filter(({ state }) => state?.setId !== options.setId);
     return {
       files: [...files, index],
@@ -209,6 +204,27 @@ class Archiving {
       skippedMounts: scan.skippedMounts.map(pathToName),
       skippedSockets: scan.skippedSockets,
       warnings: parts.flatMap((part) => (part.disturbed ? [] : part.complaints)),
+    };
+  }
+
+  /** The same parts in the same order have the same index. */
+  async #index(scan: ScanFile, parts: readonly ArtifactFile[]): Promise<ArtifactFile> {
+    const { options, work } = this;
+    const fingerprint = indexFingerprint(parts);
+    this.#unfinished.add(INDEX_FILE);
+    for (const known of options.known ?? []) {
+      if (known.file.role !== 'index' || known.file.state?.fingerprint !== fingerprint) continue;
+      if (await linkPart(known, path.join(options.destination, INDEX_FILE))) return known.file;
+    }
+    const written = await writeIndex(
+      options.destination,
+      { parts: planParts(scan, options.partTargetBytes), nameOf: partName, links: scan.hardLinks },
+      { compressionLevel: options.compressionLevel, signal: work.signal },
+    );
+    const readAt = new Date(scan.begunAtMs).toISOString();
+    return {
+      ...written,
+      state: { fingerprint, readAt, settled: true, setId: options.setId },
     };
   }
 

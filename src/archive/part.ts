@@ -127,7 +127,7 @@ async function writeCompressed(
         'tar',
         [
           ...CREATE_ARGUMENTS,
-          `--file=${file}`,
+          `--file=${path.resolve(file)}`,
           '--force-local',
           '--verbose',
           '--quoting-style=escape',

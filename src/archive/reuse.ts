@@ -59,12 +59,17 @@ export function unclearForMs(newestCtimeNs: bigint, scanBegunAtMs: number): numb
   return untilMs > scanBegunAtMs && untilMs <= scanBegunAtMs + tickMs ? untilMs - scanBegunAtMs : 0;
 }
 
-/** The parts of an artifact that a later backup may link. */
+/** The state of an index in one value: of its parts, in their order. */
+export function indexFingerprint(parts: readonly ArtifactFile[]): string {
+  const hash = createHash('sha256').update(`${RECIPE} index\0`);
+  for (const { name, state } of parts) hash.update(`${name} ${state?.fingerprint ?? ''}\0`);
+  return hash.digest('hex');
+}
+
+/** The parts of an artifact that a later backup may link, and its index. */
 export function knownParts(directory: string, files: readonly ArtifactFile[]): KnownPart[] {
   return files.flatMap((file) =>
-    file.role === 'part' && file.state?.settled === true
-      ? [{ path: path.join(directory, file.name), file }]
-      : [],
+    file.state?.settled === true ? [{ path: path.join(directory, file.name), file }] : [],
   );
 }
 

@@ -220,7 +220,7 @@ export const configSchema = z.strictObject({
     directoryMode: mode
       .prefault('0750')
       .describe('Mode of the directories of a backup, octal, in quotes'),
-    compressionLevel: z.number().int().min(1).max(19).default(3).describe('zstd level'),
+    compressionLevel: z.number().int().min(1).max(19).default(2).describe('zstd level'),
     fullEvery: durationSchema
       .prefault('30d')
       .describe(

@@ -83,9 +83,7 @@ async function requireRestorable({ directory, files }: Backup): Promise<void> {
 }
 
 const inodes = ({ directory, files }: Backup): number[] =>
-  files
-    .filter(({ role }) => role === 'part')
-    .map(({ name }) => statSync(path.join(directory, name)).ino);
+  files.map(({ name }) => statSync(path.join(directory, name)).ino);
 
 describe('a second backup', () => {
   test('reads nothing when nothing has changed, and is whole all the same', async () => {
@@ -94,6 +92,8 @@ describe('a second backup', () => {
     expect(first.read).toBe(4);
     expect(second.read).toBe(0);
     expect(second.linked.parts).toBe(4);
+    // The index too.
+    expect(inodes(second)).toHaveLength(5);
     expect(inodes(second)).toEqual(inodes(first));
     rmSync(first.directory, { recursive: true });
     await requireRestorable(second);
@@ -140,7 +140,8 @@ describe('a second backup', () => {
     const first = await backup('20260101_000000', undefined, { settleMs: 60_000 });
     expect(first.files.map(({ state }) => state?.settled)).toEqual([
       ...[false, false, false, false],
-      undefined,
+      // The index is of the parts, whatever they hold.
+      true,
     ]);
     expect((await backup('20260102_000000', first)).read).toBe(4);
   });
