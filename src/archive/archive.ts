@@ -165,7 +165,7 @@ class Archiving {
     totals: RoundTotals,
     changed: { readonly names: readonly string[]; readonly count: number },
   ): Promise<ArchivedTree> {
-    const { options, work } = this;
+    const { options } = this;
     const disturbed = parts.some((part) => part.disturbed);
     const inconsistent = changed.count > 0 || disturbed;
     if (inconsistent && options.onChange === 'fail') throw keptChanging(options, changed);

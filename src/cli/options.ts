@@ -1,8 +1,10 @@
 /** Options that several commands share. */
 import { InvalidArgumentError, Option } from 'commander';
+import { z } from 'zod';
 import type { Config } from '../config/schema.js';
 import { HoldfastError } from '../errors.js';
 import { requireKnown } from '../plan/order.js';
+import { tierSchema, type Tier } from '../store/manifest.js';
 
 /** `--service a --service b,c` → `['a', 'b', 'c']`. */
 export function serviceOption(): Option {
@@ -16,6 +18,21 @@ export function serviceOption(): Option {
       .filter((name) => name !== '');
     if (names.length === 0) throw new InvalidArgumentError('Name at least one service.');
     return [...new Set([...(previous ?? []), ...names])];
+  });
+}
+
+/** `--also weekly --also monthly` and `--also weekly,monthly`: tiers of the schedule. */
+export function alsoOption(): Option {
+  return new Option(
+    '--also <tiers>',
+    'tiers that get the same set by links (repeat it, or a comma list)',
+  ).argParser((value: string, previous: readonly Tier[] | undefined) => {
+    const tiers = z.array(tierSchema.exclude(['manual'])).min(1);
+    const parsed = tiers.safeParse(value.split(',').map((name) => name.trim()));
+    if (!parsed.success) {
+      throw new InvalidArgumentError('The tiers are daily, weekly and monthly.');
+    }
+    return [...new Set([...(previous ?? []), ...parsed.data])];
   });
 }
 

@@ -1,11 +1,13 @@
 /** Whole runs on a real stack: a real Temporal server, a worker process, real containers. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { clusterFacts, psql, quietTrees, tableDigests, treeDigest } from '../../demo/proof.js';
 import type { BackupStackResult } from '../../src/plan/inputs.js';
 import type { RestoreStackResult } from '../../src/plan/restore-types.js';
+import { readArtifact } from '../../src/store/artifact.js';
 import { runCommand } from '../../src/system/process.js';
 import { findTemporalCli } from '../../src/temporal/temporal-cli.js';
 import { StackHost, temporalAddress } from '../support/stack-host.js';
@@ -215,6 +217,52 @@ describe('the permit', () => {
     expect(held.status).toBe('success');
     expect(waited.status).toBe('success');
     expect(waited.setId > held.setId).toBe(true);
+  }, 120_000);
+});
+
+describe('a backup after another', () => {
+  test('links what is at rest, however much it is, with the same events in its history', async () => {
+    const client = await host.client();
+    const backup = async (id: string): Promise<{ result: BackupStackResult; events: number[] }> => {
+      const handle = client.workflow.getHandle(
+        await host.start('backupStack', { services: ['saiga'] }, id),
+      );
+      const result = (await handle.result()) as BackupStackResult;
+      const { events } = await handle.fetchHistory();
+      // How often the workflow is woken depends on the moment; what it does must not.
+      const types = (events ?? []).map(({ eventType }) => Number(eventType));
+      return { result, events: types.filter((type) => type < 5 || type > 8).sort() };
+    };
+    const small = await backup('small');
+    const { tree } = await readArtifact(artifactDirectory('saiga', 'model'));
+    const model = path.join(tree?.root ?? '', 'blobs', 'grown.bin');
+    await writeFile(model, randomBytes(64 * 1024 * 1024));
+    const grown = await backup('grown');
+    await rm(model);
+
+    expect(grown.result.contentBytes - small.result.contentBytes).toBe(64 * 1024 * 1024);
+    expect(grown.result.linkedBytes).toBeGreaterThan(small.result.storedBytes * 0.9);
+    expect(grown.events).toEqual(small.events);
+  }, 120_000);
+
+  test('that is due in two tiers is read once and lies in both', async () => {
+    const id = await host.start(
+      'backupStack',
+      { services: ['saiga'], tier: 'weekly', alsoTiers: ['monthly', 'weekly'] },
+      'two-tiers',
+    );
+    const result = (await (
+      await host.client()
+    ).workflow
+      .getHandle(id)
+      .result()) as BackupStackResult;
+
+    expect(result.alsoTiers).toEqual(['monthly']);
+    const names = await sets();
+    expect(names).toContain(`${result.setId}-weekly.json`);
+    expect(names).toContain(`${result.setId}-monthly.json`);
+    const verified = await host.holdfast(['verify', `${result.setId}-monthly`]);
+    expect(verified.exitCode).toBe(0);
   }, 120_000);
 });
 

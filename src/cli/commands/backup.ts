@@ -8,7 +8,7 @@ import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import { exitCodeOfStatus, type ExitCode } from '../exit.js';
 import { sayDetached, startAndWatch, startDetached, withRuns } from '../follow.js';
-import { checkServices, serviceOption } from '../options.js';
+import { alsoOption, checkServices, serviceOption } from '../options.js';
 import type { StartBackup } from '../ports.js';
 import { backupStackResultSchema, parseResult } from '../results.js';
 import { renderBackupResult } from '../views/result-view.js';
@@ -42,11 +42,7 @@ export function addBackupCommand(program: Command, commands: CommandHost): void 
         .choices(tierSchema.options)
         .default('manual'),
     )
-    .addOption(
-      new Option('--also <tier...>', 'tiers that get the same set by links').choices(
-        tierSchema.options,
-      ),
-    )
+    .addOption(alsoOption())
     .addOption(serviceOption())
     .option('--refuse-if-busy', 'fail when another run holds the stack, instead of waiting')
     .option('--detach', 'start the run and do not watch it')

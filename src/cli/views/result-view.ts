@@ -17,6 +17,12 @@ export function renderBackupResult(
     `${style.status(result.status, `backup ${result.status}`)}  set ${name}`,
     `  ${count(result.artifacts.length, 'artifact')}, ${formatBytes(result.contentBytes)} of data, ` +
       `${formatBytes(result.storedBytes)} stored, ${formatDuration(result.durationMs)}`,
+    ...(result.linkedBytes === 0
+      ? []
+      : [`  ${formatBytes(result.linkedBytes)} of it unchanged: linked, not read`]),
+    ...(result.alsoTiers.length === 0
+      ? []
+      : [`  also ${result.alsoTiers.join(' and ')}, by links`]),
     ...result.problems.flatMap((problem) => renderProblem(problem, result.status, columns, style)),
     ...(result.pruned.length === 0
       ? []
