@@ -120,7 +120,8 @@ export async function compareTreesInDetail(
   };
 }
 
-class Findings {
+/** Differences as they are found, bounded. */
+export class Findings {
   count = 0;
   readonly #list: { readonly at: BytePath; readonly difference: Difference }[] = [];
 

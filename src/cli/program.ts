@@ -5,6 +5,7 @@ import { CommandHost } from './command-host.js';
 import { addBackupCommand } from './commands/backup.js';
 import { addBrowseCommand } from './commands/browse.js';
 import { addConfigCommand } from './commands/config.js';
+import { addDiffCommand } from './commands/diff.js';
 import { addListCommand } from './commands/list.js';
 import { addRestoreCommand } from './commands/restore.js';
 import { addShowCommand } from './commands/show.js';
@@ -95,6 +96,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addShowCommand(program, commands);
   addBrowseCommand(program, commands);
   addVerifyCommand(program, commands);
+  addDiffCommand(program, commands);
   addConfigCommand(program, commands);
   return program;
 }

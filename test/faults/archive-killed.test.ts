@@ -92,11 +92,12 @@ test.each(['worker', 'tar', 'zstd'])(
       const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
       // From the fourth kill on it is left alone.
       if (killed < 4) {
-        // Enough for some parts, not for all of them.
-        const until = Date.now() + 10_000;
-        while (Date.now() < until && child.exitCode === null && !hasStarted(attempt))
+        // Once a part is finished, and others are being written.
+        const until = Date.now() + 30_000;
+        while (Date.now() < until && child.exitCode === null && !hasFinished(attempt)) {
           await delay(5);
-        await delay(150 + killed * 60);
+        }
+        await delay(killed * 20);
         kill(child, victim);
       }
       const code = await ended;
@@ -127,6 +128,7 @@ test.each(['worker', 'tar', 'zstd'])(
   },
 );
 
-function hasStarted(attempt: number): boolean {
-  return existsSync(path.join(base.dir, 'starts')) && startsOf(attempt) > 0;
+function hasFinished(attempt: number): boolean {
+  const attempts = `.incoming/${setId}/attempts/agent/daily/data/agent_${setId}`;
+  return existsSync(path.join(root, attempts, `${attempt}.finished.jsonl`));
 }

@@ -47,4 +47,9 @@ const archived = await archiveTree(
   { signal: new AbortController().signal, report: () => undefined },
 );
 await promoteAttempt(root, artifact);
-process.stdout.write(JSON.stringify({ files: archived.files, finishedBefore: known.length }));
+process.stdout.write(
+  JSON.stringify({
+    files: archived.files,
+    finishedBefore: new Set(known.map(({ file }) => file.state.fingerprint)).size,
+  }),
+);

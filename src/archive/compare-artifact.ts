@@ -1,0 +1,176 @@
+/**
+ * A tree against an artifact, entry by entry, without unpacking it: names and attributes by its index,
+ * contents by GNU tar. Extended attributes are not looked at: `compareTrees` does, after a restore.
+ */
+import path from 'node:path';
+import { HoldfastError } from '../errors.js';
+import type { Work } from '../progress.js';
+import type { ArtifactFile, ArtifactManifest } from '../store/manifest.js';
+import { joinCommands } from '../system/pipeline.js';
+import { startCommand } from '../system/process.js';
+import { Findings, type TreeComparison } from './compare.js';
+import { hardLinkGroups } from './cut.js';
+import type { Entry, TreeSpec } from './entry.js';
+import type { IndexEntry } from './index-file.js';
+import { readIndex } from './index-reader.js';
+import { pathFromJson, pathToName, type BytePath } from './paths.js';
+import { directReader } from './reader.js';
+import { scanTree } from './scan.js';
+
+export interface ArtifactComparison {
+  readonly artifactDirectory: string;
+  readonly manifest: ArtifactManifest;
+  /** The tree; the place the artifact was read from by default. */
+  readonly root?: string | undefined;
+}
+
+/**
+ * Differences between an artifact (expected) and a tree (actual), bounded like those of compareTrees.
+ * Of the tree only what the artifact's own includes and excludes name is looked at.
+ * @throws HoldfastError SOURCE_MISSING and ARCHIVE_FAILED when the tree can't be read, INTEGRITY when
+ *   the artifact can't, USAGE for an artifact that is not of a tree; or the signal's reason
+ */
+export async function compareWithArtifact(
+  { artifactDirectory, manifest, root: given }: ArtifactComparison,
+  work: Work,
+): Promise<TreeComparison> {
+  const { tree } = manifest;
+  if (tree === undefined) {
+    throw new HoldfastError('USAGE', `${manifest.name} is not a backup of files`, {
+      hint: 'dumps of databases are compared by restoring them',
+    });
+  }
+  const root = given ?? tree.root;
+  // The artifact tells which mounts count: what was not entered has no entries below it.
+  const spec: TreeSpec = { ...tree, root, oneFileSystem: true };
+  const scanned = await scanTree(spec, directReader(root), work);
+  const actual = new Map(scanned.entries.map((entry) => [entry.path, entry]));
+  const actualFirst = firstNames(scanned.entries);
+  const found = new Findings();
+  const sameSize = new Set<BytePath>();
+  let entries = 0;
+  let bytes = 0;
+  for await (const expected of readIndex(artifactDirectory, work, manifest)) {
+    const at = bytePath(expected);
+    entries += 1;
+    if (expected.hardLinkOf === undefined) bytes += expected.sizeBytes;
+    const now = actual.get(at);
+    if (now === undefined) {
+      found.add(at, 'missing', expected.type, 'nothing');
+      continue;
+    }
+    actual.delete(at);
+    if (now.type !== expected.type) {
+      found.add(at, 'type', expected.type, now.type);
+      continue;
+    }
+    compareFacts(at, expected, now, actualFirst.get(at), found);
+    if (now.type === 'file' && now.sizeBytes === expected.sizeBytes) sameSize.add(at);
+  }
+  for (const extra of actual.values()) found.add(extra.path, 'extra', 'nothing', extra.type);
+  const parts = manifest.files.filter(({ role }) => role === 'part');
+  for (const at of await otherContents(artifactDirectory, parts, root, work)) {
+    if (sameSize.has(at)) found.add(at, 'content', 'as backed up', 'other bytes');
+  }
+  return { differences: found.sorted(), count: found.count, entries, bytes };
+}
+
+function bytePath({ path: json }: IndexEntry): BytePath {
+  const at = pathFromJson(json);
+  return at === '.' ? '' : at;
+}
+
+/** Every further name of a hard-linked file → its first name. */
+function firstNames(entries: readonly Entry[]): ReadonlyMap<BytePath, BytePath> {
+  const names = new Map<BytePath, BytePath>();
+  for (const [first, group] of hardLinkGroups(entries)) {
+    for (const member of group.slice(1)) names.set(member.path, first);
+  }
+  return names;
+}
+
+function compareFacts(
+  at: BytePath,
+  expected: IndexEntry,
+  now: Entry,
+  first: BytePath | undefined,
+  found: Findings,
+): void {
+  const target = expected.linkTarget === undefined ? '' : pathFromJson(expected.linkTarget);
+  const linked = expected.hardLinkOf === undefined ? '' : pathFromJson(expected.hardLinkOf);
+  found.compare(at, 'mode', expected.mode, now.mode.toString(8).padStart(4, '0'));
+  found.compare(at, 'owner', `${expected.uid}:${expected.gid}`, `${now.uid}:${now.gid}`);
+  found.compare(at, 'size', String(expected.sizeBytes), String(now.sizeBytes));
+  found.compare(at, 'mtime', expected.mtimeNs, String(now.mtimeNs));
+  found.compare(at, 'target', pathToName(target), pathToName(now.linkTarget));
+  found.compare(at, 'hardLinks', pathToName(linked), pathToName(first ?? ''));
+}
+
+/** Files whose bytes are not those of the parts, as tar sees it; also those of another size. */
+async function otherContents(
+  directory: string,
+  parts: readonly ArtifactFile[],
+  root: string,
+  work: Work,
+): Promise<readonly BytePath[]> {
+  const { signal } = work;
+  const totalBytes = parts.reduce((sum, { contentBytes }) => sum + (contentBytes ?? 0), 0);
+  const names: BytePath[] = [];
+  let bytes = 0;
+  let rest = '';
+  await joinCommands(
+    [
+      startCommand(
+        'zstd',
+        ['-q', '-d', '-c', '--', ...parts.map(({ name }) => path.join(directory, name))],
+        { signal },
+      ),
+      startCommand(
+        'tar',
+        [
+          '--compare',
+          '--file=-',
+          '--blocking-factor=128',
+          '--ignore-zeros',
+          '--quoting-style=escape',
+        ],
+        // 1: something differs. 2: something is missing, which the index has told.
+        { signal, openStdin: true, cwd: root, env: { LC_ALL: 'C' }, okExitCodes: [0, 1, 2] },
+      ),
+    ],
+    {
+      taps: [
+        (chunk) => {
+          bytes += chunk.length;
+          work.report({ phase: 'compare', bytes, entries: names.length, totalBytes });
+        },
+        (chunk) => {
+          const lines = (rest + chunk.toString('latin1')).split('\n');
+          rest = lines.pop() ?? '';
+          for (const line of lines) {
+            const [, name] = /^\.\/(.*): Contents differ$/.exec(line) ?? [];
+            if (name !== undefined) names.push(unescape(name));
+          }
+        },
+      ],
+    },
+  );
+  return names;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+};
+
+/** A name as `--quoting-style=escape` writes it in the C locale. */
+function unescape(text: string): BytePath {
+  return text.replace(/\\([0-7]{3}|.)/g, (_, code: string) =>
+    code.length === 3 ? String.fromCharCode(Number.parseInt(code, 8)) : (ESCAPES[code] ?? code),
+  );
+}

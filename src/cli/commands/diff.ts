@@ -1,0 +1,96 @@
+/** `holdfast diff`: how a source differs from what was backed up. Needs no Temporal, changes nothing. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { compareWithArtifact } from '../../archive/compare-artifact.js';
+import { chooseSet } from '../../plan/choose-set.js';
+import type { Work } from '../../progress.js';
+import { openArtifact } from '../../store/open-artifact.js';
+import { chooseOneArtifact, sourceName, sourceOption } from '../artifact-choice.js';
+import type { CommandHost } from '../command-host.js';
+import type { CliContext } from '../context.js';
+import type { ExitCode } from '../exit.js';
+import { interruptible } from '../interruptible.js';
+import { checkSetName, serviceOption } from '../options.js';
+import { localProgress } from '../progress/local-progress.js';
+import { oneLine } from '../render/text.js';
+import { formatCount } from '../render/words.js';
+import { openStore, rootOption } from '../store.js';
+import { setName } from '../views/set-rows.js';
+
+const optionsSchema = z.object({
+  service: z.array(z.string()).optional(),
+  source: z.array(z.string()).optional(),
+  against: z.string().optional(),
+  root: z.string().optional(),
+});
+type Options = z.output<typeof optionsSchema>;
+
+const EXAMPLES = `
+Examples:
+  holdfast diff latest --source configs            what has changed since
+  holdfast diff latest --source data --against /tmp/look
+
+Names, types, modes, owners, sizes, times, links and contents are compared; extended
+attributes are not. At most 1000 differences are shown, all are counted.
+
+Exit codes:
+  0 no difference   1 differences, or failed   2 usage or configuration`;
+
+export function addDiffCommand(program: Command, commands: CommandHost): void {
+  program
+    .command('diff')
+    .description('compare a source, or a directory, with what a backup set holds of it')
+    .argument('[set]', 'id of the set, with or without its tier, or latest', 'latest')
+    .addOption(serviceOption())
+    .addOption(sourceOption('the source'))
+    .option('--against <dir>', 'a directory instead of the place it was read from')
+    .addOption(rootOption())
+    .addHelpText('after', EXAMPLES)
+    .action((set: string, options: unknown, command: Command) =>
+      commands.run(command, (context) => diff(context, set, optionsSchema.parse(options))),
+    );
+}
+
+async function diff(context: CliContext, name: string, options: Options): Promise<ExitCode> {
+  checkSetName(name);
+  const { root, sets } = await openStore(context, options.root);
+  const { set, warnings } = chooseSet(sets, name, options.service);
+  for (const warning of warnings) context.warn(warning);
+  const artifact = chooseOneArtifact(set, options);
+  const { directory, manifest } = await openArtifact(root, artifact);
+  const progress = localProgress(context);
+  progress.subject(sourceName(artifact));
+  const result = await interruptible(context, async (signal) => {
+    const work: Work = { signal, report: progress.report };
+    try {
+      return await compareWithArtifact(
+        { artifactDirectory: directory, manifest, root: options.against },
+        work,
+      );
+    } finally {
+      progress.clear();
+    }
+  });
+  const exitCode = result.count === 0 ? 0 : 1;
+  for (const { path, what, expected, actual } of result.differences) {
+    context.say(`${oneLine(path)}: ${what}: ${oneLine(expected)} → ${oneLine(actual)}`);
+  }
+  const place = options.against ?? manifest.tree?.root ?? '';
+  context.say(
+    `${sourceName(artifact)} of ${setName(set)} and ${place}: ` +
+      (result.count === 0
+        ? `equal, ${formatCount(result.entries)} entries`
+        : `${formatCount(result.count)} differences in ${formatCount(result.entries)} entries`),
+  );
+  context.emit({
+    type: 'result',
+    command: 'diff',
+    exitCode,
+    set: setName(set),
+    service: artifact.service,
+    source: artifact.source,
+    against: place,
+    ...result,
+  });
+  return exitCode;
+}
