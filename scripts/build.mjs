@@ -1,14 +1,7 @@
 // Compiles TypeScript to dist/ and bundles the workflows once, so that a worker starts without
 // webpack and the bundle that runs is the bundle that was tested. Types are checked apart
 // (`npm run typecheck`): set-up must not wait for that. `--no-bundle` leaves the bundle out.
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transformFile } from '@swc/core';
