@@ -11,6 +11,16 @@ export function stoppedFile(root: string, runId: string, service: string, source
   return path.join(stoppedDirectory(root), `${name}.json`);
 }
 
+/** What an attempt at unpacking a source has done so far. */
+export function unpackJournal(
+  root: string,
+  restoreId: string,
+  service: string,
+  source: string,
+): string {
+  return path.join(root, '.holdfast', 'unpacked', `${restoreId}--${service}--${source}.jsonl`);
+}
+
 export function lockFile(root: string, ...names: readonly string[]): string {
   return path.join(root, '.holdfast', 'locks', `${names.join('--')}.lock`);
 }

@@ -1,10 +1,11 @@
 /** Files and volumes from artifacts: unpacked beside their place first, then swapped in. */
 import { mkdir, rm } from 'node:fs/promises';
-import { extractTree } from '../src/archive/extract.js';
+import path from 'node:path';
+import { canResume, extractTree } from '../src/archive/extract.js';
 import { planSwap, stagePath, swapIn } from '../src/archive/replace.js';
 import { applyAttributes } from '../src/archive/attributes.js';
 import { filesBase } from '../src/config/artifacts.js';
-import type { FilesSource, VolumeSource } from '../src/config/schema.js';
+import type { FilesSource, SourceConfig, VolumeSource } from '../src/config/schema.js';
 import { extractIntoVolume } from '../src/docker/volume-extract.js';
 import { stageVolume, stagingName } from '../src/docker/aside.js';
 import { swapVolume } from '../src/docker/volume-swap.js';
@@ -17,7 +18,7 @@ import type { ArtifactManifest, VolumeInfo } from '../src/store/manifest.js';
 import { readStep, writeStep } from '../src/store/restore-record.js';
 import { withFileLock } from '../src/system/lock.js';
 import { lookUpOwner } from '../src/system/ownership.js';
-import { lockFile } from './places.js';
+import { lockFile, unpackJournal } from './places.js';
 import {
   checkDigest,
   guarded,
@@ -49,7 +50,7 @@ export function createRestoreTreeActivities(dependencies: ActivityDependencies) 
     );
 
   return {
-    /** Unpacks into a new, empty place beside the target. A second attempt begins anew. */
+    /** Unpacks into a new place beside the target. A second attempt goes on from the finished parts. */
     unpackSource: guarded(async (input: RestoreReference): Promise<{ entries: number }> => {
       checkDigest(config, input.configDigest);
       const source = sourceOf(config, input.service, input.source);
@@ -57,14 +58,13 @@ export function createRestoreTreeActivities(dependencies: ActivityDependencies) 
         locked(input, work, async () => {
           const artifactDirectory = await resolveInside(root, input.artifactPath);
           const manifest = await readArtifact(artifactDirectory);
-          switch (source.kind) {
-            case 'files':
-              return unpackFiles(input, source, artifactDirectory, manifest, work);
-            case 'volume':
-              return unpackVolume(input, source, artifactDirectory, manifest, work);
-            case 'postgres':
-              throw new HoldfastError('INTERNAL', `${input.source} is not a tree`);
-          }
+          const { restoreId, service } = input;
+          const journal = unpackJournal(root, restoreId, service, input.source);
+          await mkdir(path.dirname(journal), { recursive: true, mode: 0o700 });
+          const artifact = { artifactDirectory, manifest, journal };
+          const unpacked = await unpack(input, source, artifact, work);
+          await rm(journal, { force: true });
+          return unpacked;
         }),
       );
     }),
@@ -88,6 +88,22 @@ export function createRestoreTreeActivities(dependencies: ActivityDependencies) 
     }),
   };
 
+  function unpack(
+    input: RestoreReference,
+    source: SourceConfig,
+    artifact: UnpackedArtifact,
+    work: Work,
+  ): Promise<{ entries: number }> {
+    switch (source.kind) {
+      case 'files':
+        return unpackFiles(input, source, artifact, work);
+      case 'volume':
+        return unpackVolume(input, source, artifact, work);
+      case 'postgres':
+        throw new HoldfastError('INTERNAL', `${input.source} is not a tree`);
+    }
+  }
+
   function baseOf(input: RestoreReference, source: FilesSource): string {
     const base = filesBase(serviceOf(config, input.service), source);
     if (base !== undefined) return base;
@@ -97,18 +113,15 @@ export function createRestoreTreeActivities(dependencies: ActivityDependencies) 
   async function unpackFiles(
     input: RestoreReference,
     source: FilesSource,
-    artifactDirectory: string,
-    manifest: ArtifactManifest,
+    { artifactDirectory, manifest, journal }: UnpackedArtifact,
     work: Work,
   ): Promise<{ entries: number }> {
     const base = baseOf(input, source);
     const stage = await stagePath(base, input.restoreId);
-    await rm(stage, { recursive: true, force: true });
+    const extraction = { artifactDirectory, files: manifest.files, target: stage, journal };
+    if (!(await canResume(extraction))) await rm(stage, { recursive: true, force: true });
     await mkdir(stage, { recursive: true, mode: 0o700 });
-    const { entries } = await extractTree(
-      { artifactDirectory, files: manifest.files, target: stage },
-      work,
-    );
+    const { entries } = await extractTree(extraction, work);
     if (source.afterRestore !== undefined) {
       const { owner, directoryMode, fileMode } = source.afterRestore;
       await applyAttributes(stage, {
@@ -154,14 +167,13 @@ export function createRestoreTreeActivities(dependencies: ActivityDependencies) 
   async function unpackVolume(
     input: RestoreReference,
     source: VolumeSource,
-    artifactDirectory: string,
-    manifest: ArtifactManifest,
+    { artifactDirectory, manifest, journal }: UnpackedArtifact,
     work: Work,
   ): Promise<{ entries: number }> {
     const staging = await stageVolume(engine, source.volume, input.restoreId);
     return extractIntoVolume(
       engine,
-      { volume: staging.name, artifactDirectory, files: manifest.files },
+      { volume: staging.name, artifactDirectory, files: manifest.files, journal },
       work,
     );
   }
@@ -198,6 +210,12 @@ export function createRestoreTreeActivities(dependencies: ActivityDependencies) 
     );
     return aside === undefined ? {} : { aside };
   }
+}
+
+interface UnpackedArtifact {
+  readonly artifactDirectory: string;
+  readonly manifest: ArtifactManifest;
+  readonly journal: string;
 }
 
 /** The volume as it was backed up, under the name it has in the configuration. */

@@ -19,7 +19,7 @@ import {
 } from '../src/store/restore-record.js';
 import { withFileLock } from '../src/system/lock.js';
 import { containersOf } from './containers.js';
-import { lockFile, stoppedFile } from './places.js';
+import { lockFile, stoppedFile, unpackJournal } from './places.js';
 import { serviceOf, type ActivityDependencies } from './runtime.js';
 
 export type TakeBackDependencies = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
@@ -109,6 +109,7 @@ async function discardStaged(
     for (const [key, source] of Object.entries(service.sources)) {
       try {
         if (source.kind === 'volume') await discardStaging(engine, source.volume, restoreId);
+        await rm(unpackJournal(config.backups.root, restoreId, name, key), { force: true });
         const base = source.kind === 'files' ? filesBase(service, source) : undefined;
         if (base !== undefined) {
           await rm(await stagePath(base, restoreId), { recursive: true, force: true });

@@ -1,5 +1,5 @@
 /** The parts of an artifact back into a tree. */
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { HoldfastError, systemCodeOf } from '../errors.js';
 import type { Work } from '../progress.js';
@@ -7,19 +7,32 @@ import type { ArtifactFile } from '../store/manifest.js';
 import { runCommand, type RunningCommand } from '../system/process.js';
 import { HostileCheck } from './hostile.js';
 import { inParallel } from './parallel.js';
+import { directReader } from './reader.js';
+import { scanEntries } from './scan.js';
 import type { TarMember } from './tar-headers.js';
 import { unpackParts, type Unpacking } from './unpack.js';
+import {
+  beginUnpacking,
+  noteUnpacked,
+  readUnpacked,
+  type UnpackJournal,
+} from './unpacked-parts.js';
 
 export interface ExtractOptions {
   readonly artifactDirectory: string;
   /** The manifest's files; those with role `part` are read, in this order. */
   readonly files: readonly ArtifactFile[];
-  /** Existing empty directory; gets the mode and owner of the tree's root. */
+  /** Existing directory, empty but for what the journal knows of; gets the mode and owner of the tree's root. */
   readonly target: string;
   /** Device nodes are unpacked instead of refused. */
   readonly allowDevices?: boolean;
   /** How many parts are unpacked at a time; as many as there are processors, at most 4, by default. */
   readonly unpackers?: number;
+  /**
+   * A file outside of the target that notes what is unpacked. When a killed attempt has left one for
+   * this target and these parts, the work goes on from there. The caller removes it in the end.
+   */
+  readonly journal?: string;
   /**
    * Where tar runs when the target can't be written from here: started with these arguments, the
    * target as its working directory and an open stdin. The caller has seen that it is empty.
@@ -46,7 +59,12 @@ export async function extractTree(
   work: Work,
 ): Promise<{ entries: number; bytes: number }> {
   const parts = options.files.filter(({ role }) => role === 'part');
-  if (options.startTar === undefined) await requireEmptyDirectory(options.target);
+  const journal = journalOf(options, parts);
+  const earlier = journal === undefined ? undefined : await readUnpacked(journal);
+  if (earlier === undefined) {
+    if (options.startTar === undefined) await requireEmptyDirectory(options.target);
+    if (journal !== undefined) await beginUnpacking(journal);
+  }
   if (parts.length === 0) {
     throw new HoldfastError('RESTORE_FAILED', 'the artifact has no parts to unpack', {
       facts: { path: options.artifactDirectory },
@@ -68,7 +86,7 @@ export async function extractTree(
     },
   };
   try {
-    await unpackAll(parts, unpacking, hostile, work.signal);
+    await unpackAll(parts, { ...unpacking, earlier, journal }, hostile, work.signal);
     if (options.startTar === undefined) {
       await runCommand('sync', ['-f', options.target], { signal: work.signal });
     }
@@ -76,12 +94,37 @@ export async function extractTree(
     throw extractFailure(error, options);
   }
   requireAllEntries(parts, progress.entries);
+  if (earlier !== undefined && journal !== undefined) {
+    await requireOnDisk(journal, progress.entries, work);
+  }
   return progress;
+}
+
+/** Can the work go on from what this journal notes? Then the target need not be emptied first. */
+export async function canResume(
+  options: Pick<ExtractOptions, 'files' | 'target' | 'journal'>,
+): Promise<boolean> {
+  const parts = options.files.filter(({ role }) => role === 'part');
+  const journal = journalOf(options, parts);
+  return journal !== undefined && (await readUnpacked(journal)) !== undefined;
+}
+
+function journalOf(
+  { journal, target }: Pick<ExtractOptions, 'target' | 'journal'>,
+  parts: readonly ArtifactFile[],
+): UnpackJournal | undefined {
+  return journal === undefined ? undefined : { file: journal, target, parts };
+}
+
+interface Resuming {
+  /** Hashes of parts that an earlier attempt has unpacked. */
+  readonly earlier: ReadonlySet<string> | undefined;
+  readonly journal: UnpackJournal | undefined;
 }
 
 async function unpackAll(
   parts: readonly ArtifactFile[],
-  unpacking: Unpacking & ExtractOptions,
+  unpacking: Unpacking & Omit<ExtractOptions, 'journal'> & Resuming,
   hostile: HostileCheck,
   signal: AbortSignal,
 ): Promise<void> {
@@ -108,7 +151,12 @@ async function unpackAll(
     // The largest first, so that none is left for a single processor at the end.
     [...others].sort((left, right) => right.sizeBytes - left.sizeBytes),
     unpacking.unpackers ?? Math.min(availableParallelism(), MAX_UNPACKERS),
-    (part, _index, any) => unpackParts([part], unpacking, any),
+    async (part, _index, any) => {
+      // Still looked through: another part must not be written through a symlink of this one.
+      const lookOnly = unpacking.earlier?.has(part.sha256) === true;
+      await unpackParts([part], { ...unpacking, lookOnly }, any);
+      if (!lookOnly && unpacking.journal !== undefined) await noteUnpacked(unpacking.journal, part);
+    },
     signal,
   );
   await unpackParts([directories], unpacking, signal);
@@ -126,6 +174,30 @@ async function requireEmptyDirectory(target: string): Promise<void> {
     facts: { path: target, found: names.slice(0, 5) },
     hint: 'a restore never merges into existing files: move them aside first',
   });
+}
+
+/**
+ * After going on from an earlier attempt: is what that one had unpacked still there? If not, the next
+ * attempt begins anew.
+ */
+async function requireOnDisk(journal: UnpackJournal, expected: number, work: Work): Promise<void> {
+  let actual = 0;
+  const spec = { root: journal.target, include: ['**'], exclude: [], oneFileSystem: true };
+  await scanEntries(spec, directReader(journal.target), work, {
+    onEntries: (entries) => {
+      actual += entries.length;
+    },
+  });
+  if (actual === expected) return;
+  await rm(journal.file, { force: true });
+  throw new HoldfastError(
+    'RESTORE_FAILED',
+    `${journal.target} holds ${actual} of ${expected} entries`,
+    {
+      facts: { path: journal.target, expected, actual },
+      hint: 'something else changed what was unpacked: restore again',
+    },
+  );
 }
 
 function requireAllEntries(parts: readonly ArtifactFile[], actual: number): void {

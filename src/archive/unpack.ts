@@ -34,6 +34,8 @@ export interface Unpacking {
   readonly target: string;
   /** Without owners, modes and extended attributes. */
   readonly bare?: boolean;
+  /** Nothing is unpacked: the parts are only hashed and looked through. */
+  readonly lookOnly?: boolean;
   /** As in ExtractOptions. */
   readonly startTar?: (args: readonly string[], signal: AbortSignal) => RunningCommand;
   /** Sees each member before tar does; throwing ends everything before tar has got it. */
@@ -79,6 +81,15 @@ async function unpack(
   const headers = new TarHeaderReader(unpacking.onMember);
   const files = parts.map(({ name }) => path.join(unpacking.artifactDirectory, name));
   const zstd = startCommand('zstd', ['-q', '-d', '-c', '--', ...files], { signal });
+  const look = (chunk: Buffer): void => {
+    headers.push(chunk);
+    unpacking.onBytes(chunk.length);
+  };
+  if (unpacking.lookOnly === true) {
+    await joinCommands([zstd], { taps: [look] });
+    headers.end();
+    return;
+  }
   const tar =
     unpacking.startTar?.(args, signal) ??
     startCommand('tar', args, {
@@ -87,14 +98,7 @@ async function unpack(
       cwd: unpacking.target,
       env: { LC_ALL: 'C' },
     });
-  await joinCommands([zstd, tar], {
-    taps: [
-      (chunk) => {
-        headers.push(chunk);
-        unpacking.onBytes(chunk.length);
-      },
-    ],
-  });
+  await joinCommands([zstd, tar], { taps: [look] });
   headers.end();
 }
 

@@ -1,7 +1,7 @@
 /** Unpacking into a volume and emptying one: directly where it can be seen, else in a helper. */
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { extractTree } from '../archive/extract.js';
+import { canResume, extractTree } from '../archive/extract.js';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile } from '../store/manifest.js';
@@ -15,19 +15,31 @@ export interface VolumeExtract {
   readonly volume: string;
   readonly artifactDirectory: string;
   readonly files: readonly ArtifactFile[];
+  /** As in ExtractOptions; used where the volume's directory can be reached. */
+  readonly journal?: string | undefined;
 }
 
-/** Empties the volume and unpacks the parts into it. Errors as {@link extractTree}. */
+/**
+ * Empties the volume and unpacks the parts into it, or goes on with what the journal knows of. Errors
+ * as {@link extractTree}.
+ */
 export async function extractIntoVolume(
   engine: Engine,
-  { volume, artifactDirectory, files }: VolumeExtract,
+  { volume, artifactDirectory, files, journal }: VolumeExtract,
   work: Work,
 ): Promise<{ entries: number; bytes: number }> {
-  await emptyVolume(engine, volume, work);
   const mountpoint = await readableMountpoint(engine, volume);
   if (mountpoint !== undefined) {
-    return extractTree({ artifactDirectory, files, target: mountpoint }, work);
+    const extraction = {
+      artifactDirectory,
+      files,
+      target: mountpoint,
+      ...(journal === undefined ? {} : { journal }),
+    };
+    if (!(await canResume(extraction))) await emptyVolume(engine, volume, work);
+    return extractTree(extraction, work);
   }
+  await emptyVolume(engine, volume, work);
   const image = await helperImage(engine);
   return extractTree(
     {

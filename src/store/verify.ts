@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, readdir, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
+import { inParallel } from '../archive/parallel.js';
 import { TarHeaderReader } from '../archive/tar-headers.js';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
@@ -14,6 +16,9 @@ import { CHECKSUMS_FILE, INSTRUCTIONS_FILE, MANIFEST_FILE } from './layout.js';
 import type { ArtifactFile, ArtifactManifest } from './manifest.js';
 
 export type VerifyLevel = 'hashes' | 'decode';
+
+/** Files decoded at a time, where there are as many processors. */
+const MOST_AT_ONCE = 4;
 
 export interface VerifyOptions {
   /** What the set says the manifest's hash is. */
@@ -143,49 +148,57 @@ async function decodeAll(
   manifest: ArtifactManifest,
   work: Work,
 ): Promise<number> {
-  let entries = 0;
-  let bytes = 0;
-  for (const file of manifest.files) {
-    if (!file.name.endsWith('.zst')) continue;
-    const target = path.join(directory, file.name);
-    let members = 0;
-    const headers = new TarHeaderReader(() => {
-      members += 1;
-    });
-    try {
-      await joinCommands(
-        [startCommand('zstd', ['-q', '-d', '-c', '--', target], { signal: work.signal })],
-        {
-          taps: [
-            (chunk) => {
-              if (file.role === 'part') headers.push(chunk);
-              bytes += chunk.length;
-              work.report({
-                phase: 'decode',
-                bytes,
-                entries: entries + members,
-                totalBytes: manifest.totals.contentBytes,
-              });
-            },
-          ],
-        },
-      );
-      headers.end();
-    } catch (error) {
-      work.signal.throwIfAborted();
-      if (!(error instanceof HoldfastError)) throw error;
-      throw new HoldfastError('INTEGRITY', `${target} cannot be decoded: ${error.message}`, {
-        facts: { path: target, expected: 'a sound archive', actual: error.message },
-        cause: error,
+  const progress = { bytes: 0, entries: 0 };
+  await inParallel(
+    manifest.files.filter(({ name }) => name.endsWith('.zst')),
+    Math.min(availableParallelism(), MOST_AT_ONCE),
+    async (file, _index, signal) => {
+      const target = path.join(directory, file.name);
+      const members = await decode(target, file, signal, (bytes, entries) => {
+        progress.bytes += bytes;
+        progress.entries += entries;
+        const { contentBytes: totalBytes } = manifest.totals;
+        work.report({ phase: 'decode', ...progress, totalBytes });
       });
-    }
-    if (file.role !== 'part') continue;
-    if (file.entries !== undefined && file.entries !== members) {
+      if (file.role !== 'part' || file.entries === undefined || file.entries === members) return;
       throw damaged(target, `${file.entries} entries`, `${members} entries`);
-    }
-    entries += members;
+    },
+    work.signal,
+  );
+  return progress.entries;
+}
+
+/** @returns members of a part, 0 of anything else */
+async function decode(
+  target: string,
+  { role }: ArtifactFile,
+  signal: AbortSignal,
+  onProgress: (bytes: number, entries: number) => void,
+): Promise<number> {
+  let members = 0;
+  const headers = new TarHeaderReader(() => {
+    members += 1;
+    onProgress(0, 1);
+  });
+  try {
+    await joinCommands([startCommand('zstd', ['-q', '-d', '-c', '--', target], { signal })], {
+      taps: [
+        (chunk) => {
+          if (role === 'part') headers.push(chunk);
+          onProgress(chunk.length, 0);
+        },
+      ],
+    });
+    headers.end();
+    return members;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof HoldfastError)) throw error;
+    throw new HoldfastError('INTEGRITY', `${target} cannot be decoded: ${error.message}`, {
+      facts: { path: target, expected: 'a sound archive', actual: error.message },
+      cause: error,
+    });
   }
-  return entries;
 }
 
 function damaged(file: string, expected: string, actual: string): HoldfastError {
