@@ -9,7 +9,7 @@ import { filesBase } from '../src/config/artifacts.js';
 import type { FilesSource, ServiceConfig, VolumeSource } from '../src/config/schema.js';
 import { readableMountpoint, inspectVolume, volumeSizeBytes } from '../src/docker/volumes.js';
 import { volumeReader, VOLUME_ROOT } from '../src/docker/volume-reader.js';
-import { HoldfastError } from '../src/errors.js';
+import { HoldfastError, messageOf } from '../src/errors.js';
 import { formatBytes } from '../src/plan/words.js';
 import type { Attempt } from '../src/store/incoming.js';
 import type { Problem, VolumeInfo } from '../src/store/manifest.js';
@@ -57,13 +57,7 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
           async ({ directory: destination, journal, earlier }) => {
             const known = [
               ...(await Promise.all(earlier.map(finishedIn))).flat(),
-              ...(await previousParts(root, {
-                stack: config.stack,
-                service: input.service,
-                source: input.source,
-                writtenAfter: new Date(Date.now() - config.backups.fullEvery),
-                damaged: await damagedFiles(root),
-              })),
+              ...(await lastParts(input)),
             ];
             const archived = await archiveTree(
               {
@@ -103,6 +97,19 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
       });
     }),
   };
+
+  /** Of the last backup; none when it is not known which of its files are damaged. */
+  async function lastParts({ service, source }: SourceReference): Promise<KnownPart[]> {
+    const damaged = await damagedFiles(root).catch((error: unknown) => {
+      log.warn('nothing is linked: records of verifications cannot be read', {
+        reason: messageOf(error),
+      });
+      return undefined;
+    });
+    if (damaged === undefined) return [];
+    const writtenAfter = new Date(Date.now() - config.backups.fullEvery);
+    return previousParts(root, { stack: config.stack, service, source, writtenAfter, damaged });
+  }
 
   async function volumePlace(source: VolumeSource, input: SourceReference): Promise<Place> {
     const found = await inspectVolume(engine, source.volume);

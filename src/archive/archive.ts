@@ -137,11 +137,28 @@ class Archiving {
       const after = result.read === 0 ? scan : await this.#scan();
       const changed = after === scan ? { names: [], count: 0 } : await changedBetween(scan, after);
       if ((changed.count === 0 && !disturbed) || round === rereads) {
-        return await this.#finish(scan, result.parts, result.totals, changed);
+        const parts = changed.count === 0 ? result.parts : await this.#doubted(result.parts, after);
+        return await this.#finish(scan, parts, result.totals, changed);
       }
       written = result.parts;
       scan = after;
     }
+  }
+
+  /**
+   * The parts of a tree that kept changing: one whose entries are not as they were before they were
+   * read may hold something else than its fingerprint says, and is not to be linked later.
+   */
+  async #doubted(parts: readonly RoundPart[], after: ScanFile): Promise<readonly RoundPart[]> {
+    const same = new Set<string>();
+    for await (const { fingerprint } of planParts(after, this.options.partTargetBytes)) {
+      same.add(fingerprint);
+    }
+    return parts.map((part) => {
+      const { state } = part.file;
+      if (state === undefined || same.has(state.fingerprint)) return part;
+      return { ...part, file: { ...part.file, state: { ...state, settled: false } } };
+    });
   }
 
   /**

@@ -118,7 +118,7 @@ async function otherContents(
   const names: BytePath[] = [];
   let bytes = 0;
   let rest = '';
-  await joinCommands(
+  const [, ending] = await joinCommands(
     [
       startCommand(
         'zstd',
@@ -148,14 +148,32 @@ async function otherContents(
           const lines = (rest + chunk.toString('latin1')).split('\n');
           rest = lines.pop() ?? '';
           for (const line of lines) {
-            const [, name] = /^\.\/(.*): Contents differ$/.exec(line) ?? [];
+            const [, name] =
+              /^\.\/(.*): (?:Contents differ|File fragment at \d+ is not a hole)$/.exec(line) ?? [];
             if (name !== undefined) names.push(unescape(name));
           }
         },
       ],
     },
   );
+  requireReadable(ending?.stderr ?? '', root);
   return names;
+}
+
+/** @throws HoldfastError ARCHIVE_FAILED when tar could not look at something that is there */
+function requireReadable(stderr: string, root: string): void {
+  const other = stderr
+    .split('\n')
+    .find(
+      (line) =>
+        line !== '' &&
+        !/: (Warning: )?Cannot \w+: No such file or directory$/.test(line) &&
+        !line.endsWith('Exiting with failure status due to previous errors'),
+    );
+  if (other === undefined) return;
+  throw new HoldfastError('ARCHIVE_FAILED', `${root} cannot be compared: ${other}`, {
+    facts: { path: root },
+  });
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {

@@ -17,6 +17,8 @@ export interface HostileOptions {
 export class HostileCheck {
   /** Places where the archive makes a symlink, or may: nothing may be written through them. */
   readonly #links = new Set<BytePath>();
+  /** Targets of hard links: a symlink that comes to one later would make the link one, too. */
+  readonly #targets = new Set<BytePath>();
   /** Directories that something lies in: none of them may turn out to be a symlink. */
   readonly #parents = new Set<BytePath>();
 
@@ -40,6 +42,7 @@ export class HostileCheck {
         }
         // A hard link to a symlink is a symlink too.
         if (this.#links.has(normalize(member.linkPath))) this.#addLink(path, member.path);
+        else this.#targets.add(normalize(member.linkPath));
         return;
       case '2':
         // Where it points is data: a backup keeps absolute and dangling links. But nothing follows it.
@@ -56,6 +59,7 @@ export class HostileCheck {
 
   #addLink(path: BytePath, name: BytePath): void {
     if (this.#parents.has(path)) throw hostile(name, 'is a symlink that others lie below');
+    if (this.#targets.has(path)) throw hostile(name, 'is a symlink that a hard link was made to');
     this.#links.add(path);
   }
 

@@ -73,6 +73,12 @@ export function knownParts(directory: string, files: readonly ArtifactFile[]): K
   );
 }
 
+/** Gone or unreadable, too many links, another file system, or one without hard links. */
+export function cannotLink(error: unknown): boolean {
+  const codes = ['ENOENT', 'EMLINK', 'EXDEV', 'EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'EIO', 'EUCLEAN'];
+  return codes.includes(systemCodeOf(error) ?? '');
+}
+
 /**
  * Makes a known part a file of a new artifact. The cheap check: it is a regular file of the recorded
  * size. @returns false when it is not, or the file system can't link it: then it is written anew
@@ -84,9 +90,7 @@ export async function linkPart(known: KnownPart, target: string): Promise<boolea
     await link(known.path, target);
     return true;
   } catch (error) {
-    // Gone, too many links, another file system, or one without hard links.
-    const harmless = ['ENOENT', 'EMLINK', 'EXDEV', 'EPERM', 'EOPNOTSUPP', 'ENOTSUP'];
-    if (harmless.includes(systemCodeOf(error) ?? '')) return false;
+    if (cannotLink(error)) return false;
     throw error;
   }
 }

@@ -91,7 +91,7 @@ export async function scanEntries(
   });
   try {
     await joinCommands(sorting(options.scratch, work.signal), {
-      source: Readable.from(walk(spec, globs, reader, work.signal), { objectMode: false }),
+      source: Readable.from(walk(spec, globs, reader, work), { objectMode: false }),
       sink,
     });
     splitter.end();
@@ -130,8 +130,10 @@ async function* walk(
   spec: TreeSpec,
   globs: Globs,
   reader: TreeReader,
-  signal: AbortSignal,
+  work: Work,
 ): AsyncGenerator<Buffer> {
+  const { signal } = work;
+  const listed = { bytes: 0 };
   const mayMeetMounts =
     spec.oneFileSystem && globs.include.some(({ fixedPrefix }) => fixedPrefix !== '');
   const starts: BytePath[] = [''];
@@ -143,6 +145,9 @@ async function* walk(
       for await (const chunk of running.stdout) {
         if (!Buffer.isBuffer(chunk)) continue;
         if (mayMeetMounts) mounts.push(chunk);
+        // sort prints nothing until the last entry is in: this is what shows that a long walk moves.
+        listed.bytes += chunk.length;
+        work.report({ phase: 'list', ...listed, entries: 0, totalBytes: 0 });
         yield chunk;
       }
       await running.done;

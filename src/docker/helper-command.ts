@@ -20,6 +20,8 @@ export function startHelperCommand(engine: Engine, options: HelperCommandOptions
   const stdin = options.openStdin === true ? new PassThrough() : null;
   const input = stdin ?? (options.input === undefined ? undefined : new PassThrough());
   if (stdin === null && options.input !== undefined && input !== undefined) {
+    // Input that breaks off must not be taken for its end.
+    options.input.once('error', (error: Error) => killed.abort(error));
     options.input.pipe(input);
   }
   const stdout = new PassThrough();

@@ -2,6 +2,7 @@
 import { lstat } from 'node:fs/promises';
 import { knownParts, type KnownPart } from '../archive/reuse.js';
 import { isHoldfastError, systemCodeOf } from '../errors.js';
+import { identityOf } from './artifact-files.js';
 import { readManifest } from './artifact.js';
 import { readCatalogue } from './catalogue.js';
 import { resolveInside } from './layout.js';
@@ -41,8 +42,8 @@ export async function previousParts(root: string, options: PreviousOptions): Pro
       );
       return await withoutDamaged(knownParts(directory, young), options.damaged ?? new Set());
     } catch (error) {
-      // Whatever is wrong with an old artifact, verifying tells; a new one can do without.
-      if (!isHoldfastError(error)) throw error;
+      // Whatever is wrong with an old artifact or its disk, verifying tells; a new one can do without.
+      if (!isHoldfastError(error) && systemCodeOf(error) === undefined) throw error;
     }
   }
   return [];
@@ -64,11 +65,8 @@ async function withoutDamaged(
   if (damaged.size === 0) return [...parts];
   const sound: KnownPart[] = [];
   for (const part of parts) {
-    const found = await lstat(part.path).catch((error: unknown) => {
-      if (systemCodeOf(error) === 'ENOENT') return undefined;
-      throw error;
-    });
-    if (found !== undefined && !damaged.has(`${found.dev}:${found.ino}`)) sound.push(part);
+    const found = await lstat(part.path, { bigint: true }).catch(() => undefined);
+    if (found !== undefined && !damaged.has(identityOf(found))) sound.push(part);
   }
   return sound;
 }

@@ -157,7 +157,10 @@ export async function writeOutputInto(
     const ending = command.done.finally(() => {
       ended = true;
     });
-    const [hashed] = await Promise.all([hashWhileGrowing(handle, () => ended), ending]);
+    const hashing = hashWhileGrowing(handle, () => ended);
+    // Without its hash the file is of no use: the child need not go on.
+    hashing.catch(() => command.kill());
+    const [hashed] = await bothOf(hashing, ending);
     await handle.sync();
     await handle.close();
     handle = undefined;
@@ -167,6 +170,12 @@ export async function writeOutputInto(
     await rm(file, { force: true });
     throw diskFull(error, file);
   }
+}
+
+/** Waits for both to settle, then fails with what the first of them, else the second one threw. */
+async function bothOf<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return Promise.all([first, second]);
 }
 
 async function hashWhileGrowing(handle: FileHandle, ended: () => boolean): Promise<HashedFile> {
@@ -231,13 +240,12 @@ function tapped(tap: Tap): Transform {
 function throttled(throttle: (bytes: number) => Promise<void>, tap: Tap | undefined): Transform {
   return new Transform({
     transform(chunk: Buffer, _encoding, callback) {
-      throttle(chunk.length).then(
-        () => {
-          tap?.(chunk);
-          callback(null, chunk);
-        },
-        (error: unknown) => callback(error instanceof Error ? error : new Error(String(error))),
-      );
+      throttle(chunk.length)
+        .then(() => tap?.(chunk))
+        .then(
+          () => callback(null, chunk),
+          (error: unknown) => callback(error instanceof Error ? error : new Error(String(error))),
+        );
     },
   });
 }

@@ -7,6 +7,7 @@
  */
 import { execa } from 'execa';
 import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError, systemCodeOf } from '../errors.js';
 
@@ -112,7 +113,6 @@ export function startCommand(
   });
   const stderr = new Tail(STDERR_TAIL_BYTES);
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-  if (input !== undefined && child.stdin !== null) feed(child.stdin, input);
 
   let stopping = false;
   const kill = (): void => {
@@ -120,6 +120,13 @@ export function startCommand(
     stopping = true;
     void killGroup(child.pid);
   };
+  let inputError: unknown;
+  if (input !== undefined && child.stdin !== null) {
+    feed(child.stdin, input, (error) => {
+      inputError = error;
+      kill();
+    });
+  }
   const onAbort = (): void => kill();
   options.signal?.addEventListener('abort', onAbort, { once: true });
   const timeout = new AbortController();
@@ -135,6 +142,7 @@ export function startCommand(
     try {
       const result = await child;
       options.signal?.throwIfAborted();
+      if (inputError !== undefined) throw inputError;
       const exitCode = result.exitCode ?? -1;
       if (timeout.signal.aborted || !(options.okExitCodes ?? [0]).includes(exitCode)) {
         throw commandError(command, args, {
@@ -189,11 +197,21 @@ function priorityPrefix(priority: Priority | undefined): readonly string[] {
   }
 }
 
-function feed(stdin: Writable, input: string | Buffer | Readable): void {
+/** @param onFailure is told when the input itself fails, so that its end is not taken for a whole one */
+function feed(
+  stdin: Writable,
+  input: string | Buffer | Readable,
+  onFailure: (error: unknown) => void,
+): void {
   // A child that ends early closes its stdin; its exit status tells why, not the EPIPE here.
   stdin.on('error', () => undefined);
   if (typeof input === 'string' || Buffer.isBuffer(input)) stdin.end(input);
-  else input.pipe(stdin);
+  else {
+    pipeline(input, stdin).catch((error: unknown) => {
+      const code = systemCodeOf(error) ?? '';
+      if (!['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes(code)) onFailure(error);
+    });
+  }
 }
 
 interface Ending {

@@ -83,6 +83,20 @@ const cases: [string, RawMember[]][] = [
     ],
   ],
   [
+    'a symlink where something lies below already',
+    [
+      { name: 'dir/victim', content },
+      { name: 'dir', flag: '2', link: '..' },
+    ],
+  ],
+  [
+    'a symlink that a hard link was made to before',
+    [
+      { name: 'other', flag: '1', link: 'link' },
+      { name: 'link', flag: '2', link: '..' },
+    ],
+  ],
+  [
     'a write over a symlink',
     [
       { name: 'link', flag: '2', link: '../victim' },

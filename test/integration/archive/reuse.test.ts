@@ -167,4 +167,21 @@ describe('a second backup', () => {
     expect(second.consistency.state).toBe('consistent');
     await requireRestorable(second);
   });
+
+  test('does not link next time what changed while it was read and is back as it was', async () => {
+    const away = place('away');
+    const { reader } = disturbedReader(source, (command, nth) => {
+      // The directory is another one while it is read: its own files are as they were afterwards.
+      if (command !== 'tar' || nth !== 1) return;
+      renameSync(at('a'), away);
+      mkdirSync(at('a'));
+      for (const name of ['1', '2']) writeFileSync(at('a', name), 'of another directory');
+    });
+    const first = await backup('20260101_000000', undefined, { reader, onChange: 'expected' });
+    expect(first.consistency.state).toBe('inconsistent');
+    rmSync(at('a'), { recursive: true });
+    renameSync(away, at('a'));
+    await delay(60);
+    await requireRestorable(await backup('20260102_000000', first));
+  });
 });

@@ -37,7 +37,10 @@ async function requireSound(set: SetFile): Promise<void> {
 }
 
 test('a set is in each tier that was due with it, with the same files, and goes from each alone', async () => {
-  const weekly = await linkIntoTier(root, daily, 'weekly');
+  const ownership = { uid: 4711, gid: 4712, fileMode: 0o640, directoryMode: 0o750 };
+  const weekly = await linkIntoTier(root, daily, 'weekly', { ownership });
+  const { uid, mode } = statSync(path.join(root, `agent/weekly/data/data_${ID}`));
+  expect([uid, (mode & 0o7777).toString(8)]).toEqual([4711, '750']);
   const monthly = await linkIntoTier(root, daily, 'monthly');
   expect(await linkIntoTier(root, daily, 'weekly')).toEqual(weekly);
   expect((await readCatalogue(root)).sets.map(({ id, tier }) => `${id}-${tier}`)).toEqual([
