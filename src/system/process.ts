@@ -120,10 +120,10 @@ export function startCommand(
     stopping = true;
     void killGroup(child.pid);
   };
-  let inputError: unknown;
+  let inputError: Error | undefined;
   if (input !== undefined && child.stdin !== null) {
     feed(child.stdin, input, (error) => {
-      inputError = error;
+      inputError = error instanceof Error ? error : new Error(String(error));
       kill();
     });
   }
