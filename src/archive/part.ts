@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { HoldfastError } from '../errors.js';
 import { writeOutputInto, writeOutputTo, type HashedFile } from '../system/pipeline.js';
 import {
+  STDERR_TAIL_BYTES,
   saysDiskFull,
   startCommand,
   type Priority,
@@ -242,7 +243,7 @@ function* names(entries: readonly Entry[]): Generator<Buffer> {
  * first line may be cut, and what came before is unknown: then it does not count as explained.
  */
 function onlyVanished(stderr: string): boolean {
-  if (Buffer.byteLength(stderr) >= 16_000) return false;
+  if (Buffer.byteLength(stderr) >= STDERR_TAIL_BYTES - 1024) return false;
   const lines = stderr.split('\n').filter((line) => line !== '');
   return lines.every(
     (line) =>

@@ -11,6 +11,7 @@ import { inspectContainer, listContainers, removeContainer } from './containers.
 import { Demux } from './demux.js';
 import type { Engine } from './engine.js';
 import { assertPlainName } from './engine.js';
+import { STDERR_TAIL_BYTES } from '../system/process.js';
 import { Tail } from './tail.js';
 import { inspectVolume } from './volumes.js';
 
@@ -184,7 +185,7 @@ export async function runHelper(
 }
 
 function supervise(engine: Engine, options: HelperOptions, socket: Duplex): RunningHelper {
-  const stderr = new Tail();
+  const stderr = new Tail(STDERR_TAIL_BYTES);
   const stdout = new Demux((chunk) => stderr.push(chunk));
   joinStreams(socket, stdout);
   const remove = (): Promise<void> =>

@@ -13,8 +13,11 @@ import { HoldfastError, systemCodeOf } from '../errors.js';
 
 /** Time between SIGTERM and SIGKILL for a process group that is being stopped. */
 export const KILL_GRACE_MS = 10_000;
-/** How much of a child's error output is kept for messages: its end is what tells the reason. */
-const STDERR_TAIL_BYTES = 16_384;
+/**
+ * How much of a child's error output is kept, its end: enough for a line of tar for each of some
+ * thousand files that vanish while a live directory is read.
+ */
+export const STDERR_TAIL_BYTES = 262_144;
 
 /** How much a child stands back behind others, as nice(1) and ionice(1) have it. */
 export interface Priority {
@@ -44,7 +47,7 @@ export interface CommandOptions {
 export interface CommandResult {
   readonly exitCode: number;
   readonly stdout: string;
-  /** The last 16 KiB. */
+  /** Its end, at most {@link STDERR_TAIL_BYTES}. */
   readonly stderr: string;
 }
 

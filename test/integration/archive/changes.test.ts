@@ -145,6 +145,17 @@ describe('a tree that changes while it is read', () => {
     expect(await compareTrees(source, await unpacked(archived), quiet)).toEqual([]);
   });
 
+  test('may lose hundreds of files at once: tar has a line for each', async () => {
+    const names = Array.from({ length: 400 }, (_, index) => at('b', `${'x'.repeat(80)}${index}`));
+    for (const name of names) writeFileSync(name, '');
+    const { reader } = disturbedReader(source, (command, nth) => {
+      if (command === 'tar' && nth === 1) for (const name of names) rmSync(name);
+    });
+    const archived = await archive({ reader });
+    expect(archived.consistency.state).toBe('consistent');
+    expect(await compareTrees(source, await unpacked(archived), quiet)).toEqual([]);
+  });
+
   test('may lose files each time: what is in it is counted, not what was planned', async () => {
     const { reader, starts } = disturbedReader(source, (command, nth) => {
       if (command === 'find') writeFileSync(at('a', `temporary-${nth}`), '');
