@@ -5,6 +5,7 @@ import { beginAttempt, promoteAttempt, type Attempt } from '../src/store/incomin
 import {
   ARTIFACT_FORMAT,
   FORMAT_VERSION,
+  isLinked,
   type ArtifactManifest,
   type Problem,
   type SetArtifact,
@@ -96,6 +97,6 @@ export async function saveArtifact(
 /** Bytes of files that were written for an earlier set and are shared with it. */
 function linkedBytesOf({ setId, files }: ArtifactManifest): number {
   return files
-    .filter(({ state }) => state !== undefined && state.setId !== setId)
+    .filter((file) => isLinked(file, setId))
     .reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }

@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { formatBytes } from '../src/plan/words.js';
 import { readArtifact } from '../src/store/artifact.js';
-import { setFileSchema, type SetFile } from '../src/store/manifest.js';
+import { isLinked, setFileSchema, type SetFile } from '../src/store/manifest.js';
 import type { Checks } from './report.js';
 
 export async function proveReuse(
@@ -31,9 +31,9 @@ export async function proveReuse(
   for (const artifact of set.artifacts) {
     const directory = path.join(backups, artifact.path);
     const { files, setId } = await readArtifact(directory);
-    for (const { name, state } of files) {
-      if (state === undefined || state.setId === setId) continue;
-      if ((await stat(path.join(directory, name))).nlink > 1) linkedFiles += 1;
+    for (const file of files) {
+      if (!isLinked(file, setId)) continue;
+      if ((await stat(path.join(directory, file.name))).nlink > 1) linkedFiles += 1;
     }
   }
   checks.between('reuse', 'parts that are the same file in both sets', linkedFiles, 1, 100_000);

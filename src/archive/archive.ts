@@ -1,10 +1,11 @@
 /** A tree into an artifact's files: scan, cut, link or write, look again, and write again what changed. */
 import { mkdir, rename } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ChangePolicy } from '../config/schema.js';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
-import type { ArtifactFile, TreeInfo } from '../store/manifest.js';
+import { isLinked, type ArtifactFile, type TreeInfo } from '../store/manifest.js';
 import { removeTree } from '../system/durable.js';
 import type { Priority } from '../system/process.js';
 import type { TreeSpec } from './entry.js';
@@ -13,9 +14,9 @@ import { INDEX_FILE, writeIndex } from './index-file.js';
 import { pathToName } from './paths.js';
 import { planParts } from './plan-parts.js';
 import { directReader, type TreeReader } from './reader.js';
-import { indexFingerprint, linkPart, SETTLE_MS, unclearForMs, type KnownPart } from './reuse.js';
+import { indexFingerprint, linkSame, SETTLE_MS, unclearForMs, type KnownPart } from './reuse.js';
 import { changedBetween, scanToFile, type ScanFile } from './scan-file.js';
-import { writeRound, type RoundPart, type RoundTotals } from './write-round.js';
+import { writeRound, type RoundPart } from './write-round.js';
 
 /** How often a tree is read again because it changed meanwhile, after the first time. */
 const REREADS = 3;
@@ -138,7 +139,7 @@ class Archiving {
       const changed = after === scan ? { names: [], count: 0 } : await changedBetween(scan, after);
       if ((changed.count === 0 && !disturbed) || round === rereads) {
         const parts = changed.count === 0 ? result.parts : await this.#doubted(result.parts, after);
-        return await this.#finish(scan, parts, result.totals, changed);
+        return await this.#finish(scan, parts, changed);
       }
       written = result.parts;
       scan = after;
@@ -172,14 +173,13 @@ class Archiving {
     const waitMs = unclearForMs(first.newestCtimeNs, first.begunAtMs);
     if (waitMs === 0) return first;
     const restMs = first.begunAtMs + waitMs - Date.now();
-    if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs));
+    if (restMs > 0) await delay(restMs);
     return scan();
   }
 
   async #finish(
     scan: ScanFile,
     parts: readonly RoundPart[],
-    totals: RoundTotals,
     changed: { readonly names: readonly string[]; readonly count: number },
   ): Promise<ArchivedTree> {
     const { options } = this;
@@ -188,7 +188,7 @@ class Archiving {
     if (inconsistent && options.onChange === 'fail') throw keptChanging(options, changed);
     const files = await this.#nameParts(parts);
     const index = await this.#index(scan, files);
-    const linked = files.filter(({ state }) => state?.setId !== options.setId);
+    const linked = files.filter((file) => isLinked(file, options.setId));
     return {
       files: [...files, index],
       tree: {
@@ -199,7 +199,7 @@ class Archiving {
         readThrough: this.#reader.readThrough,
       },
       totals: {
-        contentBytes: totals.contentBytes,
+        contentBytes: scan.contentBytes,
         storedBytes: [...files, index].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
         entries: files.reduce((sum, { entries }) => sum + (entries ?? 0), 0),
       },
@@ -229,10 +229,9 @@ class Archiving {
     const { options, work } = this;
     const fingerprint = indexFingerprint(parts);
     this.#unfinished.add(INDEX_FILE);
-    for (const known of options.known ?? []) {
-      if (known.file.role !== 'index' || known.file.state?.fingerprint !== fingerprint) continue;
-      if (await linkPart(known, path.join(options.destination, INDEX_FILE))) return known.file;
-    }
+    const target = path.join(options.destination, INDEX_FILE);
+    const same = await linkSame(options.known ?? [], { role: 'index', fingerprint }, target);
+    if (same !== undefined) return same;
     const written = await writeIndex(
       options.destination,
       { parts: planParts(scan, options.partTargetBytes), nameOf: partName, links: scan.hardLinks },

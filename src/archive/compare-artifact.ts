@@ -9,7 +9,7 @@ import type { ArtifactFile, ArtifactManifest } from '../store/manifest.js';
 import { joinCommands } from '../system/pipeline.js';
 import { startCommand } from '../system/process.js';
 import { Findings, type TreeComparison } from './compare.js';
-import { hardLinkGroups } from './cut.js';
+import { furtherNames, hardLinkGroups } from './cut.js';
 import type { Entry, TreeSpec } from './entry.js';
 import type { IndexEntry } from './index-file.js';
 import { readIndex } from './index-reader.js';
@@ -45,7 +45,7 @@ export async function compareWithArtifact(
   const spec: TreeSpec = { ...tree, root, oneFileSystem: true };
   const scanned = await scanTree(spec, directReader(root), work);
   const actual = new Map(scanned.entries.map((entry) => [entry.path, entry]));
-  const actualFirst = firstNames(scanned.entries);
+  const actualFirst = furtherNames(hardLinkGroups(scanned.entries));
   const found = new Findings();
   const sameSize = new Set<BytePath>();
   let entries = 0;
@@ -78,15 +78,6 @@ export async function compareWithArtifact(
 function bytePath({ path: json }: IndexEntry): BytePath {
   const at = pathFromJson(json);
   return at === '.' ? '' : at;
-}
-
-/** Every further name of a hard-linked file → its first name. */
-function firstNames(entries: readonly Entry[]): ReadonlyMap<BytePath, BytePath> {
-  const names = new Map<BytePath, BytePath>();
-  for (const [first, group] of hardLinkGroups(entries)) {
-    for (const member of group.slice(1)) names.set(member.path, first);
-  }
-  return names;
 }
 
 function compareFacts(

@@ -126,3 +126,14 @@ export function hardLinkGroups(entries: readonly Entry[]): ReadonlyMap<BytePath,
   }
   return groups;
 }
+
+/** Every further name of a hard-linked file → its first name. */
+export function furtherNames(
+  groups: ReadonlyMap<BytePath, readonly Entry[]>,
+): ReadonlyMap<BytePath, BytePath> {
+  const names = new Map<BytePath, BytePath>();
+  for (const [first, group] of groups) {
+    for (const member of group.slice(1)) names.set(member.path, first);
+  }
+  return names;
+}

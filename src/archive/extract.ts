@@ -1,12 +1,11 @@
 /** The parts of an artifact back into a tree. */
 import { readdir, rm } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { HoldfastError, systemCodeOf } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile } from '../store/manifest.js';
 import { runCommand, type RunningCommand } from '../system/process.js';
 import { HostileCheck } from './hostile.js';
-import { inParallel } from './parallel.js';
+import { inParallel, usualParallelism } from './parallel.js';
 import { directReader } from './reader.js';
 import { scanEntries } from './scan.js';
 import type { TarMember } from './tar-headers.js';
@@ -39,8 +38,6 @@ export interface ExtractOptions {
    */
   readonly startTar?: (args: readonly string[], signal: AbortSignal) => RunningCommand;
 }
-
-const MAX_UNPACKERS = 4;
 
 /**
  * Unpacks all parts into an empty directory and flushes it to disk. What is unpacked is hashed and
@@ -150,7 +147,7 @@ async function unpackAll(
   await inParallel(
     // The largest first, so that none is left for a single processor at the end.
     [...others].sort((left, right) => right.sizeBytes - left.sizeBytes),
-    unpacking.unpackers ?? Math.min(availableParallelism(), MAX_UNPACKERS),
+    unpacking.unpackers ?? usualParallelism(),
     async (part, _index, any) => {
       // Still looked through: another part must not be written through a symlink of this one.
       const lookOnly = unpacking.earlier?.has(part.sha256) === true;

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import type { ArtifactFile } from '../store/manifest.js';
 import { writeOutputTo } from '../system/pipeline.js';
+import { furtherNames } from './cut.js';
 import type { Entry } from './entry.js';
 import { compressor } from './part.js';
 import type { Part } from './plan-parts.js';
@@ -62,10 +63,7 @@ export async function writeIndex(
 }
 
 async function* lines(source: IndexSource, counted: { entries: number }): AsyncGenerator<Buffer> {
-  const firstNames = new Map<BytePath, BytePath>();
-  for (const [first, group] of source.links) {
-    for (const member of group.slice(1)) firstNames.set(member.path, first);
-  }
+  const firstNames = furtherNames(source.links);
   let text = '';
   for await (const part of source.parts) {
     const name = source.nameOf(part.index);

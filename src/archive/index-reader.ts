@@ -9,6 +9,7 @@ import { HoldfastError, messageOf, systemCodeOf } from '../errors.js';
 import type { Work } from '../progress.js';
 import { readArtifact } from '../store/artifact.js';
 import type { ArtifactFile, ArtifactManifest } from '../store/manifest.js';
+import { hashFile } from '../system/hash-file.js';
 import { startCommand } from '../system/process.js';
 import type { IndexEntry } from './index-file.js';
 import { pathFromJson, type JsonPath } from './paths.js';
@@ -167,11 +168,9 @@ async function requireSoundFile(
   index: ArtifactFile,
   signal: AbortSignal,
 ): Promise<void> {
-  const hash = createHash('sha256');
+  let actual: string;
   try {
-    for await (const chunk of createReadStream(file, { highWaterMark: CHUNK_BYTES, signal })) {
-      if (Buffer.isBuffer(chunk)) hash.update(chunk);
-    }
+    actual = (await hashFile(file, signal)).sha256;
   } catch (error) {
     signal.throwIfAborted();
     if (systemCodeOf(error) === 'EACCES') {
@@ -187,7 +186,7 @@ async function requireSoundFile(
       cause: error,
     });
   }
-  requireHash(file, index, hash.digest('hex'));
+  requireHash(file, index, actual);
 }
 
 function requireHash(file: string, index: ArtifactFile, actual: string): void {

@@ -1,4 +1,13 @@
 /** A few at a time, in order of their results; the first failure stops the others. */
+import { availableParallelism } from 'node:os';
+
+/** A disk gains nothing from more. */
+const MOST_AT_ONCE = 4;
+
+/** How many parts are worked on at a time: as many as there are processors, at most four. */
+export function usualParallelism(): number {
+  return Math.min(availableParallelism(), MOST_AT_ONCE);
+}
 
 /**
  * Maps items with at most `limit` calls under way. Each call gets a signal that fires when the work is

@@ -83,7 +83,7 @@ export function cannotLink(error: unknown): boolean {
  * Makes a known part a file of a new artifact. The cheap check: it is a regular file of the recorded
  * size. @returns false when it is not, or the file system can't link it: then it is written anew
  */
-export async function linkPart(known: KnownPart, target: string): Promise<boolean> {
+async function linkPart(known: KnownPart, target: string): Promise<boolean> {
   try {
     const found = await lstat(known.path);
     if (!found.isFile() || found.size !== known.file.sizeBytes) return false;
@@ -93,4 +93,22 @@ export async function linkPart(known: KnownPart, target: string): Promise<boolea
     if (cannotLink(error)) return false;
     throw error;
   }
+}
+
+/**
+ * Links the first of the known files that is in the wanted state.
+ * @returns what it is; undefined when there is none, or none could be linked
+ */
+export async function linkSame(
+  known: readonly KnownPart[],
+  wanted: { readonly role: ArtifactFile['role']; readonly fingerprint: string },
+  target: string,
+): Promise<ArtifactFile | undefined> {
+  for (const each of known) {
+    const { role, state } = each.file;
+    if (role !== wanted.role || state?.fingerprint !== wanted.fingerprint || !state.settled)
+      continue;
+    if (await linkPart(each, target)) return each.file;
+  }
+  return undefined;
 }

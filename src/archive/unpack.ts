@@ -1,9 +1,8 @@
 /** Parts through zstd and GNU tar into a directory, hashed and looked at on their way. */
-import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { HoldfastError } from '../errors.js';
 import type { ArtifactFile } from '../store/manifest.js';
+import { hashFile } from '../system/hash-file.js';
 import { joinCommands } from '../system/pipeline.js';
 import { startCommand, type RunningCommand } from '../system/process.js';
 import { TarHeaderReader, type TarMember } from './tar-headers.js';
@@ -115,22 +114,9 @@ async function requireHashes(
   signal: AbortSignal,
 ): Promise<void> {
   const either = AbortSignal.any([stop, signal]);
-  const buffer = Buffer.allocUnsafe(1024 * 1024);
   for (const part of parts) {
     const file = path.join(directory, part.name);
-    const hash = createHash('sha256');
-    const handle = await open(file, 'r');
-    try {
-      for (;;) {
-        either.throwIfAborted();
-        const { bytesRead } = await handle.read(buffer, 0, buffer.length);
-        if (bytesRead === 0) break;
-        hash.update(buffer.subarray(0, bytesRead));
-      }
-    } finally {
-      await handle.close();
-    }
-    requireHash(file, part, hash.digest('hex'));
+    requireHash(file, part, (await hashFile(file, either)).sha256);
   }
 }
 

@@ -8,6 +8,7 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { systemCodeOf } from '../errors.js';
 import type { ArtifactFile } from '../store/manifest.js';
+import { parseJsonIfWhole, readTextIfExists } from '../system/durable.js';
 
 const headSchema = z.object({ boot: z.string(), target: z.string(), parts: z.string() });
 const lineSchema = z.object({ part: z.string() });
@@ -21,13 +22,10 @@ export interface UnpackJournal {
 
 /** Hashes of the parts that are unpacked; undefined when there is nothing to go on from. */
 export async function readUnpacked(journal: UnpackJournal): Promise<Set<string> | undefined> {
-  const text = await readFile(journal.file, 'utf8').catch((error: unknown) => {
-    if (systemCodeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  });
+  const text = await readTextIfExists(journal.file);
   if (text === undefined) return undefined;
   const [first = '', ...lines] = text.split('\n');
-  const head = headSchema.safeParse(parseJson(first));
+  const head = headSchema.safeParse(parseJsonIfWhole(first));
   if (!head.success) return undefined;
   const expected = await headOf(journal);
   if (expected === undefined) return undefined;
@@ -37,7 +35,7 @@ export async function readUnpacked(journal: UnpackJournal): Promise<Set<string> 
   }
   const done = new Set<string>();
   for (const line of lines) {
-    const parsed = lineSchema.safeParse(parseJson(line));
+    const parsed = lineSchema.safeParse(parseJsonIfWhole(line));
     if (parsed.success) done.add(parsed.data.part);
   }
   return done;
@@ -79,13 +77,5 @@ async function write(file: string, flags: 'w' | 'a', line: object): Promise<void
     await handle.appendFile(`${JSON.stringify(line)}\n`);
   } finally {
     await handle.close();
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

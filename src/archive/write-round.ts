@@ -1,20 +1,17 @@
 /** One round over a scan: every part is taken over, linked or written. */
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Work } from '../progress.js';
 import type { ArtifactFile } from '../store/manifest.js';
 import { removeTree } from '../system/durable.js';
 import type { ArchiveOptions } from './archive.js';
 import { noteFinished } from './finished-parts.js';
-import { eachInParallel } from './parallel.js';
+import { eachInParallel, usualParallelism } from './parallel.js';
 import { writePart } from './part.js';
 import { planParts, type Part } from './plan-parts.js';
 import type { TreeReader } from './reader.js';
-import { isSettled, linkPart } from './reuse.js';
+import { isSettled, linkSame } from './reuse.js';
 import type { ScanFile } from './scan-file.js';
 
-/** Parts written at a time, where there are as many processors: a disk gains nothing from more. */
-const MAX_WRITERS = 4;
 /** A part this large would leave the other processors idle at the end: zstd uses them all for it. */
 const LARGE_PART_BYTES = 1024 ** 3;
 
@@ -22,10 +19,6 @@ export interface RoundPart {
   readonly file: ArtifactFile;
   readonly disturbed: boolean;
   readonly complaints: readonly string[];
-}
-
-export interface RoundTotals {
-  readonly contentBytes: number;
 }
 
 export interface Round extends ArchiveOptions {
@@ -44,9 +37,9 @@ export interface Round extends ArchiveOptions {
 export async function writeRound(
   round: Round,
   work: Work,
-): Promise<{ parts: readonly RoundPart[]; totals: RoundTotals; read: number }> {
+): Promise<{ parts: readonly RoundPart[]; read: number }> {
   const parts: RoundPart[] = [];
-  const writers = round.writers ?? Math.min(availableParallelism(), MAX_WRITERS);
+  const writers = round.writers ?? usualParallelism();
   const previous = new Map(
     round.previous
       .filter(({ disturbed }) => !disturbed)
@@ -57,12 +50,10 @@ export async function writeRound(
   const { contentBytes: totalBytes } = round.scan;
   const report = (): void => work.report({ phase: 'read', ...progress, totalBytes });
   let read = 0;
-  let contentBytes = 0;
   await eachInParallel(
     planParts(round.scan, round.partTargetBytes),
     writers,
     async (part, signal) => {
-      contentBytes += part.contentBytes;
       const same = previous.get(part.fingerprint) ?? (await linkKnown(round, part));
       if (same === undefined) {
         read += 1;
@@ -83,20 +74,16 @@ export async function writeRound(
   for (const { file } of round.previous) {
     if (!kept.has(file.name)) await removeTree(path.join(round.destination, file.name));
   }
-  return { parts, totals: { contentBytes }, read };
+  return { parts, read };
 }
 
 async function linkKnown(round: Round, part: Part): Promise<RoundPart | undefined> {
-  for (const known of round.known ?? []) {
-    const { file } = known;
-    if (file.state?.fingerprint !== part.fingerprint || !file.state.settled) continue;
-    const name = temporaryName(round, part);
-    round.unfinished.add(name);
-    if (await linkPart(known, path.join(round.destination, name))) {
-      return { file: { ...file, name }, disturbed: false, complaints: [] };
-    }
-    round.unfinished.delete(name);
-  }
+  const name = temporaryName(round, part);
+  round.unfinished.add(name);
+  const wanted = { role: 'part', fingerprint: part.fingerprint } as const;
+  const file = await linkSame(round.known ?? [], wanted, path.join(round.destination, name));
+  if (file !== undefined) return { file: { ...file, name }, disturbed: false, complaints: [] };
+  round.unfinished.delete(name);
   return undefined;
 }
 

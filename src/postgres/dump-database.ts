@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile, DatabaseInfo } from '../store/manifest.js';
+import { bothOf } from '../system/pipeline.js';
 import { assertArchive, listArchive } from './archive.js';
 import { compressed, unpacked } from './compress.js';
 import { LOCK_TABLES, contentSql, parseContent, type DatabaseContent } from './content.js';
@@ -120,12 +121,6 @@ export async function dumpDatabase(
   } finally {
     await session.close();
   }
-}
-
-/** Waits for both to settle, so that nothing runs on; fails with what failed first. */
-async function bothOf<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
-  await Promise.allSettled([first, second]);
-  return Promise.all([first, second]);
 }
 
 function pgDumpArgv(login: ServerLogin, options: DatabaseDumpOptions, snapshot: string): string[] {

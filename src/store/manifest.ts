@@ -209,3 +209,8 @@ export type Tier = z.output<typeof tierSchema>;
 export type Problem = z.output<typeof problemSchema>;
 export type SetArtifact = z.output<typeof setArtifactSchema>;
 export type SetFile = z.output<typeof setFileSchema>;
+
+/** Was a file of this set written for an earlier one, and linked from there? */
+export function isLinked({ state }: ArtifactFile, setId: string): boolean {
+  return state !== undefined && state.setId !== setId;
+}

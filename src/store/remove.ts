@@ -8,6 +8,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
 import {
+  parseJsonIfWhole,
   readTextIfExists,
   removeTree,
   renameDurably,
@@ -142,16 +143,8 @@ async function requireOwnArtifact(root: string, set: SetFile, relative: string):
 async function readJournal(trash: string): Promise<RemovalJournal | undefined> {
   const text = await readTextIfExists(path.join(trash, REMOVAL_JOURNAL_FILE));
   if (text === undefined) return undefined;
-  const parsed = journalSchema.safeParse(parseJson(text));
+  const parsed = journalSchema.safeParse(parseJsonIfWhole(text));
   return parsed.success ? parsed.data : undefined;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function isEmpty(directory: string): Promise<boolean> {

@@ -1,24 +1,19 @@
 /** Reading an artifact again, to know that it is what was written. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readFile, readdir, stat } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
-import { inParallel } from '../archive/parallel.js';
+import { inParallel, usualParallelism } from '../archive/parallel.js';
 import { TarHeaderReader } from '../archive/tar-headers.js';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
+import { hashFile } from '../system/hash-file.js';
 import { joinCommands } from '../system/pipeline.js';
 import { startCommand } from '../system/process.js';
 import { readManifest } from './artifact.js';
 import { parseChecksums } from './checksums.js';
 import { CHECKSUMS_FILE, INSTRUCTIONS_FILE, MANIFEST_FILE } from './layout.js';
-import type { ArtifactFile, ArtifactManifest } from './manifest.js';
+import { isLinked, type ArtifactFile, type ArtifactManifest } from './manifest.js';
 
 export type VerifyLevel = 'hashes' | 'decode';
-
-/** Files decoded at a time, where there are as many processors. */
-const MOST_AT_ONCE = 4;
 
 export interface VerifyOptions {
   /** What the set says the manifest's hash is. */
@@ -73,15 +68,15 @@ export async function verifyArtifact(
       );
     }
     const target = path.join(directory, file.name);
-    const linked = file.state !== undefined && file.state.setId !== manifest.setId;
-    if (options.onlyWritten === true && linked) await verifySize(target, file);
+    if (options.onlyWritten === true && isLinked(file, manifest.setId))
+      await verifySize(target, file);
     else await verifyHash(target, file, work.signal, (bytes) => advance(bytes, 0));
     advance(0, 1);
   }
   const papers = [MANIFEST_FILE, INSTRUCTIONS_FILE];
   for (const name of papers) {
     const expected = sums.get(name) ?? 'nothing';
-    const { sha256 } = await hashFile(path.join(directory, name), work.signal, () => undefined);
+    const { sha256 } = await hashFile(path.join(directory, name), work.signal);
     if (sha256 !== expected) throw damaged(path.join(directory, name), expected, sha256);
   }
   const entries = options.level === 'decode' ? await decodeAll(directory, manifest, work) : 0;
@@ -127,22 +122,6 @@ async function verifyHash(
   if (sha256 !== expected.sha256) throw damaged(file, expected.sha256, sha256);
 }
 
-async function hashFile(
-  file: string,
-  signal: AbortSignal,
-  onBytes: (bytes: number) => void,
-): Promise<{ sha256: string; sizeBytes: number }> {
-  const hash = createHash('sha256');
-  let sizeBytes = 0;
-  for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024, signal })) {
-    if (!Buffer.isBuffer(chunk)) continue;
-    hash.update(chunk);
-    sizeBytes += chunk.length;
-    onBytes(chunk.length);
-  }
-  return { sha256: hash.digest('hex'), sizeBytes };
-}
-
 async function decodeAll(
   directory: string,
   manifest: ArtifactManifest,
@@ -151,7 +130,7 @@ async function decodeAll(
   const progress = { bytes: 0, entries: 0 };
   await inParallel(
     manifest.files.filter(({ name }) => name.endsWith('.zst')),
-    Math.min(availableParallelism(), MOST_AT_ONCE),
+    usualParallelism(),
     async (file, _index, signal) => {
       const target = path.join(directory, file.name);
       const members = await decode(target, file, signal, (bytes, entries) => {

@@ -97,6 +97,15 @@ export async function readTextIfExists(file: string): Promise<string | undefined
   }
 }
 
+/** What a JSON text says, or undefined where it is none: a line that a kill has cut short. */
+export function parseJsonIfWhole(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Gives a full disk and a read-only one their own error. */
 async function mapped<T>(operation: () => Promise<T>, target: string): Promise<T> {
   try {

@@ -172,8 +172,11 @@ export async function writeOutputInto(
   }
 }
 
-/** Waits for both to settle, then fails with what the first of them, else the second one threw. */
-async function bothOf<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+/**
+ * Waits for both to settle, so that nothing runs on; then fails with what the first of them threw, else
+ * the second.
+ */
+export async function bothOf<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
   await Promise.allSettled([first, second]);
   return Promise.all([first, second]);
 }
