@@ -126,6 +126,22 @@ describe('nothing is touched', () => {
     });
   });
 
+  test('by a compressed archive that was cut', async () => {
+    const directory = await mkdtemp(path.join(scratch, 'made-'));
+    await runCommand('cp', ['-r', `${custom.directory}/.`, directory]);
+    const archive = path.join(directory, 'app.dump.zst');
+    const cut = (await readFile(archive)).subarray(0, -5000);
+    await writeFile(archive, cut);
+    const sha256 = createHash('sha256').update(cut).digest('hex');
+    const files = custom.files.map((file) =>
+      file.name === 'app.dump.zst' ? { ...file, sizeBytes: cut.length, sha256 } : file,
+    );
+    await expect(load({ ...custom, directory, files })).rejects.toMatchObject({
+      code: 'INTEGRITY',
+      facts: { file: 'app.dump.zst' },
+    });
+  });
+
   test('by a compressed script that was cut', async () => {
     const bytes = await readFile(path.join(cluster.directory, 'cluster.sql.zst'));
     const directory = await mkdtemp(path.join(scratch, 'made-'));
@@ -231,14 +247,18 @@ describe('an error on the way is an error of the restore', () => {
   });
 
   test('an archive that is damaged although its hash was computed afterwards', async () => {
+    // Decompressed, as zstd would tell of the damage before anything is loaded.
     const directory = await mkdtemp(path.join(scratch, 'made-'));
     await runCommand('cp', ['-r', `${custom.directory}/.`, directory]);
-    const archive = path.join(directory, 'app.dump.zst');
+    const archive = path.join(directory, 'app.dump');
+    await runCommand('zstd', ['-q', '-d', '--rm', `${archive}.zst`]);
     const bytes = (await readFile(archive)).subarray(0, -5000);
     await writeFile(archive, bytes);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     const files = custom.files.map((file) =>
-      file.name === 'app.dump.zst' ? { ...file, sizeBytes: bytes.length, sha256 } : file,
+      file.name === 'app.dump.zst'
+        ? { ...file, name: 'app.dump', sizeBytes: bytes.length, sha256 }
+        : file,
     );
     await expect(load({ ...custom, directory, files })).rejects.toMatchObject({
       code: 'RESTORE_FAILED',
