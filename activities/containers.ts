@@ -7,6 +7,7 @@ import { recordAndStop, startRecorded, readRecord } from '../src/docker/running-
 import { HoldfastError } from '../src/errors.js';
 import type { HealthCheck, ServiceConfig } from '../src/config/schema.js';
 import { stoppedFile } from './places.js';
+import { forRestore } from './restore-context.js';
 import {
   checkDigest,
   guarded,
@@ -26,11 +27,12 @@ export interface ServiceReference {
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createContainerActivities(dependencies: ActivityDependencies) {
-  const { config, engine, runLog } = dependencies;
-  const { root } = config.backups;
+  const { engine, runLog } = dependencies;
+  const { root } = dependencies.config.backups;
   return {
     /** Stops what runs of the service and whoever else uses its volumes; recorded on disk first. */
     stopService: guarded(async (input: ServiceReference): Promise<{ stopped: string[] }> => {
+      const { config } = await forRestore(dependencies, input.restoreId);
       checkDigest(config, input.configDigest);
       const service = serviceOf(config, input.service);
       return whileWaiting({ service: input.service, source: 'stop' }, 'stop', async () => {
@@ -54,6 +56,7 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
      */
     startService: guarded(
       async (input: ServiceReference & { restored: boolean }): Promise<{ started: string[] }> => {
+        const { config } = await forRestore(dependencies, input.restoreId);
         checkDigest(config, input.configDigest);
         const service = serviceOf(config, input.service);
         const recordFile = stoppedFile(root, input.restoreId, input.service);
@@ -81,6 +84,7 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
 
     /** @throws HoldfastError HEALTH_GATE_FAILED with what the check saw last */
     waitHealthy: guarded(async (input: ServiceReference): Promise<{ waitedMs: number }> => {
+      const { config } = await forRestore(dependencies, input.restoreId);
       checkDigest(config, input.configDigest);
       const service = serviceOf(config, input.service);
       const began = Date.now();

@@ -2,9 +2,11 @@
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { filesBase } from '../src/config/artifacts.js';
+import { remapConfig } from '../src/config/remap.js';
 import { composeFiles, detectCompose } from '../src/docker/compose.js';
 import { containersOf, homeOf } from './containers.js';
 import { HoldfastError, isHoldfastError, messageOf } from '../src/errors.js';
+import type { Mapping } from '../src/plan/mapping.js';
 import { chooseSet } from '../src/plan/choose-set.js';
 import type { RestorePlan } from '../src/plan/restore-types.js';
 import { formatBytes } from '../src/plan/words.js';
@@ -55,8 +57,14 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
         restoreId: string;
         configDigest: string;
         plan: RestorePlan;
+        map?: Mapping | undefined;
       }): Promise<void> => {
         checkDigest(config, input.configDigest);
+        // The record, which says it too, is only opened when all is well.
+        const named =
+          input.map === undefined
+            ? dependencies
+            : { ...dependencies, config: remapConfig(config, input.map) };
         await whileWaiting({ service: '', source: 'host' }, 'check', async () => {
           await bringBackStopped(dependencies);
           const problems: string[] = [];
@@ -77,9 +85,9 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
             });
           }
           for (const { service, sources } of services) {
-            await note(() => checkCompose(dependencies, service, sources.length > 0));
+            await note(() => checkCompose(named, service, sources.length > 0));
           }
-          await note(() => checkSpace(dependencies, input.plan));
+          await note(() => checkSpace(named, input.plan));
           if (problems.length > 0) {
             throw new HoldfastError('RESTORE_FAILED', problems.join('; '), {
               facts: { problems },
@@ -91,19 +99,26 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
     ),
 
     /** Opens the restore's record: from here on something may be touched. */
-    beginRestore: guarded(async (input: { restoreId: string; setId: string }): Promise<void> => {
-      if ((await readRestoreRecord(root, input.restoreId)) !== undefined) return;
-      await writeRestoreRecord(root, {
-        format: 'holdfast-restore',
-        version: 1,
-        restoreId: input.restoreId,
-        setId: input.setId,
-        workflowId: workflowIdOf(),
-        startedAt: new Date().toISOString(),
-        state: 'running',
-      });
-      await runLog.write(`Starting restore ${input.restoreId} of set ${input.setId}`);
-    }),
+    beginRestore: guarded(
+      async (input: {
+        restoreId: string;
+        setId: string;
+        map?: Mapping | undefined;
+      }): Promise<void> => {
+        if ((await readRestoreRecord(root, input.restoreId)) !== undefined) return;
+        await writeRestoreRecord(root, {
+          format: 'holdfast-restore',
+          version: 1,
+          restoreId: input.restoreId,
+          setId: input.setId,
+          workflowId: workflowIdOf(),
+          startedAt: new Date().toISOString(),
+          state: 'running',
+          map: input.map,
+        });
+        await runLog.write(`Starting restore ${input.restoreId} of set ${input.setId}`);
+      },
+    ),
   };
 }
 

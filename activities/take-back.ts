@@ -20,6 +20,7 @@ import {
 import { withFileLock } from '../src/system/lock.js';
 import { containersOf } from './containers.js';
 import { lockFile, stoppedFile, unpackJournal } from './places.js';
+import { forRestore } from './restore-context.js';
 import { serviceOf, type ActivityDependencies } from './runtime.js';
 
 export type TakeBackDependencies = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
@@ -29,11 +30,12 @@ export type TakeBackDependencies = Pick<ActivityDependencies, 'config' | 'engine
  * it again comes later: all services must be back first. @returns how many steps were taken back
  */
 export async function takeBackService(
-  { config, engine, runLog }: TakeBackDependencies,
+  dependencies: TakeBackDependencies,
   restoreId: string,
   name: string,
   work: Work,
 ): Promise<number> {
+  const { config, engine, runLog } = await forRestore(dependencies, restoreId);
   const { root } = config.backups;
   const open = (await readSteps(root, restoreId, name)).filter(({ state }) => state !== 'undone');
   if (open.length === 0) return 0;
@@ -101,10 +103,8 @@ export async function closeRestore(
 }
 
 /** Removes what was unpacked and never swapped in. What can't be removed is told, not fatal. */
-async function discardStaged(
-  { config, engine, runLog }: TakeBackDependencies,
-  restoreId: string,
-): Promise<void> {
+async function discardStaged(dependencies: TakeBackDependencies, restoreId: string): Promise<void> {
+  const { config, engine, runLog } = await forRestore(dependencies, restoreId);
   for (const [name, service] of Object.entries(config.services)) {
     for (const [key, source] of Object.entries(service.sources)) {
       try {
@@ -130,10 +130,11 @@ async function hasOpenSteps(root: string, restoreId: string, name: string): Prom
  * there: somebody may have started the containers since, and then they shall run again.
  */
 async function recordRunning(
-  { config, engine }: TakeBackDependencies,
+  dependencies: TakeBackDependencies,
   record: RestoreRecord,
   name: string,
 ): Promise<void> {
+  const { config, engine } = await forRestore(dependencies, record.restoreId);
   const service = serviceOf(config, name);
   const containers = await containersOf(engine, name, service);
   await recordAndStop(engine, {

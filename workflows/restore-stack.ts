@@ -44,7 +44,11 @@ export async function restoreStack(rawInput?: unknown): Promise<RestoreStackResu
   const startedMs = Date.now();
   const input = parseInput(restoreStackInputSchema, rawInput, 'restoreStack');
   const story = new Story(input.dryRun ? 'restore (dry run)' : 'restore');
-  const { view, stamp } = await resolveStack({ stack: input.stack, host: input.host }).catch(raise);
+  const { view, stamp } = await resolveStack({
+    stack: input.stack,
+    host: input.host,
+    map: input.map,
+  }).catch(raise);
   const activities = hostActivities(view.hostId);
   upsertSearchAttributes(searchAttributes({ stack: view.stack, status: 'running' }));
   const run: Run = { input, view, restoreId: stamp, activities, story, startedMs };
@@ -90,7 +94,11 @@ async function carryOut(run: Run, plan: RestorePlan): Promise<RestoreStackResult
   }
   await preflight(run, plan);
 
-  await activities.beginRestore('open the record', { restoreId, setId: plan.setId });
+  await activities.beginRestore('open the record', {
+    restoreId,
+    setId: plan.setId,
+    map: run.input.map,
+  });
 
   const services: RestoredService[] = [];
   try {
@@ -138,6 +146,7 @@ async function preflight(run: Run, plan: RestorePlan): Promise<void> {
         restoreId,
         configDigest: view.configDigest,
         plan,
+        map: run.input.map,
       }),
     ),
     ...steps.flatMap(({ service, sources }) =>

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { Problem, SetArtifact, Tier } from '../store/manifest.js';
 import type { Progress } from '../progress.js';
+import { mappingSchema } from './mapping.js';
 
 const target = {
   stack: z.string().min(1).optional(),
@@ -31,6 +32,8 @@ export const restoreStackInputSchema = z.strictObject({
     .regex(/^(latest|\d{8}_\d{6}(-(daily|weekly|monthly|manual))?)$/, 'a set id or "latest"')
     .default('latest'),
   services,
+  /** Other names than the configuration's, see `holdfast restore --map`. */
+  map: mappingSchema.optional(),
   dryRun: z.boolean().default(false),
   onBusy,
 });

@@ -7,6 +7,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
+import { mappingSchema } from '../plan/mapping.js';
 import { mkdirDurably, readTextIfExists, removeTree, writeFileDurably } from '../system/durable.js';
 
 export const RESTORE_FORMAT = 'holdfast-restore';
@@ -54,6 +55,8 @@ export const restoreRecordSchema = z.object({
   workflowId: z.string(),
   startedAt: z.iso.datetime(),
   state: z.enum(['running', 'finished', 'rolled-back', 'undone']),
+  /** Other names than the configuration's. */
+  map: mappingSchema.optional(),
 });
 
 export type TreeStep = z.output<typeof treeStepSchema>;
