@@ -8,6 +8,7 @@ import { addConfigCommand } from './commands/config.js';
 import { addDiffCommand } from './commands/diff.js';
 import { addListCommand } from './commands/list.js';
 import { addRestoreCommand } from './commands/restore.js';
+import { addSchedulesCommand } from './commands/schedules.js';
 import { addShowCommand } from './commands/show.js';
 import { addUpCommand } from './commands/up.js';
 import { addVerifyCommand } from './commands/verify.js';
@@ -97,6 +98,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addBrowseCommand(program, commands);
   addVerifyCommand(program, commands);
   addDiffCommand(program, commands);
+  addSchedulesCommand(program, commands);
   addConfigCommand(program, commands);
   return program;
 }

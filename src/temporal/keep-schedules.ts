@@ -19,6 +19,12 @@ export interface ScheduleLog {
   warn(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
 
+export interface KeepOptions {
+  readonly signal: AbortSignal;
+  readonly log: ScheduleLog;
+  readonly firstRetryMs?: number;
+}
+
 /**
  * Runs until the signal fires; never rejects: schedules that can't be applied are told and tried
  * again, and the worker goes on.
@@ -26,14 +32,14 @@ export interface ScheduleLog {
 export async function keepSchedules(
   client: Client,
   config: ScheduleConfig,
-  { signal, log }: { readonly signal: AbortSignal; readonly log: ScheduleLog },
+  { signal, log, firstRetryMs = FIRST_RETRY_MS }: KeepOptions,
 ): Promise<void> {
-  let retryMs = FIRST_RETRY_MS;
+  let retryMs = firstRetryMs;
   while (!signal.aborted) {
     let waitMs = AGAIN_MS;
     try {
       for (const change of await applySchedules(client, config)) tell(change, log);
-      retryMs = FIRST_RETRY_MS;
+      retryMs = firstRetryMs;
     } catch (error) {
       if (isAborted(signal)) return;
       log.warn(
