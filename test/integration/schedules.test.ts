@@ -173,30 +173,50 @@ describe('applying', () => {
   });
 });
 
-/**
- * The backup schedule, due at seconds of this minute: what a configuration can't say, so that no
- * test waits for a minute to pass.
- */
-async function scheduleAt(
-  tiers: Partial<Record<'daily' | 'weekly' | 'monthly', readonly number[]>>,
-): Promise<void> {
-  const base = await host.config('seconds', 'schedules: { apply: manual }');
-  const cron = (seconds: readonly number[] | undefined) =>
-    seconds === undefined ? {} : { schedule: `${seconds.join(',')} * * * * *` };
-  const { daily, weekly, monthly } = base.tiers;
-  await applySchedules(host.client, {
-    ...base,
-    tiers: {
-      daily: { ...daily, ...cron(tiers.daily) },
-      weekly: { ...weekly, ...cron(tiers.weekly) },
-      monthly: { ...monthly, ...cron(tiers.monthly) },
-    },
-  });
+interface DueSeconds {
+  readonly daily: readonly number[];
+  readonly weekly?: readonly number[];
+  readonly monthly?: readonly number[];
 }
 
-/** The second of the minute so many seconds from now. */
-function secondIn(seconds: number): number {
-  return new Date(Date.now() + seconds * 1000).getSeconds();
+/**
+ * The backup schedule, due once, at seconds after the time that is returned: what a configuration
+ * can't say, so that no test waits for a minute to pass. `leadMs` is how far ahead that is.
+ */
+async function scheduleIn(tiers: DueSeconds, leadMs: number): Promise<number> {
+  const base = await host.config('seconds', 'schedules: { apply: manual }');
+  const last = Math.max(...Object.values(tiers).flat());
+  const { daily, weekly, monthly } = base.tiers;
+  for (let lead = leadMs; ; lead *= 2) {
+    let firstMs = Math.ceil((Date.now() + lead) / 1000) * 1000;
+    // One cron line is within one minute.
+    if (new Date(firstMs).getUTCSeconds() + last > 59)
+      firstMs = Math.ceil(firstMs / 60_000) * 60_000;
+    const at = new Date(firstMs);
+    const cron = (seconds: readonly number[] | undefined) =>
+      seconds === undefined
+        ? {}
+        : {
+            schedule: [
+              seconds.map((each) => at.getUTCSeconds() + each).join(','),
+              at.getUTCMinutes(),
+              at.getUTCHours(),
+              at.getUTCDate(),
+              at.getUTCMonth() + 1,
+              '*',
+            ].join(' '),
+          };
+    await applySchedules(host.client, {
+      ...base,
+      tiers: {
+        daily: { ...daily, ...cron(tiers.daily) },
+        weekly: { ...weekly, ...cron(tiers.weekly) },
+        monthly: { ...monthly, ...cron(tiers.monthly) },
+      },
+    });
+    // On a slow machine the time may have passed meanwhile.
+    if (Date.now() < firstMs - lead / 3) return firstMs;
+  }
 }
 
 async function results(): Promise<ScheduledBackupResult[]> {
@@ -207,14 +227,12 @@ async function results(): Promise<ScheduledBackupResult[]> {
   return Promise.all(handles.map(async (each) => (await each.result()) as ScheduledBackupResult));
 }
 
-/** Waits for so many runs, then pauses: on a slow machine the next minute would bring more. */
 async function taken(count: number): Promise<void> {
   await eventually(
     async () => (await describeIt('backup')).info,
     ({ numActionsTaken, runningActions }) =>
       numActionsTaken >= count && runningActions.length === 0,
   );
-  await host.client.schedule.getHandle(id('backup')).pause();
 }
 
 /** Names of sets that were not there before. */
@@ -241,8 +259,7 @@ describe('running', () => {
   });
 
   test('tiers due at the same moment are one reading and one set in three tiers', async () => {
-    const at = [secondIn(3)];
-    await scheduleAt({ daily: at, weekly: at, monthly: at });
+    const dueMs = await scheduleIn({ daily: [0], weekly: [0], monthly: [0] }, 1_500);
     await taken(1);
 
     const sets = await host.sets();
@@ -257,7 +274,7 @@ describe('running', () => {
       setId: sets[0]?.id,
       status: 'success',
     });
-    expect(new Date(run?.dueAt ?? 0).getSeconds()).toBe(at[0]);
+    expect(run?.dueAt).toBe(new Date(dueMs).toISOString());
     const log = await host.log();
     expect(log).toContain(`Scheduled by ${id('backup')} for `);
     expect(log).toContain('daily, weekly, monthly');
@@ -267,14 +284,12 @@ describe('running', () => {
   test('a run that fails is failed, and the next one makes up for its tiers', async () => {
     await freshSchedule();
     const before = await host.sets();
-    await scheduleAt({ daily: [secondIn(2)] });
+    await scheduleIn({ daily: [0] }, 1_500);
     await taken(1);
     expect((await newSets(before)).map(({ tier }) => tier)).toEqual(['daily']);
 
     await rename(host.home, `${host.home}-gone`);
-    const at = [secondIn(2)];
-    await scheduleAt({ daily: at, weekly: at });
-    await host.client.schedule.getHandle(id('backup')).unpause();
+    await scheduleIn({ daily: [0], weekly: [0] }, 1_500);
     await taken(2);
     const [view] = await scheduleViews(
       host.client,
@@ -300,7 +315,7 @@ describe('running', () => {
       workflowId: id('permit'),
       args: ['somebody'],
     });
-    await scheduleAt({ daily: [secondIn(30)] });
+    await scheduleIn({ daily: [0] }, 3_600_000);
     const first = await triggerSchedule(host.client, host.stack, 'backup');
     expect(first).toContain(id('backup'));
 
@@ -315,11 +330,11 @@ describe('running', () => {
       (skipped) => skipped === 1,
     );
 
-    await scheduleAt({ daily: [secondIn(1), secondIn(2), secondIn(3)] });
+    await scheduleIn({ daily: [0, 1, 2] }, 1_500);
     await eventually(
       async () => (await describeIt('backup')).info,
       ({ numActionsSkippedOverlap, runningActions }) =>
-        numActionsSkippedOverlap >= 3 && runningActions.length === 1,
+        numActionsSkippedOverlap === 3 && runningActions.length === 1,
     );
     await permit.signal('releasePermit');
     await taken(2);
@@ -332,15 +347,11 @@ describe('running', () => {
     await freshSchedule();
     const before = await host.sets();
     await host.stopWorker();
-    const dueMs = Date.now() + 5_000;
-    const [first, second, third] = [0, 1, 2].map((later) =>
-      new Date(dueMs + later * 1000).getSeconds(),
-    );
-    await scheduleAt({ daily: [first!, second!, third!], weekly: [second!] });
+    const firstMs = await scheduleIn({ daily: [0, 1, 2], weekly: [1] }, 4_000);
     await host.stopServer();
     // Off before the first is due, or nothing was missed.
-    expect(Date.now()).toBeLessThan(Math.floor(dueMs / 1000) * 1000);
-    await delay(dueMs + 2_500 - Date.now());
+    expect(Date.now()).toBeLessThan(firstMs);
+    await delay(firstMs + 2_500 - Date.now());
     await host.startServer();
     await host.startWorker(quietFile);
 
