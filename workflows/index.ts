@@ -5,3 +5,4 @@ export { restoreService } from './restore-service.js';
 export { restoreStack } from './restore-stack.js';
 export { scheduledBackup } from './scheduled-backup.js';
 export { stackPermit } from './stack-permit.js';
+export { undoRestore } from './undo-restore.js';
