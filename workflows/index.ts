@@ -3,5 +3,6 @@ export { backupService } from './backup-service.js';
 export { backupStack } from './backup-stack.js';
 export { restoreService } from './restore-service.js';
 export { restoreStack } from './restore-stack.js';
+export { scheduledBackup } from './scheduled-backup.js';
 export { stackPermit } from './stack-permit.js';
 export { undoRestore } from './undo-restore.js';

@@ -9,6 +9,7 @@ import { addDiffCommand } from './commands/diff.js';
 import { addListCommand } from './commands/list.js';
 import { addRestoreCommand } from './commands/restore.js';
 import { addRestoresCommands } from './commands/restores.js';
+import { addSchedulesCommand } from './commands/schedules.js';
 import { addShowCommand } from './commands/show.js';
 import { addUndoCommand } from './commands/undo.js';
 import { addUpCommand } from './commands/up.js';
@@ -102,6 +103,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addBrowseCommand(program, commands);
   addVerifyCommand(program, commands);
   addDiffCommand(program, commands);
+  addSchedulesCommand(program, commands);
   addConfigCommand(program, commands);
   return program;
 }
