@@ -22,6 +22,7 @@ import {
   workflowIdOf,
   type ActivityDependencies,
 } from './runtime.js';
+import { pingStart } from './start-ping.js';
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createRestorePlanActivities(dependencies: ActivityDependencies) {
@@ -92,6 +93,7 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
 
     /** Opens the restore's record: from here on something may be touched. */
     beginRestore: guarded(async (input: { restoreId: string; setId: string }): Promise<void> => {
+      pingStart(dependencies);
       if ((await readRestoreRecord(root, input.restoreId)) !== undefined) return;
       await writeRestoreRecord(root, {
         format: 'holdfast-restore',

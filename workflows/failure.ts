@@ -63,6 +63,17 @@ export function causeOf(error: unknown): Cause {
   return found ?? { code: 'INTERNAL', message: String(error) };
 }
 
+/** What the failed activity, or whatever failed first, says can be done. */
+export function hintOf(error: unknown): string | undefined {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    if (!(at instanceof ApplicationFailure)) continue;
+    const detail: unknown = at.details?.[0];
+    if (typeof detail !== 'object' || detail === null || !('hint' in detail)) return undefined;
+    return typeof detail.hint === 'string' ? detail.hint : undefined;
+  }
+  return undefined;
+}
+
 /** Rethrows a child's or activity's failure as this workflow's own, code and hint kept. */
 export function raise(error: unknown): never {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {

@@ -22,7 +22,7 @@ import type {
 } from '../src/plan/restore-types.js';
 import { formatBytes, formatDuration } from '../src/plan/words.js';
 import { hostActivities, resolveStack, type HostCalls } from './activity-options.js';
-import { causeOf, failure, parseInput, raise } from './failure.js';
+import { causeOf, failure, hintOf, parseInput, raise } from './failure.js';
 import { takePermit } from './permit.js';
 import type { restoreService } from './restore-service.js';
 import { planOrFail, searchAttributes } from './support.js';
@@ -266,17 +266,19 @@ async function takeBack(run: Run, plan: RestorePlan, error: unknown): Promise<vo
   }
   const reason = isCancellation(error) ? 'was cancelled' : `failed: ${message}`;
   story.phase(stuck.length === 0 ? 'rolled back' : 'failed');
-  await tell(activities, 'failed', `Restore of set ${plan.setId} ${reason}; ${now}`);
+  const hint = isCancellation(error) ? undefined : hintOf(error);
+  await tell(activities, 'failed', `Restore of set ${plan.setId} ${reason}; ${now}`, hint);
 }
 
 async function tell(
   activities: HostCalls,
   status: 'success' | 'failed',
   message: string,
+  hint?: string,
 ): Promise<void> {
   await Promise.allSettled([
     activities.writeRunLog('log the result', { lines: [message] }),
-    activities.notify(`notify: ${status}`, { status, message }),
+    activities.notify(`notify: ${status}`, { status, message, hint }),
   ]);
 }
 

@@ -7,6 +7,7 @@ import { addBrowseCommand } from './commands/browse.js';
 import { addConfigCommand } from './commands/config.js';
 import { addDiffCommand } from './commands/diff.js';
 import { addListCommand } from './commands/list.js';
+import { addNotifyCommand } from './commands/notify.js';
 import { addRestoreCommand } from './commands/restore.js';
 import { addShowCommand } from './commands/show.js';
 import { addUpCommand } from './commands/up.js';
@@ -98,6 +99,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addVerifyCommand(program, commands);
   addDiffCommand(program, commands);
   addConfigCommand(program, commands);
+  addNotifyCommand(program, commands);
   return program;
 }
 

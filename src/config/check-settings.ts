@@ -1,5 +1,5 @@
 /**
- * Cross-checks of what is not a service: modes, schedules, notifications. Pure. Each takes the
+ * Cross-checks of what is not a service: modes, schedules. Pure. Each takes the
  * value as written and is silent about one that is malformed: that has been told already.
  */
 import { cronProblem } from './cron.js';
@@ -72,12 +72,4 @@ export function checkCron(path: ConfigPath, written: unknown): PathProblem[] {
   const message = line === undefined ? undefined : cronProblem(line);
   if (message === undefined) return [];
   return [{ path, message, fix: 'five fields: minute hour day-of-month month day-of-week' }];
-}
-
-export function checkNotification(index: number, notification: Written): PathProblem[] {
-  const given = ['url', 'urlFile', 'urlEnv'].filter((key) => notification[key] !== undefined);
-  if (given.length === 1) return [];
-  const message = given.length === 0 ? 'no address' : `several addresses: ${given.join(', ')}`;
-  const fix = 'give exactly one of url, urlFile and urlEnv';
-  return [{ path: ['notifications', index], message, fix }];
 }
