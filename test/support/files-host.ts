@@ -16,7 +16,8 @@ export class FilesHost {
   private constructor(
     readonly directory: string,
     readonly stack: string,
-    readonly env: Record<string, string>,
+    /** The worker's and the CLI's. */
+    public env: Record<string, string>,
   ) {}
 
   /** `extras` is YAML at the top level of the configuration; `env` is the worker's and the CLI's. */
