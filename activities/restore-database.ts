@@ -12,6 +12,7 @@ import { planSwap, stagePath, swapIn } from '../src/archive/replace.js';
 import type { PostgresSource, ServiceConfig } from '../src/config/schema.js';
 import { composeFiles } from '../src/docker/compose.js';
 import { composeServiceOf, composeUpOnly } from '../src/docker/compose-service.js';
+import { ensureExternals } from '../src/docker/externals.js';
 import { findContainer, startContainer, stopContainer } from '../src/docker/containers.js';
 import { emptyVolume } from '../src/docker/volume-extract.js';
 import { stageVolume, stagingName } from '../src/docker/aside.js';
@@ -22,17 +23,19 @@ import { compareWithManifest } from '../src/postgres/compare.js';
 import { containerExec } from '../src/postgres/container.js';
 import { dataLocation } from '../src/postgres/data-location.js';
 import { inspectCluster } from '../src/postgres/inspect.js';
+import { mapName, mapPath } from '../src/plan/mapping.js';
 import { loadDump, waitUntilReady } from '../src/postgres/restore.js';
 import type { Work } from '../src/progress.js';
 import { readArtifact } from '../src/store/artifact.js';
 import { resolveInside } from '../src/store/layout.js';
 import type { ArtifactManifest, PostgresInfo, VolumeInfo } from '../src/store/manifest.js';
-import { readStep, writeStep } from '../src/store/restore-record.js';
+import { readRestoreRecord, readStep, writeStep } from '../src/store/restore-record.js';
 import { pathExists } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
 import { homeOf } from './containers.js';
 import { loginOf, pgdataOf, postgresSource } from './dump.js';
 import { lockFile } from './places.js';
+import { forRestore } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
 import {
   checkDigest,
@@ -49,40 +52,52 @@ type DataPlace =
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createRestoreDatabaseActivities(dependencies: ActivityDependencies) {
+  return {
+    restoreDatabase: guarded(async (input: RestoreReference): Promise<RestoredDatabase> =>
+      databaseRestorer(await forRestore(dependencies, input.restoreId))(input),
+    ),
+  };
+}
+
+interface RestoredDatabase {
+  readonly aside?: string;
+  readonly verified: string;
+}
+
+function databaseRestorer(
+  dependencies: ActivityDependencies,
+): (input: RestoreReference) => Promise<RestoredDatabase> {
   const { config, engine, runLog } = dependencies;
   const { root } = config.backups;
-  return {
-    restoreDatabase: guarded(
-      async (input: RestoreReference): Promise<{ aside?: string; verified: string }> => {
-        checkDigest(config, input.configDigest);
-        const service = serviceOf(config, input.service);
-        const source = postgresSource(dependencies, input);
-        const lock = lockFile(root, 'restore', input.service, input.source);
-        return withHeartbeat(input, 'prepare', (work) =>
-          withFileLock(lock, { mode: 'wait', signal: work.signal }, async () => {
-            const directory = await resolveInside(root, input.artifactPath);
-            const manifest = await readArtifact(directory);
-            const recorded = postgresOf(manifest);
-            const place = await dataPlace(service, source, recorded);
-            await stopServer(source.container, service);
-            const { aside } = await freshData(input, place, work);
-            const emptiedAt = new Date();
-            await startServer(input, service, source, work);
-            await load(source, directory, manifest, { recorded, emptiedAt }, work);
-            const verified = await compare(source, recorded, work);
-            await runLog.write(
-              `PostgreSQL in ${source.container} restored: ${verified}` +
-                (aside === undefined ? '' : `; the old data is kept in ${aside}`),
-            );
-            return { verified, ...(aside === undefined ? {} : { aside }) };
-          }),
+  return async (input) => {
+    checkDigest(config, input.configDigest);
+    const service = serviceOf(config, input.service);
+    const source = postgresSource(dependencies, input);
+    const lock = lockFile(root, 'restore', input.service, input.source);
+    return withHeartbeat(input, 'prepare', (work) =>
+      withFileLock(lock, { mode: 'wait', signal: work.signal }, async () => {
+        const directory = await resolveInside(root, input.artifactPath);
+        const manifest = await readArtifact(directory);
+        const recorded = postgresOf(manifest);
+        const place = await dataPlace(input.restoreId, service, source, recorded);
+        await stopServer(source.container, service);
+        const { aside } = await freshData(input, place, work);
+        const emptiedAt = new Date();
+        await startServer(input, service, source, work);
+        await load(source, directory, manifest, { recorded, emptiedAt }, work);
+        const verified = await compare(source, recorded, work);
+        await runLog.write(
+          `PostgreSQL in ${source.container} restored: ${verified}` +
+            (aside === undefined ? '' : `; the old data is kept in ${aside}`),
         );
-      },
-    ),
+        return { verified, ...(aside === undefined ? {} : { aside }) };
+      }),
+    );
   };
 
   /** Configured, else what the container mounts now, else what it mounted when it was backed up. */
   async function dataPlace(
+    restoreId: string,
     service: ServiceConfig,
     source: PostgresSource,
     recorded: PostgresInfo,
@@ -101,12 +116,24 @@ export function createRestoreDatabaseActivities(dependencies: ActivityDependenci
         return { type: 'volume', volume: await volumeNamed(location.name, recorded) };
       }
     }
-    if (recorded.data.type !== 'unknown') return recorded.data;
+    if (recorded.data.type !== 'unknown') return mapped(restoreId, recorded.data);
     throw new HoldfastError(
       'RESTORE_FAILED',
       `where ${source.container} keeps its data is not known`,
       { hint: 'set dataDirectory or dataVolume in the source’s configuration' },
     );
+  }
+
+  /** Where it was when it was backed up, under the names of this restore. */
+  async function mapped(
+    restoreId: string,
+    place: Exclude<PostgresInfo['data'], { type: 'unknown' }>,
+  ): Promise<DataPlace> {
+    const map = (await readRestoreRecord(root, restoreId))?.map;
+    if (map === undefined) return place;
+    if (place.type === 'bind') return { type: 'bind', path: mapPath(place.path, map.paths) };
+    const name = mapName(place.volume.name, map.volumes);
+    return { type: 'volume', volume: { ...place.volume, name } };
   }
 
   async function volumeNamed(name: string, recorded: PostgresInfo): Promise<VolumeInfo> {
@@ -208,6 +235,7 @@ export function createRestoreDatabaseActivities(dependencies: ActivityDependenci
         project,
         files: await composeFiles(home, service.compose.files),
       };
+      await ensureExternals(engine, composeProject, work.signal);
       const server = await composeServiceOf(composeProject, source.container, work.signal);
       await composeUpOnly(composeProject, server, work.signal);
     }

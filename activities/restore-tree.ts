@@ -19,6 +19,7 @@ import { readStep, writeStep } from '../src/store/restore-record.js';
 import { withFileLock } from '../src/system/lock.js';
 import { lookUpOwner } from '../src/system/ownership.js';
 import { lockFile, unpackJournal } from './places.js';
+import { forRestore } from './restore-context.js';
 import {
   checkDigest,
   guarded,
@@ -39,7 +40,27 @@ export interface RestoreReference {
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createRestoreTreeActivities(dependencies: ActivityDependencies) {
-  const { config, engine, runLog } = dependencies;
+  const of = async (input: RestoreReference): Promise<TreeRestorer> =>
+    treeRestorer(await forRestore(dependencies, input.restoreId));
+  return {
+    /** Unpacks into a new place beside the target. A second attempt goes on from the finished parts. */
+    unpackSource: guarded(async (input: RestoreReference): Promise<{ entries: number }> =>
+      (await of(input)).unpackSource(input),
+    ),
+
+    /** Renames the old state aside and the new one into place; recorded on disk before. */
+    swapSource: guarded(async (input: RestoreReference): Promise<{ aside?: string }> =>
+      (await of(input)).swapSource(input),
+    ),
+  };
+}
+
+interface TreeRestorer {
+  readonly unpackSource: (input: RestoreReference) => Promise<{ entries: number }>;
+  readonly swapSource: (input: RestoreReference) => Promise<{ aside?: string }>;
+}
+
+function treeRestorer({ config, engine, runLog }: ActivityDependencies): TreeRestorer {
   const { root } = config.backups;
 
   const locked = <T>(input: RestoreReference, work: Work, action: () => Promise<T>): Promise<T> =>
@@ -50,8 +71,7 @@ export function createRestoreTreeActivities(dependencies: ActivityDependencies) 
     );
 
   return {
-    /** Unpacks into a new place beside the target. A second attempt goes on from the finished parts. */
-    unpackSource: guarded(async (input: RestoreReference): Promise<{ entries: number }> => {
+    unpackSource: async (input) => {
       checkDigest(config, input.configDigest);
       const source = sourceOf(config, input.service, input.source);
       return withHeartbeat(input, 'unpack', (work) =>
@@ -67,10 +87,9 @@ export function createRestoreTreeActivities(dependencies: ActivityDependencies) 
           return unpacked;
         }),
       );
-    }),
+    },
 
-    /** Renames the old state aside and the new one into place; recorded on disk before. */
-    swapSource: guarded(async (input: RestoreReference): Promise<{ aside?: string }> => {
+    swapSource: async (input) => {
       checkDigest(config, input.configDigest);
       const source = sourceOf(config, input.service, input.source);
       return withHeartbeat(input, 'swap', (work) =>
@@ -85,7 +104,7 @@ export function createRestoreTreeActivities(dependencies: ActivityDependencies) 
           }
         }),
       );
-    }),
+    },
   };
 
   function unpack(

@@ -1,7 +1,9 @@
 /** Which stack this worker serves. Runs as a local activity: a look-up, no work. */
 import { HoldfastError } from '../src/errors.js';
+import { remapConfig } from '../src/config/remap.js';
 import { toStackView } from '../src/config/stack-view.js';
 import { formatStamp } from '../src/plan/ids.js';
+import type { Mapping } from '../src/plan/mapping.js';
 import type { StackView } from '../src/plan/stack-view.js';
 import { guarded, type ActivityDependencies } from './runtime.js';
 
@@ -19,6 +21,7 @@ export function createStackActivities({ config }: ActivityDependencies) {
       async (input: {
         stack?: string | undefined;
         host?: string | undefined;
+        map?: Mapping | undefined;
       }): Promise<ResolvedStack> => {
         if (input.stack !== undefined && input.stack !== config.stack) {
           throw new HoldfastError(
@@ -34,7 +37,8 @@ export function createStackActivities({ config }: ActivityDependencies) {
             { hint: 'leave "host" out, or start a worker there' },
           );
         }
-        return Promise.resolve({ view: toStackView(config), stamp: formatStamp(new Date()) });
+        const named = input.map === undefined ? config : remapConfig(config, input.map);
+        return Promise.resolve({ view: toStackView(named), stamp: formatStamp(new Date()) });
       },
     ),
   };

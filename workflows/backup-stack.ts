@@ -20,7 +20,7 @@ import type { Problem, SetArtifact, SetFile, Tier } from '../src/store/manifest.
 import { formatBytes } from '../src/plan/words.js';
 import { hostActivities, resolveStack, type HostCalls } from './activity-options.js';
 import type { backupService, BackupServiceResult } from './backup-service.js';
-import { causeOf, failure, hintOf, parseInput, raise } from './failure.js';
+import { causeOf, failure, parseInput, raise } from './failure.js';
 import { takePermit } from './permit.js';
 import { planOrFail, searchAttributes } from './support.js';
 import { Story } from './story.js';
@@ -267,7 +267,7 @@ async function sayItFailed(error: unknown, stack: string, activities: HostCalls)
     activities,
     'failed',
     cancelled ? `Backup of ${stack} was cancelled` : `Backup of ${stack} failed: ${message}`,
-    cancelled ? undefined : hintOf(error),
+    cancelled ? undefined : causeOf(error).hint,
   );
 }
 

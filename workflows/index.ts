@@ -5,3 +5,4 @@ export { deliverNotifications } from './deliver-notifications.js';
 export { restoreService } from './restore-service.js';
 export { restoreStack } from './restore-stack.js';
 export { stackPermit } from './stack-permit.js';
+export { undoRestore } from './undo-restore.js';

@@ -77,19 +77,19 @@ function whatIsGood(
     .filter((set) => set.stack === stack)
     .sort((left, right) => Date.parse(right.startedAt) - Date.parse(left.startedAt));
   // A degraded run has just saved everything; the question is which set had no blemish.
-  const wanted: readonly string[] =
-    run === 'backup' && status === 'degraded' ? ['success'] : ['success', 'degraded'];
+  const blemished = run === 'backup' && status === 'degraded';
+  const wanted: readonly string[] = blemished ? ['success'] : ['success', 'degraded'];
   const whole = own.filter((set) => set.scope === 'all' && wanted.includes(set.status));
   const [newest] = whole;
   if (newest === undefined) {
     return [
-      status === 'degraded'
+      blemished
         ? `There is no set of ${stack} without problems yet.`
         : `There is NO good backup of the whole stack ${stack}.`,
     ];
   }
   const since = `${localMinute(newest.startedAt, timezone)} (${age(newest.startedAt, now)} ago)`;
-  const words = status === 'degraded' ? 'Last without problems' : 'Still good';
+  const words = blemished ? 'Last without problems' : 'Still good';
   const lines = [
     `${words}: set ${newest.id} (${newest.tier}${newest.status === 'degraded' ? ', degraded' : ''}), from ${since}.`,
   ];
