@@ -2,7 +2,8 @@
  * What the commands need of the rest of the program, as interfaces: a command that reads the disk
  * must not load Temporal's native library, and tests bring their own runs.
  */
-import type { Config } from '../config/schema.js';
+import type { Config, RunStatus } from '../config/schema.js';
+import type { ChannelOutcome } from '../observe/test-channels.js';
 import type { BackupStackInput, RestoreStackInput, UndoRestoreInput } from '../plan/inputs.js';
 import type { ScheduleChange } from '../plan/schedule-changes.js';
 import type { ScheduleView } from '../plan/schedule-view.js';
@@ -10,6 +11,7 @@ import type { PastRestore } from '../plan/undo-plan.js';
 import type { SetFile } from '../store/manifest.js';
 import type { RunSnapshot } from '../temporal/run-status.js';
 
+export type { ChannelOutcome } from '../observe/test-channels.js';
 export type { ActivitySnapshot, RunSnapshot, RunState } from '../temporal/run-status.js';
 
 interface Start {
@@ -104,6 +106,11 @@ export interface Ports {
   readCatalogue(root: string): Promise<Catalogue>;
   /** What the sources of the configuration lack on this host; empty when all are there. */
   hostProbe(config: Config, signal: AbortSignal): Promise<readonly HostFinding[]>;
+  /** Sends a test message to the channels at these places of the list. Never rejects. */
+  testNotifications(
+    config: Config,
+    what: { readonly indices: readonly number[]; readonly status: RunStatus },
+  ): Promise<readonly ChannelOutcome[]>;
   /** @throws HoldfastError TEMPORAL_UNREACHABLE */
   connectRuns(): Promise<RunGateway>;
   /** @throws HoldfastError TEMPORAL_UNREACHABLE */

@@ -7,6 +7,7 @@ import { addBrowseCommand } from './commands/browse.js';
 import { addConfigCommand } from './commands/config.js';
 import { addDiffCommand } from './commands/diff.js';
 import { addListCommand } from './commands/list.js';
+import { addNotifyCommand } from './commands/notify.js';
 import { addRestoreCommand } from './commands/restore.js';
 import { addRestoresCommands } from './commands/restores.js';
 import { addSchedulesCommand } from './commands/schedules.js';
@@ -105,6 +106,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addDiffCommand(program, commands);
   addSchedulesCommand(program, commands);
   addConfigCommand(program, commands);
+  addNotifyCommand(program, commands);
   return program;
 }
 

@@ -20,6 +20,10 @@ export const realPorts: Ports = {
     return { sets, unreadable };
   },
   hostProbe: lookAtHost,
+  testNotifications: async (config, what) => {
+    const { testChannels } = await import('../observe/test-channels.js');
+    return testChannels(config, what);
+  },
   connectRuns,
   connectSchedules,
   temporalAddress: async () => {

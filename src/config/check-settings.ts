@@ -1,5 +1,5 @@
 /**
- * Cross-checks of what is not a service: modes, schedules, notifications. Pure. Each takes the
+ * Cross-checks of what is not a service: modes, schedules. Pure. Each takes the
  * value as written and is silent about one that is malformed: that has been told already.
  */
 import { cronProblem } from './cron.js';
@@ -97,12 +97,4 @@ export function checkTests(schedules: Written, services: readonly string[]): Pat
       };
     }),
   ];
-}
-
-export function checkNotification(index: number, notification: Written): PathProblem[] {
-  const given = ['url', 'urlFile', 'urlEnv'].filter((key) => notification[key] !== undefined);
-  if (given.length === 1) return [];
-  const message = given.length === 0 ? 'no address' : `several addresses: ${given.join(', ')}`;
-  const fix = 'give exactly one of url, urlFile and urlEnv';
-  return [{ path: ['notifications', index], message, fix }];
 }

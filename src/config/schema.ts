@@ -13,8 +13,10 @@ import {
   setReferenceSchema,
   sizeSchema,
 } from './fields.js';
+import { notificationSchema } from './notifications.js';
 
 export { durationSchema } from './fields.js';
+export type { NotificationConfig, RunKind, RunStatus } from './notifications.js';
 
 export const quiesceSchema = z
   .union([
@@ -206,8 +208,6 @@ const tier = (keep: number) =>
     })
     .prefault({});
 
-export const notificationStatusSchema = z.enum(['success', 'degraded', 'failed']);
-
 export const configSchema = z.strictObject({
   version: z.literal(1),
   stack: name.describe('Name of the stack: all services of this file'),
@@ -308,21 +308,7 @@ export const configSchema = z.strictObject({
         ),
     })
     .prefault({}),
-  notifications: z
-    .array(
-      z.strictObject({
-        type: z.literal('webhook'),
-        name: name.optional(),
-        url: z.url().optional(),
-        urlFile: absolutePath.optional().describe('A file that holds the URL'),
-        urlEnv: z
-          .string()
-          .optional()
-          .describe('An environment variable of the worker that holds the URL'),
-        on: z.array(notificationStatusSchema).min(1).default(['success', 'degraded', 'failed']),
-      }),
-    )
-    .default([]),
+  notifications: z.array(notificationSchema).default([]).describe('Who is told how runs ended'),
   services: z.record(name, serviceSchema),
 });
 
@@ -338,8 +324,6 @@ export type PostgresSource = z.output<typeof postgresSourceSchema>;
 export type SourceConfig = z.output<typeof sourceSchema>;
 export type ServiceConfig = z.output<typeof serviceSchema>;
 export type HealthCheck = z.output<typeof healthCheckSchema>;
-export type NotificationConfig = ParsedConfig['notifications'][number];
-export type RunStatus = z.output<typeof notificationStatusSchema>;
 
 /** A loaded configuration: parsed, cross-checked, with where it came from. */
 export interface Config extends ParsedConfig {

@@ -29,6 +29,7 @@ class World {
   constructor(readonly address: string) {}
 
   readonly ports: Ports = {
+    testNotifications: () => Promise.resolve([]),
     findConfigFile: () => Promise.resolve('/etc/holdfast.yaml'),
     loadConfig: () => Promise.resolve(config),
     configJsonSchema: () => Promise.resolve({}),

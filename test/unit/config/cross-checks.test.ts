@@ -160,6 +160,35 @@ describe('settings', () => {
     },
   );
 
+  const smtp = 'type: email, host: mx.example, from: a@b.example, to: [c@d.example]';
+  test.each([
+    [
+      '{ type: webhook, url: "https://a.example", body: { t: "{{mesage}}" } }',
+      'did you mean "message"?',
+    ],
+    ['{ type: ping }', 'no address for success and failure'],
+    ['{ type: ping, success: "https://a.example" }', 'no address for failure'],
+    ['{ type: ping, urlEnv: A, urlFile: /a }', 'several addresses'],
+    [`{ ${smtp}, user: u }`, 'a user without a password'],
+    [`{ ${smtp}, passwordEnv: P }`, 'a password without a user'],
+    [`{ ${smtp}, user: u, passwordEnv: P, security: none }`, 'plain text'],
+    ['{ type: mail }', 'did you mean "email"?'],
+    ['{ type: email, host: h, from: a@b.example, to: [] }', 'is empty; at least 1'],
+    ['{ type: webhook, urlEnv: A, name: x }, { type: ping, urlEnv: B, name: x }', 'called "x"'],
+  ])('a channel that could not work is refused: %s', (channel, expected) => {
+    expect(withExtras(`notifications: [${channel}]`)).toContain(expected);
+  });
+
+  test.each([
+    '{ type: ping, urlEnv: A }',
+    '{ type: ping, success: { env: A }, failure: { file: /b } }',
+    `{ ${smtp} }`,
+    `{ ${smtp}, user: u, passwordFile: /p, security: tls, port: 465 }`,
+    '{ type: webhook, urlEnv: A, body: "{{title}}", headers: { A: { env: B, prefix: "Bearer " } } }',
+  ])('a whole channel is accepted: %s', (channel) => {
+    expect(withExtras(`notifications: [${channel}]`)).toBe('');
+  });
+
   test.each([
     ['Europe/Moskow', 'did you mean "Europe/Moscow"?'],
     ['europe/moscow', 'did you mean "Europe/Moscow"?'],
