@@ -5,6 +5,7 @@ import { createContainerActivities } from './containers.js';
 import { createDumpActivities } from './dump.js';
 import { createHoldActivities } from './hold.js';
 import { createPermitActivities } from './permit.js';
+import { createPruneActivities } from './prune.js';
 import { createRestoreDatabaseActivities } from './restore-database.js';
 import { createRestorePlanActivities } from './restore-plan.js';
 import { createRestoreTreeActivities } from './restore-tree.js';
@@ -26,6 +27,7 @@ export function createHostActivities(dependencies: ActivityDependencies) {
     ...createDumpActivities(dependencies),
     ...createHoldActivities(dependencies),
     ...createPermitActivities(dependencies),
+    ...createPruneActivities(dependencies),
     ...createRestoreDatabaseActivities(dependencies),
     ...createRestorePlanActivities(dependencies),
     ...createRestoreTreeActivities(dependencies),

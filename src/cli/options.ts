@@ -46,6 +46,16 @@ export function portOption(flags: string, description: string): Option {
   });
 }
 
+export function countOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string) => {
+    const number = Number(value);
+    if (!/^\d{1,9}$/.test(value) || number < 1) {
+      throw new InvalidArgumentError('A whole number from 1 on.');
+    }
+    return number;
+  });
+}
+
 /** @throws HoldfastError UNKNOWN_SERVICE naming what there is */
 export function checkServices(config: Config, services: readonly string[] | undefined): void {
   requireKnown(Object.keys(config.services), services ?? []);

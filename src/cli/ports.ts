@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config/schema.js';
 import type { BackupStackInput, RestoreStackInput } from '../plan/inputs.js';
+import type { PruneBackupsInput } from '../plan/prune-types.js';
 import type { SetFile } from '../store/manifest.js';
 import type { RunSnapshot } from '../temporal/run-status.js';
 
@@ -18,16 +19,22 @@ export interface StartBackup extends Start {
   readonly type: 'backupStack';
   readonly input: BackupStackInput;
 }
+export interface StartPrune extends Start {
+  readonly type: 'pruneBackups';
+  readonly input: PruneBackupsInput;
+}
 export interface StartRestore extends Start {
   readonly type: 'restoreStack';
   readonly input: RestoreStackInput;
 }
 
+export type StartRun = StartBackup | StartPrune | StartRestore;
+
 /** The runs on one Temporal server. Failed runs reject with the run's own HoldfastError. */
 export interface RunGateway {
   readonly address: string;
   readonly namespace: string;
-  start(run: StartBackup | StartRestore): Promise<void>;
+  start(run: StartRun): Promise<void>;
   snapshot(workflowId: string): Promise<RunSnapshot>;
   /** Waits for the end. */
   result(workflowId: string): Promise<unknown>;

@@ -7,6 +7,8 @@ import { addBrowseCommand } from './commands/browse.js';
 import { addConfigCommand } from './commands/config.js';
 import { addDiffCommand } from './commands/diff.js';
 import { addListCommand } from './commands/list.js';
+import { addPinCommands } from './commands/pin.js';
+import { addPruneCommand } from './commands/prune.js';
 import { addRestoreCommand } from './commands/restore.js';
 import { addShowCommand } from './commands/show.js';
 import { addUpCommand } from './commands/up.js';
@@ -96,6 +98,8 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addShowCommand(program, commands);
   addBrowseCommand(program, commands);
   addVerifyCommand(program, commands);
+  addPruneCommand(program, commands);
+  addPinCommands(program, commands);
   addDiffCommand(program, commands);
   addConfigCommand(program, commands);
   return program;
