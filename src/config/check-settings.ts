@@ -4,6 +4,7 @@
  */
 import { cronProblem } from './cron.js';
 import { cronSchema, modeSchema } from './fields.js';
+import { isRecord } from './known-keys.js';
 import { nearest } from './nearest.js';
 import type { ConfigPath } from './positions.js';
 import type { PathProblem } from './problems.js';
@@ -72,6 +73,30 @@ export function checkCron(path: ConfigPath, written: unknown): PathProblem[] {
   const message = line === undefined ? undefined : cronProblem(line);
   if (message === undefined) return [];
   return [{ path, message, fix: 'five fields: minute hour day-of-month month day-of-week' }];
+}
+
+/** The times of verify and drill, and the services a drill names. */
+export function checkTests(schedules: Written, services: readonly string[]): PathProblem[] {
+  const field = (key: 'verify' | 'drill', part: string): unknown => {
+    const value = schedules[key];
+    return isRecord(value) ? value[part] : undefined;
+  };
+  const named = field('drill', 'services');
+  const unknown = (Array.isArray(named) ? named : []).flatMap((each: unknown, index) =>
+    typeof each === 'string' && !services.includes(each) ? [{ each, index }] : [],
+  );
+  return [
+    ...checkCron(['schedules', 'verify', 'cron'], field('verify', 'cron')),
+    ...checkCron(['schedules', 'drill', 'cron'], field('drill', 'cron')),
+    ...unknown.map(({ each, index }): PathProblem => {
+      const near = nearest(each, services);
+      return {
+        path: ['schedules', 'drill', 'services', index],
+        message: `no service "${each}"`,
+        fix: near === undefined ? `one of ${services.join(', ')}` : `did you mean "${near}"?`,
+      };
+    }),
+  ];
 }
 
 export function checkNotification(index: number, notification: Written): PathProblem[] {

@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { YAMLError } from 'yaml';
 import { checkAfter, checkServiceNames, checkServices } from './check-services.js';
-import { checkModes, checkNotification, checkCron, checkTimezone } from './check-settings.js';
+import { checkModes, checkNotification, checkCron, checkTests, checkTimezone } from './check-settings.js';
 import { NAME_PATTERN } from './fields.js';
 import { isRecord } from './known-keys.js';
 import { parseYaml } from './positions.js';
@@ -89,6 +89,7 @@ function crossCheck(raw: unknown, locate: Locate): PathProblem[] {
       return isRecord(value) ? checkCron(['tiers', tier, 'schedule'], value['schedule']) : [];
     }),
     ...checkCron(['schedules', 'check'], schedules['check']),
+    ...checkTests(schedules, Object.keys(part('services'))),
     ...checkTimezone(schedules['timezone']),
     ...notifications.flatMap((value, index) =>
       isRecord(value) ? checkNotification(index, value) : [],

@@ -10,6 +10,7 @@ import {
   modeSchema as mode,
   nameSchema as name,
   ownershipSchema as ownership,
+  setReferenceSchema,
   sizeSchema,
 } from './fields.js';
 
@@ -297,6 +298,33 @@ export const configSchema = z.strictObject({
         .describe('How late a run that was missed (host down) may still start'),
       jitter: durationSchema.prefault('0s').describe('Spread of the start, for many hosts at once'),
       check: cron.optional().describe('When to check that the backups are there, young and whole'),
+      verify: z
+        .strictObject({
+          cron,
+          budget: durationSchema
+            .prefault('1h')
+            .describe('How long one run may read; the next goes on with what is due longest'),
+        })
+        .optional()
+        .describe('When to read backups again and compare them with their checksums'),
+      drill: z
+        .strictObject({
+          cron,
+          set: setReferenceSchema.default('latest').describe('The set that is restored'),
+          services: z
+            .array(name)
+            .min(1)
+            .optional()
+            .describe('Only these services; all of them by default'),
+        })
+        .optional()
+        .describe('When to restore into throw-away containers, as a test'),
+      apply: z
+        .enum(['onStart', 'manual'])
+        .default('onStart')
+        .describe(
+          'Who brings the schedules to Temporal: the worker when it starts, or only `holdfast schedules apply`',
+        ),
     })
     .prefault({}),
   check: z

@@ -22,6 +22,16 @@ export function pruneWorkflowId(stack: string, stamp: string): string {
   return `holdfast/${stack}/prune/${stamp}`;
 }
 
+/** What the schedules of a stack begin with; no stack's name holds a slash. */
+export function schedulePrefix(stack: string): string {
+  return `holdfast/${stack}/`;
+}
+
+/** Also the beginning of the ids of its runs: the server appends the time each was due. */
+export function scheduleId(stack: string, name: string): string {
+  return `${schedulePrefix(stack)}${name}`;
+}
+
 /** One id per stack: the server's own uniqueness of running ids is the lock. */
 export function permitWorkflowId(stack: string): string {
   return `holdfast/${stack}/permit`;

@@ -174,6 +174,32 @@ describe('settings', () => {
   });
 
   test.each([
+    ['verify: { cron: "0 25 * * *" }', 'hour "25" is not within 0-23'],
+    ['drill: { cron: "0 5 31 2 *" }', 'never fires'],
+    ['drill: { cron: "0 5 * * 6", services: [aa] }', 'no service "aa"'],
+    ['drill: { cron: "0 5 * * 6", set: newest }', 'a set id'],
+  ])('a verification or drill that could never be is refused: %s', (schedule, expected) => {
+    expect(withExtras(`schedules: { ${schedule} }`)).toContain(expected);
+  });
+
+  test('verification and drill by their defaults', () => {
+    const { schedules } = configOf(
+      fileWith(
+        'a: {}',
+        'schedules: { verify: { cron: "0 4 * * *" }, drill: { cron: "0 5 * * 6", services: [a] } }',
+      ),
+    );
+    expect(schedules).toMatchObject({
+      verify: { cron: '0 4 * * *', budget: 3_600_000 },
+      drill: { cron: '0 5 * * 6', set: 'latest', services: ['a'] },
+    });
+  });
+
+  test('a cron line for either of two day fields fires also where one of them never does', () => {
+    expect(withExtras('schedules: { check: "0 5 31 2 0" }')).toBe('');
+  });
+
+  test.each([
     ['{ fileMode: "0440" }', '"0440" locks the owner out; write "0640"'],
     ['{ directoryMode: "0640" }', '"0640" locks the owner out; write "0740"'],
     ['{ fileMode: "0666" }', '"0666" lets everyone alter the backups; write "0664"'],
