@@ -11,6 +11,7 @@ import type { SetFile, Tier } from '../src/store/manifest.js';
 import { linkIntoTier } from '../src/store/link-tier.js';
 import { publishSet } from '../src/store/publish.js';
 import { emptyTrash } from '../src/store/remove.js';
+import { spreadDamage } from '../src/store/verification.js';
 import { mkdirDurably } from '../src/system/durable.js';
 import { lookUpOwner } from '../src/system/ownership.js';
 import type { StoreOwnership } from '../src/store/layout.js';
@@ -81,6 +82,9 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
         for (const tier of alsoTiers ?? []) {
           await linkIntoTier(root, set, tier, { ownership: await ownership() });
           await runLog.write(`Set ${set.id} is in ${tier} too: the same files, nothing read again`);
+        }
+        for (const name of await spreadDamage(root)) {
+          await runLog.write(`Set ${name} shares a file that was found damaged while it was made`);
         }
         metrics.recordBackup({
           ...observationOf(set),

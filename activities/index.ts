@@ -1,6 +1,7 @@
 /** All activities, by family. */
 import { createArchiveActivities } from './archive.js';
 import { createBackupRunActivities } from './backup-run.js';
+import { createCheckActivities } from './check.js';
 import { createContainerActivities } from './containers.js';
 import { createDumpActivities } from './dump.js';
 import { createHoldActivities } from './hold.js';
@@ -13,6 +14,7 @@ import { createRollBackActivities } from './roll-back.js';
 import type { ActivityDependencies } from './runtime.js';
 import { createStackActivities } from './stack.js';
 import { createTellActivities } from './tell.js';
+import { createVerifyStoreActivities } from './verify-store.js';
 import { createVerifyActivities } from './verify.js';
 
 export { createStackActivities };
@@ -23,6 +25,7 @@ export function createHostActivities(dependencies: ActivityDependencies) {
   return {
     ...createArchiveActivities(dependencies),
     ...createBackupRunActivities(dependencies),
+    ...createCheckActivities(dependencies),
     ...createContainerActivities(dependencies),
     ...createDumpActivities(dependencies),
     ...createHoldActivities(dependencies),
@@ -34,6 +37,7 @@ export function createHostActivities(dependencies: ActivityDependencies) {
     ...createRollBackActivities(dependencies),
     ...createTellActivities(dependencies),
     ...createVerifyActivities(dependencies),
+    ...createVerifyStoreActivities(dependencies),
   };
 }
 

@@ -13,6 +13,8 @@ export interface ResolvedStack {
   readonly stamp: string;
   /** The same moment, ISO: a set's id and the times in it are by one clock, the host's. */
   readonly at?: string;
+  /** Is a check that finds nothing told as well? */
+  readonly tellCheckSuccess?: boolean;
 }
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
@@ -43,7 +45,13 @@ export function createStackActivities(dependencies: ActivityDependencies) {
         const named = input.map === undefined ? config : remapConfig(config, input.map);
         const now = timeOf(dependencies);
         const at = now.toISOString();
-        return Promise.resolve({ view: toStackView(named), stamp: formatStamp(now), at });
+        const { tellSuccess: tellCheckSuccess } = config.check;
+        return Promise.resolve({
+          view: toStackView(named),
+          stamp: formatStamp(now),
+          at,
+          tellCheckSuccess,
+        });
       },
     ),
   };

@@ -1,7 +1,9 @@
 /** What the worker registers, by name. */
 export { backupService } from './backup-service.js';
 export { backupStack } from './backup-stack.js';
+export { checkBackups } from './check-backups.js';
 export { pruneBackups } from './prune-backups.js';
 export { restoreService } from './restore-service.js';
 export { restoreStack } from './restore-stack.js';
 export { stackPermit } from './stack-permit.js';
+export { verifyBackups } from './verify-backups.js';

@@ -3,6 +3,7 @@
  * must not load Temporal's native library, and tests bring their own runs.
  */
 import type { Config } from '../config/schema.js';
+import type { ServerFacts } from '../observe/server-facts.js';
 import type { BackupStackInput, RestoreStackInput } from '../plan/inputs.js';
 import type { PruneBackupsInput } from '../plan/prune-types.js';
 import type { SetFile } from '../store/manifest.js';
@@ -75,6 +76,8 @@ export interface Ports {
   hostProbe(config: Config, signal: AbortSignal): Promise<readonly HostFinding[]>;
   /** @throws HoldfastError TEMPORAL_UNREACHABLE */
   connectRuns(): Promise<RunGateway>;
+  /** What the server knows of the stack's schedules and of these runs; never fails. */
+  askServer(stack: string, workflowIds: readonly string[]): Promise<ServerFacts>;
   /** The address runs and workers connect to, `host:port`. */
   temporalAddress(): Promise<string>;
   runWorker(

@@ -4,6 +4,7 @@ import { HoldfastError } from '../errors.js';
 import { CommandHost } from './command-host.js';
 import { addBackupCommand } from './commands/backup.js';
 import { addBrowseCommand } from './commands/browse.js';
+import { addCheckCommand } from './commands/check.js';
 import { addConfigCommand } from './commands/config.js';
 import { addDiffCommand } from './commands/diff.js';
 import { addListCommand } from './commands/list.js';
@@ -97,6 +98,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addListCommand(program, commands);
   addShowCommand(program, commands);
   addBrowseCommand(program, commands);
+  addCheckCommand(program, commands);
   addVerifyCommand(program, commands);
   addPruneCommand(program, commands);
   addPinCommands(program, commands);

@@ -35,6 +35,7 @@ class World {
     readCatalogue: () => Promise.resolve({ sets: [], unreadable: [] }),
     hostProbe: () => Promise.resolve([]),
     connectRuns: () => Promise.reject(new Error('not here')),
+    askServer: () => Promise.reject(new Error('not here')),
     temporalAddress: () => Promise.resolve(this.env['TEMPORAL_ADDRESS'] ?? this.address),
     startDevServer: ({ dbFile, port, uiPort }) => {
       this.events.push(`server ${dbFile} ${port} ${uiPort}`);
