@@ -17,13 +17,20 @@ export interface AnomalyRule {
   readonly ignoreUnderBytes: number;
 }
 
-/** An operator's word that a source is so small now: backups up to this start time are fine. */
+/**
+ * An operator's word that a source is so small now: backups up to this start time are fine, and what
+ * they held is what is usual for those that follow, also when they are gone themselves.
+ */
 export interface AcceptedShrink {
   readonly service: string;
   readonly source: string;
   /** ISO time. */
   readonly upTo: string;
+  readonly contentBytes: number;
+  readonly entries: number;
 }
+
+type Amount = Pick<SetArtifact, 'contentBytes' | 'entries'>;
 
 export interface Shrink {
   readonly service: string;
@@ -92,8 +99,13 @@ function shrinksOf(
   accepted: readonly AcceptedShrink[],
 ): Shrink[] {
   const found: Shrink[] = [];
-  let usual: SetArtifact[] = [];
-  for (const [index, { set, artifact }] of moments.entries()) {
+  let usual: Amount[] = [];
+  const word = acceptedOf(moments, accepted);
+  const isLater = ({ set }: Moment): boolean =>
+    word !== undefined && Date.parse(set.startedAt) > Date.parse(word.upTo);
+  const asked = word === undefined ? moments : moments.filter(isLater);
+  if (word !== undefined) usual = [word];
+  for (const { set, artifact } of asked) {
     const { service, source, contentBytes, entries } = artifact;
     const usualBytes = median(usual.map((one) => one.contentBytes));
     const usualEntries = median(usual.map((one) => one.entries));
@@ -103,18 +115,26 @@ function shrinksOf(
         isShrunk(entries, usualEntries, FEWEST_ENTRIES, rule.belowPercent));
     if (!small) {
       usual = [...usual, artifact].slice(-LOOKED_AT);
-    } else if (isAccepted(set, artifact, accepted)) {
-      usual = [artifact];
-    } else {
-      const { id: setId, startedAt } = set;
-      const current = index === moments.length - 1;
-      found.push({
-        ...{ service, source, setId, startedAt, current },
-        ...{ contentBytes, usualBytes, entries, usualEntries },
-      });
+      continue;
     }
+    const { id: setId, startedAt } = set;
+    const current = set === moments.at(-1)?.set;
+    found.push({
+      ...{ service, source, setId, startedAt, current },
+      ...{ contentBytes, usualBytes, entries, usualEntries },
+    });
   }
   return found;
+}
+
+function acceptedOf(
+  moments: readonly Moment[],
+  accepted: readonly AcceptedShrink[],
+): AcceptedShrink | undefined {
+  const artifact = moments[0]?.artifact;
+  return accepted.find(
+    ({ service, source }) => service === artifact?.service && source === artifact.source,
+  );
 }
 
 function isShrunk(now: number, usual: number, least: number, belowPercent: number): boolean {
@@ -122,23 +142,15 @@ function isShrunk(now: number, usual: number, least: number, belowPercent: numbe
   return now === 0 || (usual >= least && now * 100 < usual * belowPercent);
 }
 
-function isAccepted(
-  set: SetFile,
-  { service, source }: SetArtifact,
-  accepted: readonly AcceptedShrink[],
-): boolean {
-  return accepted.some(
-    (one) =>
-      one.service === service &&
-      one.source === source &&
-      Date.parse(set.startedAt) <= Date.parse(one.upTo),
-  );
-}
-
 /** The lower one of the two in the middle: a doubt is no alarm. */
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((left, right) => left - right);
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+}
+
+export function acceptanceOf(shrink: Shrink): AcceptedShrink {
+  const { service, source, startedAt: upTo, contentBytes, entries } = shrink;
+  return { service, source, upTo, contentBytes, entries };
 }
 
 /** `agent/data shrank from 74.9 GiB in 128344 entries to 0 B in 1 entry`. */

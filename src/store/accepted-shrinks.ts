@@ -1,6 +1,6 @@
 /** Shrinks an operator accepted, in `.holdfast/accepted-shrinks.json`: sources that are smaller now. */
 import { z } from 'zod';
-import type { AcceptedShrink, Shrink } from '../plan/anomaly.js';
+import { acceptanceOf, type AcceptedShrink, type Shrink } from '../plan/anomaly.js';
 import { parseJsonIfWhole, readTextIfExists, writeFileDurably } from '../system/durable.js';
 import { makeDirectoriesInside, RECORDS_DIRECTORY, resolveInside } from './layout.js';
 
@@ -15,6 +15,8 @@ const recordSchema = z.object({
       service: z.string(),
       source: z.string(),
       upTo: z.iso.datetime(),
+      contentBytes: z.number().int().min(0),
+      entries: z.number().int().min(0),
       at: z.iso.datetime(),
     }),
   ),
@@ -39,10 +41,7 @@ export async function acceptShrinks(
     shrinks.some(({ service, source }) => service === one.service && source === one.source);
   const accepted = [
     ...(await readAll(root)).filter((one) => !isNow(one)),
-    ...shrinks.map(({ service, source, startedAt }) => ({
-      ...{ stack, service, source, upTo: startedAt },
-      at: at.toISOString(),
-    })),
+    ...shrinks.map((shrink) => ({ stack, ...acceptanceOf(shrink), at: at.toISOString() })),
   ];
   const record = { format: 'holdfast-accepted-shrinks', version: 1, accepted };
   await writeFileDurably(await resolveInside(root, FILE), `${JSON.stringify(record, null, 2)}\n`);

@@ -2,6 +2,7 @@
 import type { Work } from '../progress.js';
 import { findDamage, type KnownFiles, type LookInside } from './find-damage.js';
 import { resolveInside } from './layout.js';
+import type { ReadContent } from './read-content.js';
 import type { SetFile } from './manifest.js';
 import { Sharing } from './sharing.js';
 import type { FoundDamage, VerificationOutcome } from './verification.js';
@@ -35,7 +36,7 @@ export class SetVerifier {
     readonly level: VerifyLevel,
     readonly options: SetVerifierOptions = {},
   ) {
-    this.#known = options.known ?? new Map();
+    this.#known = options.known ?? new Map<string, ReadContent>();
     this.#sharing = new Sharing(root, sets);
   }
 

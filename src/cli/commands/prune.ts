@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { toRetentionPolicy } from '../../config/retention-policy.js';
 import type { Config } from '../../config/schema.js';
 import { HoldfastError } from '../../errors.js';
-import { sayShrink } from '../../plan/anomaly.js';
+import { acceptanceOf, sayShrink } from '../../plan/anomaly.js';
 import { formatStamp, pruneWorkflowId } from '../../plan/ids.js';
 import { decisionsOf, type PruneDecisions } from '../../plan/prune-types.js';
 import { planRetention } from '../../plan/retention.js';
@@ -84,9 +84,7 @@ async function look(config: Config, options: Options): Promise<PruneDecisions> {
   const wanted = options.limit === undefined ? policy : { ...policy, limit: options.limit };
   const plan = planRetention(sets, wanted, knowledge, new Date());
   if (!options.acceptShrink) return decisionsOf(plan, options.tier);
-  const accepted = plan.held.map(({ service, source, startedAt }) => ({
-    ...{ service, source, upTo: startedAt },
-  }));
+  const accepted = plan.held.map(acceptanceOf);
   const after = planRetention(
     sets,
     wanted,
