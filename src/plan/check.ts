@@ -128,6 +128,8 @@ export function goodSets(
 
 function checkTier(tier: ScheduledTier, facts: CheckFacts, policy: CheckPolicy): CheckFinding[] {
   const { cron, maximumAgeMs } = policy.tiers[tier];
+  // That there are none at all is said once.
+  if (facts.sets.length === 0) return [];
   const nowMs = facts.now.getTime();
   const [newest] = goodSets(facts, tier);
   if (cron === undefined && maximumAgeMs === undefined) {
@@ -157,15 +159,9 @@ function missedRuns(
   { timezone, graceMs }: CheckPolicy,
 ): number[] {
   const untilMs = facts.now.getTime() - graceMs;
-  const begun = Math.min(
-    ...facts.sets.map(({ startedAt }) => Date.parse(startedAt)),
-    Number.POSITIVE_INFINITY,
-  );
-  // Before the first set of the stack nothing was promised; with none at all the last time was.
-  const [last] = dueTimesBack(cron, timezone, untilMs);
-  if (last === undefined) return [];
-  const afterMs =
-    newest !== undefined ? Date.parse(newest.startedAt) : Number.isFinite(begun) ? begun : last - 1;
+  // Before the first set of the stack nothing was promised.
+  const begunMs = Math.min(...facts.sets.map(({ startedAt }) => Date.parse(startedAt)));
+  const afterMs = newest === undefined ? begunMs : Date.parse(newest.startedAt);
   // A set may begin seconds before it was due by another clock.
   const missed = [...dueTimesBack(cron, timezone, untilMs, afterMs + 60_000)];
   const running = facts.runningSince.some((at) => Date.parse(at) >= (missed[0] ?? 0) - 60_000);

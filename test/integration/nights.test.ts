@@ -203,7 +203,7 @@ test('two months, with a week of failures, a host that was off, a pin and a shri
       await expectTree('after the shrink was accepted');
     }
   }
-}, 240_000);
+}, 400_000);
 
 test('a damaged file fails the verification, counts for nothing, and is written anew', async () => {
   const newest = oracle.sets[0]?.id ?? '';
