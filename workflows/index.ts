@@ -5,5 +5,7 @@ export { checkBackups } from './check-backups.js';
 export { pruneBackups } from './prune-backups.js';
 export { restoreService } from './restore-service.js';
 export { restoreStack } from './restore-stack.js';
+export { scheduledBackup } from './scheduled-backup.js';
 export { stackPermit } from './stack-permit.js';
 export { verifyBackups } from './verify-backups.js';
+export { undoRestore } from './undo-restore.js';

@@ -4,8 +4,11 @@
  */
 import type { Config } from '../config/schema.js';
 import type { ServerFacts } from '../observe/server-facts.js';
-import type { BackupStackInput, RestoreStackInput } from '../plan/inputs.js';
+import type { BackupStackInput, RestoreStackInput, UndoRestoreInput } from '../plan/inputs.js';
 import type { PruneBackupsInput } from '../plan/prune-types.js';
+import type { ScheduleChange } from '../plan/schedule-changes.js';
+import type { ScheduleView } from '../plan/schedule-view.js';
+import type { PastRestore } from '../plan/undo-plan.js';
 import type { SetFile } from '../store/manifest.js';
 import type { RunSnapshot } from '../temporal/run-status.js';
 
@@ -29,7 +32,11 @@ export interface StartRestore extends Start {
   readonly input: RestoreStackInput;
 }
 
-export type StartRun = StartBackup | StartPrune | StartRestore;
+export interface StartUndo extends Start {
+  readonly type: 'undoRestore';
+  readonly input: UndoRestoreInput;
+}
+export type StartRun = StartBackup | StartPrune | StartRestore | StartUndo;
 
 /** The runs on one Temporal server. Failed runs reject with the run's own HoldfastError. */
 export interface RunGateway {
@@ -40,6 +47,23 @@ export interface RunGateway {
   /** Waits for the end. */
   result(workflowId: string): Promise<unknown>;
   cancel(workflowId: string): Promise<void>;
+  /** Ids of the stack's runs that wait for an approval. */
+  waiting(stack: string): Promise<readonly string[]>;
+  /** @returns what was approved, in words. @throws HoldfastError when the run does not wait for it */
+  approve(workflowId: string, by: string | undefined): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** The schedules on one Temporal server. Names are those below the stack's prefix, or whole ids. */
+export interface ScheduleGateway {
+  apply(config: Config, options: { readonly dryRun: boolean }): Promise<readonly ScheduleChange[]>;
+  list(config: Config): Promise<readonly ScheduleView[]>;
+  /** All of the stack's without a name. @returns their ids. @throws HoldfastError INPUT_INVALID */
+  pause(stack: string, name: string | undefined, note: string): Promise<readonly string[]>;
+  /** @throws HoldfastError INPUT_INVALID */
+  resume(stack: string, name: string | undefined): Promise<readonly string[]>;
+  /** @returns the run's workflow id, once known. @throws HoldfastError PERMIT_HELD, INPUT_INVALID */
+  trigger(stack: string, name: string): Promise<string | undefined>;
   close(): Promise<void>;
 }
 
@@ -65,6 +89,18 @@ export interface DevServer {
   stop(): Promise<void>;
 }
 
+/** A restore of the past, with what its safety copies take. */
+export interface RestoreListing extends PastRestore {
+  /** Absent where a part of it can't be measured. */
+  readonly sizeBytes?: number;
+}
+
+export interface Recovered {
+  readonly takenBack: readonly string[];
+  readonly started: readonly string[];
+  readonly problems: readonly string[];
+}
+
 export interface Ports {
   /** @throws HoldfastError CONFIG_NOT_FOUND */
   findConfigFile(explicit: string | undefined): Promise<string>;
@@ -78,6 +114,17 @@ export interface Ports {
   connectRuns(): Promise<RunGateway>;
   /** What the server knows of the stack's schedules and of these runs; never fails. */
   askServer(stack: string, workflowIds: readonly string[]): Promise<ServerFacts>;
+  /** @throws HoldfastError TEMPORAL_UNREACHABLE */
+  connectSchedules(): Promise<ScheduleGateway>;
+  /** Newest first. */
+  pastRestores(config: Config): Promise<readonly RestoreListing[]>;
+  /** Throws a restore's safety copies away. @throws HoldfastError SET_NOT_FOUND, RESTORE_FAILED */
+  discardRestore(config: Config, restoreId: string): Promise<void>;
+  /**
+   * Takes back what dead runs left. Without a Temporal every run counts as dead.
+   * @throws HoldfastError TEMPORAL_UNREACHABLE unless `withoutTemporal`
+   */
+  recover(config: Config, options: { readonly withoutTemporal: boolean }): Promise<Recovered>;
   /** The address runs and workers connect to, `host:port`. */
   temporalAddress(): Promise<string>;
   runWorker(

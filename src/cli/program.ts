@@ -11,7 +11,10 @@ import { addListCommand } from './commands/list.js';
 import { addPinCommands } from './commands/pin.js';
 import { addPruneCommand } from './commands/prune.js';
 import { addRestoreCommand } from './commands/restore.js';
+import { addRestoresCommands } from './commands/restores.js';
+import { addSchedulesCommand } from './commands/schedules.js';
 import { addShowCommand } from './commands/show.js';
+import { addUndoCommand } from './commands/undo.js';
 import { addUpCommand } from './commands/up.js';
 import { addVerifyCommand } from './commands/verify.js';
 import { addWorkerCommand } from './commands/worker.js';
@@ -29,6 +32,7 @@ Examples:
   holdfast browse latest --path 'etc/**'   what is in them
   holdfast restore --dry-run               what a restore would do
   holdfast restore                         do it
+  holdfast undo                            and take it back
   holdfast verify                          are the backups still sound?
 
 Exit codes:
@@ -95,6 +99,8 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addWorkerCommand(program, commands);
   addBackupCommand(program, commands);
   addRestoreCommand(program, commands);
+  addUndoCommand(program, commands);
+  addRestoresCommands(program, commands);
   addListCommand(program, commands);
   addShowCommand(program, commands);
   addBrowseCommand(program, commands);
@@ -103,6 +109,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addPruneCommand(program, commands);
   addPinCommands(program, commands);
   addDiffCommand(program, commands);
+  addSchedulesCommand(program, commands);
   addConfigCommand(program, commands);
   return program;
 }

@@ -5,7 +5,7 @@ import { HoldfastError, messageOf } from '../errors.js';
 import type { ServerFacts } from '../observe/server-facts.js';
 import { serviceWorkflowId, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
 import { probeAddress } from './probe-address.js';
-import type { HostFinding, Ports, RunGateway } from './ports.js';
+import type { HostFinding, Ports, RunGateway, ScheduleGateway } from './ports.js';
 import { mergeSnapshots, servicesAtWork } from './progress/merge.js';
 
 export const realPorts: Ports = {
@@ -23,6 +23,7 @@ export const realPorts: Ports = {
   hostProbe: lookAtHost,
   connectRuns,
   askServer,
+  connectSchedules,
   temporalAddress: async () => {
     const { temporalEndpoint } = await import('../temporal/connect.js');
     return temporalEndpoint().address;
@@ -30,6 +31,18 @@ export const realPorts: Ports = {
   runWorker: async (config, options) => {
     const { runWorker } = await import('../temporal/worker.js');
     await runWorker(config, options);
+  },
+  pastRestores: async (config) => {
+    const { pastRestoresOf } = await import('../temporal/host-care.js');
+    return pastRestoresOf(config);
+  },
+  discardRestore: async (config, restoreId) => {
+    const { discardRestoreOf } = await import('../temporal/host-care.js');
+    await discardRestoreOf(config, restoreId);
+  },
+  recover: async (config, options) => {
+    const { recoverNow } = await import('../temporal/host-care.js');
+    return recoverNow(config, options);
   },
   startDevServer: async (options) => {
     const { startDevServer } = await import('../temporal/dev-server.js');
@@ -59,10 +72,12 @@ async function connectRuns(): Promise<RunGateway> {
     { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError },
     connection,
     { runSnapshot, runResult },
+    { approveRun, waitingRuns },
   ] = await Promise.all([
     import('@temporalio/client'),
     import('../temporal/connect.js'),
     import('../temporal/run-status.js'),
+    import('../temporal/approval.js'),
   ]);
   await refuseAtOnce(connection.temporalEndpoint().address);
   const { client, address, namespace, close } = await connection.connectClient();
@@ -106,6 +121,26 @@ async function connectRuns(): Promise<RunGateway> {
     cancel: async (workflowId) => {
       await client.workflow.getHandle(workflowId).cancel();
     },
+    waiting: (stack) => waitingRuns(client, stack),
+    approve: (workflowId, by) => approveRun(client, workflowId, by),
+    close,
+  };
+}
+
+async function connectSchedules(): Promise<ScheduleGateway> {
+  const [connection, { applySchedules }, status] = await Promise.all([
+    import('../temporal/connect.js'),
+    import('../temporal/schedules.js'),
+    import('../temporal/schedule-status.js'),
+  ]);
+  await refuseAtOnce(connection.temporalEndpoint().address);
+  const { client, close } = await connection.connectClient();
+  return {
+    apply: (config, options) => applySchedules(client, config, options),
+    list: (config) => status.scheduleViews(client, config),
+    pause: (stack, name, note) => status.pauseSchedules(client, stack, name, note),
+    resume: (stack, name) => status.resumeSchedules(client, stack, name),
+    trigger: (stack, name) => status.triggerSchedule(client, stack, name),
     close,
   };
 }

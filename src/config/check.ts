@@ -4,7 +4,13 @@ import os from 'node:os';
 import path from 'node:path';
 import type { YAMLError } from 'yaml';
 import { checkAfter, checkServiceNames, checkServices } from './check-services.js';
-import { checkModes, checkNotification, checkCron, checkTests, checkTimezone } from './check-settings.js';
+import {
+  checkModes,
+  checkNotification,
+  checkCron,
+  checkTests,
+  checkTimezone,
+} from './check-settings.js';
 import { NAME_PATTERN } from './fields.js';
 import { isRecord } from './known-keys.js';
 import { parseYaml } from './positions.js';

@@ -285,6 +285,13 @@ export const configSchema = z.strictObject({
       .default(4)
       .describe('How many sets of a tier are removed at most after one backup'),
   }),
+  restore: z
+    .strictObject({
+      keepSafetyCopies: durationSchema
+        .prefault('14d')
+        .describe('How long what a restore replaced is kept for `holdfast undo`'),
+    })
+    .prefault({}),
   log: z.strictObject({ file: absolutePath }).optional(),
   tiers: z.strictObject({ daily: tier(3), weekly: tier(2), monthly: tier(2) }).prefault({}),
   schedules: z

@@ -92,6 +92,17 @@ export function isDueBetween(
   return false;
 }
 
+/** Does the line name a time on clocks in [`fromWall`, `toWall`), both as `asUtc`? */
+export function namesTimeIn(times: CronTimes, fromWall: number, toWall: number): boolean {
+  for (let day = dayOf(fromWall); day < toWall; day += DAY_MS) {
+    if (!matchesDay(times, day)) continue;
+    for (const wall of timesOfDay(times, day)) {
+      if (wall >= fromWall && wall < toWall) return true;
+    }
+  }
+  return false;
+}
+
 /** Would the server wake a run at this instant? It goes by what clocks show, both times round. */
 function wakesAt(times: CronTimes, zone: string, atMs: number): boolean {
   const wall = wallTime(atMs, zone);

@@ -6,9 +6,9 @@
  */
 import type { Config, ParsedConfig } from '../config/schema.js';
 import type { CronTimes } from './cron.js';
-import { SCHEDULED_TIERS, timesOf, type TierCron } from './due.js';
+import { namesTimeIn, SCHEDULED_TIERS, timesOf, type TierCron } from './due.js';
 import { scheduleId, WORKFLOW_TASK_QUEUE } from './ids.js';
-import { asUtc, DAY_MS, gapsBetween, wallTime } from './zone.js';
+import { gapsBetween, wallTime } from './zone.js';
 
 export const SCHEDULE_NAMES = ['backup', 'check', 'verify', 'drill'] as const;
 export type ScheduleName = (typeof SCHEDULE_NAMES)[number];
@@ -158,12 +158,7 @@ function calendarsOf(times: CronTimes, comment: string): CalendarTimes[] {
  * Calendars fire by what clocks show, so a time that clocks leave out would not fire: in London the
  * 01:00 of a Sunday in March. For such days the moment clocks jump over it is added.
  */
-function leftOut(
-  times: CronTimes,
-  zone: string,
-  nowMs: number,
-  comment: string,
-): CalendarTimes[] {
+function leftOut(times: CronTimes, zone: string, nowMs: number, comment: string): CalendarTimes[] {
   const { year } = wallTime(nowMs, zone);
   const gaps = gapsBetween(Date.UTC(year, 0, 1), Date.UTC(year + GAP_YEARS, 0, 1), zone);
   return gaps.flatMap(({ from, to }) => {

@@ -17,7 +17,7 @@ import {
 } from '@temporalio/worker';
 import { createHostActivities, createStackActivities } from '../../activities/index.js';
 import { observationOf } from '../../activities/backup-run.js';
-import { bringBackStopped } from '../../activities/recovery.js';
+import { recoverHost } from '../../activities/recovery.js';
 import type { Config } from '../config/schema.js';
 import { connectEngine } from '../docker/engine.js';
 import { structuredLog } from '../observe/log.js';
@@ -27,6 +27,7 @@ import { newestFirst } from '../plan/set-order.js';
 import { readCatalogue } from '../store/catalogue.js';
 import { heavyQueue, lightQueue, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
 import { connectClient, connectWorker } from './connect.js';
+import { keepSchedules } from './keep-schedules.js';
 import { registerSearchAttributes } from './search-attributes.js';
 
 /** Two data movers at once: more only make a disk seek. */
@@ -100,7 +101,7 @@ async function serve(
     }),
   ]);
   // What an earlier worker stopped and a dead run never started again comes back first.
-  await bringBackStopped(dependencies);
+  await recoverHost(dependencies);
   const stop = (): void => {
     for (const worker of workers) {
       if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -110,9 +111,14 @@ async function serve(
   const running = Promise.all(workers.map((worker) => worker.run().finally(stop)));
   options.onReady?.();
   if (options.signal.aborted) stop();
+  const ended = new AbortController();
+  if (config.schedules.apply === 'onStart') {
+    void keepSchedules(client, config, { signal: ended.signal, log: structuredLog() });
+  }
   try {
     await running;
   } finally {
+    ended.abort();
     await metrics.close();
   }
 }

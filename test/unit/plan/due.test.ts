@@ -89,6 +89,12 @@ describe('a run that starts late', () => {
     ).toBe('due daily weekly monthly');
   });
 
+  test('also where no run ever succeeded', () => {
+    expect(ask({ due: '2026-11-21T01:00:00Z', started: '2026-11-22T09:41:00Z' })).toBe(
+      'due daily weekly',
+    );
+  });
+
   test('the others that were missed have nothing left to do', () => {
     expect(
       ask({
