@@ -222,7 +222,7 @@ function judge(
   }
   return {
     stays: false,
-    reason: `${set.tier}: ${what}, ${better} newer ${better === 1 ? 'one is' : 'ones are'} as good or better`,
+    reason: `${set.tier}: ${what}, ${better} newer ${better === 1 ? 'one' : 'ones'} as good`,
   };
 }
 

@@ -461,6 +461,16 @@ describe('how backups were lost elsewhere, and are not here', () => {
     expect(plan.keep.map(({ set }) => set.id)).toContain(id(6));
   });
 
+  test('a source that was given up keeps its last sound copy, not a newer damaged one', () => {
+    const keys = ['pgdb/dump', 'retired/data'];
+    const damaged = made(2, {}, keys);
+    const sets = [made(1, {}, keys), damaged, ...[3, 4, 5, 6].map((day) => made(day))];
+    const known = unsound(['damaged', damaged, 'retired/data']);
+    const plan = planRetention(sets, KEEP, [], NOW, known);
+    expect(removed(plan)).toEqual([`${id(3)}-daily`, `${id(2)}-daily`]);
+    expect(plan.keep.at(-1)?.reason).toBe('last of retired/data');
+  });
+
   test('a damaged newest version is none of those that stay of a large source', () => {
     const keys = ['pgdb/dump', 'saiga/large'];
     const sets = [1, 2, 3].map((day) => made(day, {}, keys));
@@ -495,6 +505,15 @@ describe('how backups were lost elsewhere, and are not here', () => {
     const after = withShrink([1, 10, 11], [10, 11]);
     expect(planRetention(after, KEEP, [], NOW, { accepted: [shrink!] }, ANOMALY).held).toEqual([]);
     expect(planRetention(after, KEEP, [], NOW, {}, ANOMALY).held).toHaveLength(1);
+  });
+
+  test('what was accepted is what is usual from then on: less than that is a shrink again', () => {
+    const half = { service: 'agent', source: 'data', contentBytes: 40e9, entries: 500 };
+    const accepted = [{ ...half, upTo: made(2).startedAt }];
+    const next = withShrink([1, 2, 3], [3]);
+    expect(planRetention(next, KEEP, [], NOW, { accepted }, ANOMALY).held).toMatchObject([
+      { usualBytes: 40e9, usualEntries: 500 },
+    ]);
   });
 
   test('a month of empty backups does not become what is usual', () => {
@@ -585,7 +604,7 @@ describe('how backups were lost elsewhere, and are not here', () => {
       [],
       NOW,
     );
-    expect(plan.remove[0]?.reason).toBe('daily: success, 3 newer ones are as good or better');
+    expect(plan.remove[0]?.reason).toBe('daily: success, 3 newer ones as good');
     expect(plan.keep.every(({ reason }) => reason !== '')).toBe(true);
   });
 });
