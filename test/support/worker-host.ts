@@ -80,12 +80,16 @@ export class WorkerHost {
     this.#worker = undefined;
   }
 
-  async holdfast(args: string[], configFile?: string): Promise<CliRun> {
+  async holdfast(
+    args: string[],
+    configFile?: string,
+    env: Record<string, string> = {},
+  ): Promise<CliRun> {
     const running = startCommand(
       process.execPath,
       [PROGRAM, '--config', configFile ?? this.configFile, ...args],
       {
-        env: { TEMPORAL_ADDRESS: temporalAddress() },
+        env: { TEMPORAL_ADDRESS: temporalAddress(), ...env },
         okExitCodes: [0, 1, 2, 3, 130],
       },
     );
