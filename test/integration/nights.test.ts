@@ -150,7 +150,7 @@ function day(month: number, date: number): Date {
 async function check(at: Date): Promise<string[]> {
   nights.now = at;
   const { result, failure } = await nights.run<CheckBackupsResult>('checkBackups', {});
-  const message = String((failure?.cause as Error | undefined)?.message ?? '');
+  const message = failure?.cause?.message ?? '';
   const codes = (result?.findings ?? []).filter(({ severity }) => severity !== 'ok');
   return failure === undefined ? codes.map(({ code }) => code) : [message];
 }
@@ -214,7 +214,7 @@ test('a damaged file fails the verification, counts for nothing, and is written 
   await writeFile(part, bytes);
   nights.now = new Date(2025, 0, 31, 3);
   const { failure } = await nights.run<VerifyBackupsResult>('verifyBackups', { level: 'decode' });
-  expect(String((failure?.cause as Error).message)).toContain(`data_${newest}/part-00001.tar.zst`);
+  expect(failure?.cause?.message).toContain(`data_${newest}/part-00001.tar.zst`);
   expect((await check(new Date(2025, 0, 31, 8))).join()).toMatch(/1 damaged file/);
 
   // All of them linked the damaged part, so the next backup reads its source anew: that one is sound,
@@ -226,7 +226,7 @@ test('a damaged file fails the verification, counts for nothing, and is written 
   const dailies = (await nights.names('sets')).filter((name) => name.endsWith('-daily.json'));
   expect(dailies).toHaveLength(3);
   const found = await nights.run<VerifyBackupsResult>('verifyBackups', {});
-  const named = String((found.failure?.cause as Error).message);
+  const named = found.failure?.cause?.message;
   expect(named).toContain(`data_${newest}/part-00001.tar.zst`);
   expect(named).not.toContain(`data_${formatStamp(day(11, 64))}`);
   const again = await nights.run<VerifyBackupsResult>('verifyBackups', { budgetMs: 1 });

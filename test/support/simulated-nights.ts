@@ -81,6 +81,7 @@ export class SimulatedNights {
   }
 
   /** Runs a workflow to its end. @returns its result, or the failure's message and type */
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows the result
   async run<T>(
     type: string,
     input: unknown,
