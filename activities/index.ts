@@ -1,10 +1,12 @@
 /** All activities, by family. */
 import { createArchiveActivities } from './archive.js';
 import { createBackupRunActivities } from './backup-run.js';
+import { createCheckActivities } from './check.js';
 import { createContainerActivities } from './containers.js';
 import { createDumpActivities } from './dump.js';
 import { createHoldActivities } from './hold.js';
 import { createPermitActivities } from './permit.js';
+import { createPruneActivities } from './prune.js';
 import { createRestoreDatabaseActivities } from './restore-database.js';
 import { createPreflightActivities } from './preflight-host.js';
 import { createRestorePlanActivities } from './restore-plan.js';
@@ -14,6 +16,7 @@ import { createRollBackActivities } from './roll-back.js';
 import type { ActivityDependencies } from './runtime.js';
 import { createStackActivities } from './stack.js';
 import { createTellActivities } from './tell.js';
+import { createVerifyStoreActivities } from './verify-store.js';
 import { createUndoActivities } from './undo.js';
 import { createVerifyActivities } from './verify.js';
 
@@ -25,10 +28,12 @@ export function createHostActivities(dependencies: ActivityDependencies) {
   return {
     ...createArchiveActivities(dependencies),
     ...createBackupRunActivities(dependencies),
+    ...createCheckActivities(dependencies),
     ...createContainerActivities(dependencies),
     ...createDumpActivities(dependencies),
     ...createHoldActivities(dependencies),
     ...createPermitActivities(dependencies),
+    ...createPruneActivities(dependencies),
     ...createRestoreDatabaseActivities(dependencies),
     ...createPreflightActivities(dependencies),
     ...createRestorePlanActivities(dependencies),
@@ -38,6 +43,7 @@ export function createHostActivities(dependencies: ActivityDependencies) {
     ...createTellActivities(dependencies),
     ...createUndoActivities(dependencies),
     ...createVerifyActivities(dependencies),
+    ...createVerifyStoreActivities(dependencies),
   };
 }
 

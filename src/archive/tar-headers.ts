@@ -25,6 +25,8 @@ export interface TarMember {
   readonly linkNames: readonly BytePath[];
   /** Bytes of data that follow in the archive. */
   readonly storedBytes: number;
+  /** The data begins with a map of where it belongs: it is not the file's content as it is. */
+  readonly sparse: boolean;
 }
 
 export class TarHeaderReader {
@@ -32,14 +34,22 @@ export class TarHeaderReader {
   #pendingBytes = 0;
   #wantedBytes = BLOCK_BYTES;
   #skipBytes = 0;
+  /** Of what is skipped, the bytes of the member itself; the rest fills its last block. */
+  #dataBytes = 0;
   /** Type flag and size of the extension (`x`, `g`, `L`, `K`) whose data is being collected. */
   #meta: { readonly flag: string; readonly sizeBytes: number } | undefined;
   #pax = new Map<string, string>();
   #longName: BytePath | undefined;
   #longLink: BytePath | undefined;
 
-  /** @param onMember called for each member before its data has passed; may throw to refuse it. */
-  constructor(readonly onMember: (member: TarMember) => void) {}
+  /**
+   * @param onMember called for each member before its data has passed; may throw to refuse it.
+   * @param onData called with the data of the last member, piece by piece.
+   */
+  constructor(
+    readonly onMember: (member: TarMember) => void,
+    readonly onData?: (chunk: Buffer) => void,
+  ) {}
 
   /** Takes the next bytes. @throws HoldfastError INTEGRITY for what is no tar. */
   push(chunk: Buffer): void {
@@ -48,6 +58,11 @@ export class TarHeaderReader {
       if (this.#skipBytes > 0) {
         const step = Math.min(this.#skipBytes, chunk.length - at);
         this.#skipBytes -= step;
+        const data = Math.min(step, this.#dataBytes);
+        if (data > 0) {
+          this.#dataBytes -= data;
+          this.onData?.(chunk.subarray(at, at + data));
+        }
         at += step;
         continue;
       }
@@ -126,6 +141,7 @@ export class TarHeaderReader {
       names: defined([path, pax.get('path'), this.#longName, ustarName]),
       linkNames: defined([linkPath, this.#longLink, ustarLink]),
       storedBytes,
+      sparse: flag === 'S' || [...pax.keys()].some((key) => key.startsWith('GNU.sparse.')),
     };
     this.#pax = new Map();
     this.#longName = undefined;
@@ -139,6 +155,7 @@ export class TarHeaderReader {
     this.onMember(member);
     if (flag === 'S') this.#oldSparse(block);
     this.#skipBytes += roundUp(storedBytes);
+    this.#dataBytes = storedBytes;
   }
 
   /** Old GNU sparse maps may go on in further blocks; archives of ours never have them. */
