@@ -6,9 +6,11 @@ import { HoldfastError } from '../src/errors.js';
 import type { Metrics } from '../src/observe/metrics.js';
 import { planRetention, sourceKeeps } from '../src/plan/retention.js';
 import { toStackView } from '../src/config/stack-view.js';
+import { isImportRun } from '../src/plan/old-backups.js';
 import { formatBytes } from '../src/plan/words.js';
 import { readCatalogue } from '../src/store/catalogue.js';
 import { beginSet, discardSet, incomingArtifact, recoverIncoming } from '../src/store/incoming.js';
+import { importRuns } from '../src/store/import-old.js';
 import { applyOwnership } from '../src/store/artifact.js';
 import type { SetFile, Tier } from '../src/store/manifest.js';
 import { linkIntoTier } from '../src/store/link-tier.js';
@@ -55,7 +57,8 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
       await engine.ping();
       await bringBackStopped(dependencies);
       const recovered = await recoverIncoming(root, {
-        isAlive: (workflowId) => workflowRuns(client, workflowId),
+        isAlive: (workflowId) =>
+          isImportRun(workflowId) ? importRuns(root) : workflowRuns(client, workflowId),
         ownership: await ownership(),
       });
       for (const { setId, reason } of recovered.failed) {

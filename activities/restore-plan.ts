@@ -7,11 +7,12 @@ import { composeFiles, detectCompose } from '../src/docker/compose.js';
 import { containersOf, homeOf } from './containers.js';
 import { HoldfastError, isHoldfastError, messageOf } from '../src/errors.js';
 import type { Mapping } from '../src/plan/mapping.js';
-import { chooseSet } from '../src/plan/choose-set.js';
+import { chooseAmongAll } from '../src/plan/choose-old-set.js';
 import type { RestorePlan } from '../src/plan/restore-types.js';
 import { formatBytes } from '../src/plan/words.js';
 import { readCatalogue } from '../src/store/catalogue.js';
 import type { SetFile } from '../src/store/manifest.js';
+import { readOldBackups } from '../src/store/old-sets.js';
 import { writeRestoreRecord, readRestoreRecord } from '../src/store/restore-record.js';
 import { pathExists } from '../src/system/durable.js';
 import { bringBackStopped } from './recovery.js';
@@ -37,7 +38,9 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
         services?: readonly string[] | undefined;
       }): Promise<{ set: SetFile; warnings: readonly string[] }> => {
         const { sets, damaged } = await readCatalogue(root);
-        const chosen = chooseSet(sets, input.set, input.services);
+        const { backups } = await readOldBackups(root, config, sets);
+        const old = backups.map(({ set }) => set);
+        const chosen = chooseAmongAll(sets, old, input.set, input.services);
         return {
           set: chosen.set,
           warnings: [

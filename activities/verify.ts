@@ -3,6 +3,8 @@ import path from 'node:path';
 import { HoldfastError } from '../src/errors.js';
 import type { SetArtifact } from '../src/store/manifest.js';
 import { incomingArtifact } from '../src/store/incoming.js';
+import { checkOldFile } from '../src/store/check-old.js';
+import { isOldFile } from '../src/store/old-records.js';
 import { readArtifact } from '../src/store/artifact.js';
 import { verifyArtifact } from '../src/store/verify.js';
 import { resolveInside } from '../src/store/layout.js';
@@ -39,6 +41,10 @@ export function createVerifyActivities({ config, engine }: ActivityDependencies)
     /** Everything that can be known about an artifact before it is restored. Touches nothing. */
     preflightArtifact: guarded(
       async (input: { service: string; source: string; artifact: SetArtifact }): Promise<void> => {
+        if (await isOldFile(root, input.artifact.path)) {
+          await withHeartbeat(input, 'read', (work) => checkOldFile(config, input, work));
+          return;
+        }
         const directory = await resolveInside(root, input.artifact.path);
         await withHeartbeat(input, 'verify', async (work) => {
           await verifyArtifact(

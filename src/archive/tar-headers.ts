@@ -27,6 +27,16 @@ export interface TarMember {
   readonly storedBytes: number;
 }
 
+/** What else a member's headers say of it. */
+export interface TarAttributes {
+  /** Permission bits with setuid, setgid and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Nanoseconds since the epoch. */
+  readonly mtimeNs: bigint;
+}
+
 export class TarHeaderReader {
   #pending: Buffer[] = [];
   #pendingBytes = 0;
@@ -37,9 +47,10 @@ export class TarHeaderReader {
   #pax = new Map<string, string>();
   #longName: BytePath | undefined;
   #longLink: BytePath | undefined;
+  #zeroBlocks = 0;
 
   /** @param onMember called for each member before its data has passed; may throw to refuse it. */
-  constructor(readonly onMember: (member: TarMember) => void) {}
+  constructor(readonly onMember: (member: TarMember, attributes: () => TarAttributes) => void) {}
 
   /** Takes the next bytes. @throws HoldfastError INTEGRITY for what is no tar. */
   push(chunk: Buffer): void {
@@ -69,6 +80,14 @@ export class TarHeaderReader {
     }
   }
 
+  /**
+   * Did the stream end as tar ends an archive, with two blocks of zeros? One that was cut between two
+   * members is well-formed otherwise.
+   */
+  get hasEndMark(): boolean {
+    return this.#zeroBlocks >= 2;
+  }
+
   /** @throws HoldfastError INTEGRITY when the stream ended within a member. */
   end(): void {
     if (this.#pendingBytes > 0 || this.#skipBytes > 0 || this.#meta !== undefined) {
@@ -88,7 +107,11 @@ export class TarHeaderReader {
   }
 
   #header(block: Buffer): void {
-    if (block.every((byte) => byte === 0)) return;
+    if (block.every((byte) => byte === 0)) {
+      this.#zeroBlocks += 1;
+      return;
+    }
+    this.#zeroBlocks = 0;
     if (!checksumMatches(block)) throw broken('a header has a wrong checksum');
     const flag = String.fromCharCode(block[156] ?? 0).replace('\0', '0');
     const sizeBytes = readNumber(block.subarray(124, 136));
@@ -136,7 +159,7 @@ export class TarHeaderReader {
         facts: { path, flag },
       });
     }
-    this.onMember(member);
+    this.onMember(member, () => attributesOf(block, pax));
     if (flag === 'S') this.#oldSparse(block);
     this.#skipBytes += roundUp(storedBytes);
   }
@@ -145,6 +168,28 @@ export class TarHeaderReader {
   #oldSparse(block: Buffer): void {
     if (block[482] !== 0) throw broken('an old sparse map is longer than supported');
   }
+}
+
+function attributesOf(block: Buffer, pax: ReadonlyMap<string, string>): TarAttributes {
+  const [uid, gid, mtime] = [pax.get('uid'), pax.get('gid'), pax.get('mtime')];
+  return {
+    mode: readNumber(block.subarray(100, 108)) & 0o7777,
+    uid: uid === undefined ? readNumber(block.subarray(108, 116)) : readDecimal(uid),
+    gid: gid === undefined ? readNumber(block.subarray(116, 124)) : readDecimal(gid),
+    mtimeNs:
+      mtime === undefined
+        ? BigInt(readNumber(block.subarray(136, 148))) * 1_000_000_000n
+        : readTime(mtime),
+  };
+}
+
+/** Seconds with a fraction, as pax headers have them; a time that is none of these is 0. */
+function readTime(text: string): bigint {
+  const [, sign = '', seconds = '0', fraction = ''] =
+    /^(-?)(\d{1,18})(?:\.(\d+))?$/.exec(text) ?? [];
+  const nanoseconds =
+    BigInt(seconds) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
+  return sign === '-' ? -nanoseconds : nanoseconds;
 }
 
 const FLAGS_WITH_DATA: ReadonlySet<string> = new Set(['0', '7', 'S']);

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { TarHeaderReader } from '../archive/tar-headers.js';
 import { HoldfastError, messageOf, systemCodeOf } from '../errors.js';
 import type { Work } from '../progress.js';
+import { decoderFor } from '../system/decoder.js';
 import { joinCommands } from '../system/pipeline.js';
 import { startCommand } from '../system/process.js';
 
@@ -42,9 +43,10 @@ export async function readContent(
     members += 1;
   });
   let decoded: ReadContent['decoded'];
+  const [command, ...args] = decoderFor(file) ?? ['cat'];
   try {
     await joinCommands(
-      [startCommand('zstd', ['-q', '-d', '-c', '-'], { signal: work.signal, openStdin: true })],
+      [startCommand(command, [...args, '-'], { signal: work.signal, openStdin: true })],
       {
         source: Readable.from(reading.chunks(), { objectMode: false }),
         taps: [(chunk) => (options.headers ? headers.push(chunk) : undefined)],
