@@ -6,6 +6,7 @@ import { addBackupCommand } from './commands/backup.js';
 import { addBrowseCommand } from './commands/browse.js';
 import { addConfigCommand } from './commands/config.js';
 import { addDiffCommand } from './commands/diff.js';
+import { addImportCommand } from './commands/import.js';
 import { addListCommand } from './commands/list.js';
 import { addRestoreCommand } from './commands/restore.js';
 import { addShowCommand } from './commands/show.js';
@@ -97,6 +98,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addBrowseCommand(program, commands);
   addVerifyCommand(program, commands);
   addDiffCommand(program, commands);
+  addImportCommand(program, commands);
   addConfigCommand(program, commands);
   return program;
 }

@@ -32,9 +32,7 @@ const ENDINGS = /\.(tar\.gz|sql)$/;
  * Looks where the script puts its files. What ends like one of them and is none – another name, no
  * regular file – is named as unknown. Symlinks are not followed, also not those of directories.
  */
-export async function findOldFiles(
-  root: string,
-): Promise<{
+export async function findOldFiles(root: string): Promise<{
   readonly files: readonly FoundOldFile[];
   readonly unknown: readonly UnknownOldFile[];
 }> {

@@ -2,7 +2,6 @@
 import { Option, type Command } from 'commander';
 import { z } from 'zod';
 import { messageOf } from '../../errors.js';
-import { chooseSet } from '../../plan/choose-set.js';
 import { newestFirst } from '../../plan/set-order.js';
 import { formatBytes } from '../../plan/words.js';
 import type { SetFile } from '../../store/manifest.js';
@@ -12,6 +11,7 @@ import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { interruptible } from '../interruptible.js';
+import { chooseImported } from '../old-backups.js';
 import { checkSetName } from '../options.js';
 import { localProgress } from '../progress/local-progress.js';
 import { count } from '../render/text.js';
@@ -62,8 +62,12 @@ async function verify(
   options: Options,
 ): Promise<ExitCode> {
   if (name !== undefined) checkSetName(name);
-  const { root, sets, unreadable } = await openStore(context, options.root);
-  const wanted = name === undefined ? newestFirst(sets) : [chooseSet(sets, name).set];
+  const store = await openStore(context, options.root);
+  const { root, sets, unreadable } = store;
+  const wanted =
+    name === undefined
+      ? newestFirst(sets)
+      : [(await chooseImported(context, store, { root: options.root, name })).set];
   if (wanted.length === 0 && unreadable.length === 0) context.say(`no backup sets in ${root}`);
   const verifier = new SetVerifier(root, sets, options.level);
   const outcomes = await interruptible(context, (signal) =>
