@@ -121,13 +121,15 @@ export class StripPrefixFinder {
     const { kind, target } = this.#target;
     if (kind === 'volume') {
       const name = pathFromText(target);
-      return leading.filter(
-        (prefix) =>
-          prefix === VOLUME_MOUNT ||
-          prefix === '_data' ||
-          prefix === name ||
-          prefix.endsWith(`${name}/_data`),
+      const engines = leading.filter(
+        (prefix) => prefix === '_data' || `/${prefix}`.endsWith(`/${name}/_data`),
       );
+      return leading
+        .filter((prefix): boolean => prefix === VOLUME_MOUNT)
+        .concat(
+          engines,
+          leading.filter((prefix) => prefix === name),
+        );
     }
     const base = normalize(pathFromText(target));
     const last = base.split('/').at(-1) ?? '';

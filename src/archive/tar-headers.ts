@@ -178,9 +178,15 @@ function attributesOf(block: Buffer, pax: ReadonlyMap<string, string>): TarAttri
     gid: gid === undefined ? readNumber(block.subarray(116, 124)) : readDecimal(gid),
     mtimeNs:
       mtime === undefined
-        ? BigInt(readNumber(block.subarray(136, 148))) * 1_000_000_000n
+        ? readSeconds(block.subarray(136, 148)) * 1_000_000_000n
         : readTime(mtime),
   };
+}
+
+/** A time may lie before the epoch: then it is a negative number in base 256. */
+function readSeconds(field: Buffer): bigint {
+  if (field[0] !== 0xff) return BigInt(readNumber(field));
+  return BigInt.asIntN(8 * field.length, BigInt(`0x${field.toString('hex')}`));
 }
 
 /** Seconds with a fraction, as pax headers have them; a time that is none of these is 0. */

@@ -116,17 +116,18 @@ export function groupOldFiles(
 ): { readonly sets: readonly OldSet[]; readonly unknown: readonly UnknownOldFile[] } {
   const unknown: UnknownOldFile[] = [];
   const sets = new Map<string, { id: string; tier: SetFile['tier']; files: MatchedOldFile[] }>();
-  const present = files.filter(({ path }) => !adopted.has(path));
-  // Those with a tier first: they tell the tiers of a stamp. Each source takes its own name first.
-  const ordered = [...present].sort(
-    (left, right) => order(left) - order(right) || (left.path < right.path ? -1 : 1),
-  );
-  for (const file of ordered) {
+  const matches: MatchedOldFile[] = [];
+  for (const file of files.filter(({ path }) => !adopted.has(path))) {
     const match = matchOldFile(file, services);
-    if (match === undefined) {
-      unknown.push({ path: file.path, reason: 'no source of the configuration is called so' });
-      continue;
-    }
+    if (match !== undefined) matches.push(match);
+    else unknown.push({ path: file.path, reason: 'no source of the configuration is called so' });
+  }
+  // Those with a tier first: they tell the tiers of a stamp. A source takes the file of its name first.
+  matches.sort(
+    (left, right) => order(left) - order(right) || (left.file.path < right.file.path ? -1 : 1),
+  );
+  for (const match of matches) {
+    const { file } = match;
     const tier = file.place?.tier ?? tierOfStamp(file.stamp, sets) ?? 'manual';
     const key = `${file.stamp}-${tier}`;
     const set = sets.get(key) ?? { id: file.stamp, tier, files: [] };
@@ -143,8 +144,8 @@ export function groupOldFiles(
   return { sets: [...sets.values()], unknown };
 }
 
-function order({ place }: OldFile): number {
-  return place === undefined ? 1 : 0;
+function order({ file, source }: MatchedOldFile): number {
+  return (file.place === undefined ? 2 : 0) + (isCalled(file, source) ? 0 : 1);
 }
 
 function tierOfStamp(stamp: string, sets: ReadonlyMap<string, unknown>): ScheduledTier | undefined {
