@@ -62,7 +62,8 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
         const recordFile = stoppedFile(root, input.restoreId, input.service);
         return withHeartbeat({ service: input.service, source: 'start' }, 'start', async (work) => {
           if (!input.restored || service.compose === undefined) {
-            const { started } = await startRecorded(engine, recordFile);
+            // Until the restore has ended it may be taken back, and then they are stopped once more.
+            const { started } = await startRecorded(engine, recordFile, { keepRecord: true });
             return { started: [...started] };
           }
           const project = projectOf(input.service, service) ?? input.service;

@@ -28,10 +28,15 @@ export interface StartOutcome {
 
 /**
  * Starts what ran when it was recorded, the one stopped last first; checks that all of it runs; then
- * removes the record. Without a record there is nothing to do.
+ * removes the record, unless what was started may have to be stopped and started once more. Without a
+ * record there is nothing to do.
  * @throws HoldfastError DOCKER_FAILED naming those that don't run (the record stays), engine errors.
  */
-export async function startRecorded(engine: Engine, recordFile: string): Promise<StartOutcome> {
+export async function startRecorded(
+  engine: Engine,
+  recordFile: string,
+  options: { readonly keepRecord?: boolean } = {},
+): Promise<StartOutcome> {
   const record = await readRecord(recordFile);
   const started: string[] = [];
   const alreadyRunning: string[] = [];
@@ -68,7 +73,7 @@ export async function startRecorded(engine: Engine, recordFile: string): Promise
       hint: 'look at `docker logs` of the container; the record stays, so the next attempt starts it',
     });
   }
-  await discardRecord(recordFile);
+  if (options.keepRecord !== true) await discardRecord(recordFile);
   return outcome;
 }
 
