@@ -8,6 +8,8 @@ import { isOldFile } from '../src/store/old-records.js';
 import { readArtifact } from '../src/store/artifact.js';
 import { verifyArtifact } from '../src/store/verify.js';
 import { resolveInside } from '../src/store/layout.js';
+import { mapName, type Mapping } from '../src/plan/mapping.js';
+import { archivesOf } from '../src/postgres/replace-database.js';
 import { verifyDump } from '../src/postgres/verify.js';
 import { containerExec } from '../src/postgres/container.js';
 import { findContainer } from '../src/docker/containers.js';
@@ -40,8 +42,16 @@ export function createVerifyActivities({ config, engine }: ActivityDependencies)
 
     /** Everything that can be known about an artifact before it is restored. Touches nothing. */
     preflightArtifact: guarded(
-      async (input: { service: string; source: string; artifact: SetArtifact }): Promise<void> => {
+      async (input: {
+        service: string;
+        source: string;
+        artifact: SetArtifact;
+        databases?: readonly string[] | undefined;
+        map?: Mapping | undefined;
+      }): Promise<void> => {
         if (await isOldFile(root, input.artifact.path)) {
+          // It has no archives of single databases: that says so.
+          if (input.databases !== undefined) archivesOf([], input.databases);
           await withHeartbeat(input, 'read', (work) => checkOldFile(config, input, work));
           return;
         }
@@ -59,8 +69,12 @@ export function createVerifyActivities({ config, engine }: ActivityDependencies)
               `${path.basename(directory)} holds ${manifest.kind}, the configuration says otherwise`,
             );
           }
+          if (input.databases !== undefined) archivesOf(manifest.files, input.databases);
           if (manifest.postgres === undefined) return;
-          const running = await findContainer(engine, manifest.postgres.container);
+          const running = await findContainer(
+            engine,
+            mapName(manifest.postgres.container, input.map?.containers ?? {}),
+          );
           const pg =
             running?.state === 'running'
               ? containerExec(engine, { container: running.name })

@@ -57,6 +57,7 @@ const HEAVY = {
   preflightArtifact: 'verify',
   unpackSource: 'long',
   restoreDatabase: 'long',
+  restoreSomeDatabases: 'long',
 } as const satisfies Partial<Record<keyof HostActivities, Kind>>;
 
 const LIGHT = {
@@ -80,6 +81,9 @@ const LIGHT = {
   rollBackService: 'patient',
   startStopped: 'patient',
   finishRestore: 'patient',
+  chooseUndo: 'quick',
+  beginUndo: 'patient',
+  stopForUndo: 'patient',
 } as const satisfies Record<Exclude<keyof HostActivities, keyof typeof HEAVY>, Kind>;
 
 export type HostCalls = {
@@ -118,6 +122,7 @@ export function hostActivities(hostId: string): HostCalls {
     preflightArtifact: summarised(on('preflightArtifact').preflightArtifact),
     unpackSource: summarised(on('unpackSource').unpackSource),
     restoreDatabase: summarised(on('restoreDatabase').restoreDatabase),
+    restoreSomeDatabases: summarised(on('restoreSomeDatabases').restoreSomeDatabases),
     describePermitHolder: summarised(on('describePermitHolder').describePermitHolder),
     beginBackup: summarised(on('beginBackup').beginBackup),
     holdSource: summarised(on('holdSource').holdSource),
@@ -138,6 +143,9 @@ export function hostActivities(hostId: string): HostCalls {
     rollBackService: summarised(on('rollBackService').rollBackService),
     startStopped: summarised(on('startStopped').startStopped),
     finishRestore: summarised(on('finishRestore').finishRestore),
+    chooseUndo: summarised(on('chooseUndo').chooseUndo),
+    beginUndo: summarised(on('beginUndo').beginUndo),
+    stopForUndo: summarised(on('stopForUndo').stopForUndo),
   };
 }
 

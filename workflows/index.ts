@@ -4,3 +4,4 @@ export { backupStack } from './backup-stack.js';
 export { restoreService } from './restore-service.js';
 export { restoreStack } from './restore-stack.js';
 export { stackPermit } from './stack-permit.js';
+export { undoRestore } from './undo-restore.js';

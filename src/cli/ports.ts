@@ -3,7 +3,8 @@
  * must not load Temporal's native library, and tests bring their own runs.
  */
 import type { Config } from '../config/schema.js';
-import type { BackupStackInput, RestoreStackInput } from '../plan/inputs.js';
+import type { BackupStackInput, RestoreStackInput, UndoRestoreInput } from '../plan/inputs.js';
+import type { PastRestore } from '../plan/undo-plan.js';
 import type { SetFile } from '../store/manifest.js';
 import type { RunSnapshot } from '../temporal/run-status.js';
 
@@ -23,15 +24,25 @@ export interface StartRestore extends Start {
   readonly input: RestoreStackInput;
 }
 
+export interface StartUndo extends Start {
+  readonly type: 'undoRestore';
+  readonly input: UndoRestoreInput;
+}
+export type StartRun = StartBackup | StartRestore | StartUndo;
+
 /** The runs on one Temporal server. Failed runs reject with the run's own HoldfastError. */
 export interface RunGateway {
   readonly address: string;
   readonly namespace: string;
-  start(run: StartBackup | StartRestore): Promise<void>;
+  start(run: StartRun): Promise<void>;
   snapshot(workflowId: string): Promise<RunSnapshot>;
   /** Waits for the end. */
   result(workflowId: string): Promise<unknown>;
   cancel(workflowId: string): Promise<void>;
+  /** Ids of the stack's runs that wait for an approval. */
+  waiting(stack: string): Promise<readonly string[]>;
+  /** @returns what was approved, in words. @throws HoldfastError when the run does not wait for it */
+  approve(workflowId: string, by: string | undefined): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -57,6 +68,18 @@ export interface DevServer {
   stop(): Promise<void>;
 }
 
+/** A restore of the past, with what its safety copies take. */
+export interface RestoreListing extends PastRestore {
+  /** Absent where a part of it can't be measured. */
+  readonly sizeBytes?: number;
+}
+
+export interface Recovered {
+  readonly takenBack: readonly string[];
+  readonly started: readonly string[];
+  readonly problems: readonly string[];
+}
+
 export interface Ports {
   /** @throws HoldfastError CONFIG_NOT_FOUND */
   findConfigFile(explicit: string | undefined): Promise<string>;
@@ -68,6 +91,15 @@ export interface Ports {
   hostProbe(config: Config, signal: AbortSignal): Promise<readonly HostFinding[]>;
   /** @throws HoldfastError TEMPORAL_UNREACHABLE */
   connectRuns(): Promise<RunGateway>;
+  /** Newest first. */
+  pastRestores(config: Config): Promise<readonly RestoreListing[]>;
+  /** Throws a restore's safety copies away. @throws HoldfastError SET_NOT_FOUND, RESTORE_FAILED */
+  discardRestore(config: Config, restoreId: string): Promise<void>;
+  /**
+   * Takes back what dead runs left. Without a Temporal every run counts as dead.
+   * @throws HoldfastError TEMPORAL_UNREACHABLE unless `withoutTemporal`
+   */
+  recover(config: Config, options: { readonly withoutTemporal: boolean }): Promise<Recovered>;
   /** The address runs and workers connect to, `host:port`. */
   temporalAddress(): Promise<string>;
   runWorker(

@@ -26,16 +26,22 @@ export interface StartOutcome {
   readonly missing: readonly string[];
 }
 
+export interface StartOptions {
+  /** What ran before may still be asked for: the run is not over. */
+  readonly keepRecord?: boolean;
+  /** Which of the recorded containers; all of them by default. */
+  readonly only?: (container: ContainerInfo) => boolean;
+}
+
 /**
  * Starts what ran when it was recorded, the one stopped last first; checks that all of it runs; then
- * removes the record, unless what was started may have to be stopped and started once more. Without a
- * record there is nothing to do.
+ * removes the record, unless told to keep it. Without a record there is nothing to do.
  * @throws HoldfastError DOCKER_FAILED naming those that don't run (the record stays), engine errors.
  */
 export async function startRecorded(
   engine: Engine,
   recordFile: string,
-  options: { readonly keepRecord?: boolean } = {},
+  options: StartOptions = {},
 ): Promise<StartOutcome> {
   const record = await readRecord(recordFile);
   const started: string[] = [];
@@ -53,6 +59,7 @@ export async function startRecorded(
       outcome.missing.push(entry.name);
       continue;
     }
+    if (options.only?.(container) === false) continue;
     try {
       const touched = await bringUp(engine, container, entry);
       (touched ? outcome.started : outcome.alreadyRunning).push(entry.name);

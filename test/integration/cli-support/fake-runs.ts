@@ -9,8 +9,7 @@ import type {
   ActivitySnapshot,
   RunGateway,
   RunSnapshot,
-  StartBackup,
-  StartRestore,
+  StartRun,
 } from '../../../src/cli/ports.js';
 import type { StepView } from '../../../src/plan/inputs.js';
 import type { RestorePlan } from '../../../src/plan/restore-types.js';
@@ -31,7 +30,7 @@ export function fakeRuns(env: Record<string, string | undefined>): RunGateway {
   const lengthMs = Number(env['FAKE_LENGTH_MS'] ?? '3000');
   let startedMs = 0;
   let cancelledMs: number | undefined;
-  let started: StartBackup | StartRestore | undefined;
+  let started: StartRun | undefined;
   const record = (call: Record<string, unknown>): void => {
     if (env['FAKE_CALLS'] !== undefined) {
       appendFileSync(env['FAKE_CALLS'], `${JSON.stringify(call)}\n`);
@@ -75,6 +74,8 @@ export function fakeRuns(env: Record<string, string | undefined>): RunGateway {
       }
       return started?.type === 'restoreStack' ? restoreResult(false) : backupResult(scenario);
     },
+    waiting: () => Promise.resolve([]),
+    approve: (workflowId) => Promise.resolve(`${workflowId} approved`),
     cancel: async (workflowId) => {
       record({ call: 'cancel', workflowId });
       cancelledMs = Date.now();
@@ -170,8 +171,10 @@ function restoreResult(dryRun: boolean): unknown {
             ],
             startedContainers: ['ml_postgres'],
             healthyAfterMs: 4_200,
+            steps: [],
           },
         ],
+    steps: [],
     durationMs: 754_000,
     warnings: examplePlan().warnings,
   };
@@ -219,6 +222,8 @@ export function examplePlan(): RestorePlan {
         { service: 'webbot', hasContainers: true, sources: [] },
       ],
     ],
+    steps: [],
+    space: [],
     contentBytes: 27_341 * MIB,
     notes: ['agent/qdrant is inside agent/data, which is restored before it'],
     warnings: ['the newest set, 20241212_010000-daily, is degraded'],
