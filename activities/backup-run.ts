@@ -4,8 +4,10 @@ import { checkHost } from '../src/config/check-host.js';
 import { hostProbe } from '../src/docker/host-probe.js';
 import { HoldfastError } from '../src/errors.js';
 import type { Metrics } from '../src/observe/metrics.js';
+import { isImportRun } from '../src/plan/old-backups.js';
 import { formatBytes } from '../src/plan/words.js';
 import { beginSet, discardSet, incomingArtifact, recoverIncoming } from '../src/store/incoming.js';
+import { importRuns } from '../src/store/import-old.js';
 import { applyOwnership } from '../src/store/artifact.js';
 import type { SetFile, Tier } from '../src/store/manifest.js';
 import { linkIntoTier } from '../src/store/link-tier.js';
@@ -54,7 +56,8 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
       await engine.ping();
       await recoverHost(dependencies);
       const recovered = await recoverIncoming(root, {
-        isAlive: (workflowId) => workflowRuns(client, workflowId),
+        isAlive: (workflowId) =>
+          isImportRun(workflowId) ? importRuns(root) : workflowRuns(client, workflowId),
         ownership: await ownership(),
       });
       for (const { setId, reason } of recovered.failed) {

@@ -24,11 +24,11 @@ import { containerExec } from '../src/postgres/container.js';
 import { dataLocation } from '../src/postgres/data-location.js';
 import { inspectCluster } from '../src/postgres/inspect.js';
 import { mapName, mapPath } from '../src/plan/mapping.js';
+import { expectedOfScript } from '../src/postgres/read-old-script.js';
 import { loadDump, waitUntilReady } from '../src/postgres/restore.js';
 import type { Work } from '../src/progress.js';
-import { readArtifact } from '../src/store/artifact.js';
-import { resolveInside } from '../src/store/layout.js';
 import type { ArtifactManifest, PostgresInfo, VolumeInfo } from '../src/store/manifest.js';
+import { readRestorable } from '../src/store/old-records.js';
 import { readRestoreRecord, readStep, writeStep } from '../src/store/restore-record.js';
 import { pathExists } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
@@ -76,8 +76,7 @@ function databaseRestorer(
     const lock = lockFile(root, 'restore', input.service, input.source);
     return withHeartbeat(input, 'prepare', (work) =>
       withFileLock(lock, { mode: 'wait', signal: work.signal }, async () => {
-        const directory = await resolveInside(root, input.artifactPath);
-        const manifest = await readArtifact(directory);
+        const { directory, manifest } = await readRestorable(root, input.artifactPath);
         const recorded = postgresOf(manifest);
         const place = await dataPlace(input.restoreId, service, source, recorded);
         await stopServer(source.container, service);
@@ -85,7 +84,7 @@ function databaseRestorer(
         const emptiedAt = new Date();
         await startServer(input, service, source, work);
         await load(source, directory, manifest, { recorded, emptiedAt }, work);
-        const verified = await compare(source, recorded, work);
+        const verified = await compare(source, manifest, recorded, work);
         await runLog.write(
           `PostgreSQL in ${source.container} restored: ${verified}` +
             (aside === undefined ? '' : `; the old data is kept in ${aside}`),
@@ -267,6 +266,7 @@ function databaseRestorer(
 
   async function compare(
     source: PostgresSource,
+    { importedFrom }: ArtifactManifest,
     recorded: PostgresInfo,
     work: Work,
   ): Promise<string> {
@@ -274,7 +274,8 @@ function databaseRestorer(
     const pg = containerExec(engine, { container: source.container });
     work.report({ phase: 'compare', bytes: 0, entries: 0, totalBytes: 0 });
     const state = await inspectCluster(pg, login, work.signal);
-    const mismatches = compareWithManifest(recorded, state).filter(
+    const expected = importedFrom === undefined ? recorded : expectedOfScript(recorded, state);
+    const mismatches = compareWithManifest(expected, state).filter(
       ({ severity }) => severity === 'error',
     );
     if (mismatches.length > 0) {

@@ -29,6 +29,16 @@ export interface TarMember {
   readonly sparse: boolean;
 }
 
+/** What else a member's headers say of it. */
+export interface TarAttributes {
+  /** Permission bits with setuid, setgid and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Nanoseconds since the epoch. */
+  readonly mtimeNs: bigint;
+}
+
 export class TarHeaderReader {
   #pending: Buffer[] = [];
   #pendingBytes = 0;
@@ -41,13 +51,14 @@ export class TarHeaderReader {
   #pax = new Map<string, string>();
   #longName: BytePath | undefined;
   #longLink: BytePath | undefined;
+  #zeroBlocks = 0;
 
   /**
    * @param onMember called for each member before its data has passed; may throw to refuse it.
    * @param onData called with the data of the last member, piece by piece.
    */
   constructor(
-    readonly onMember: (member: TarMember) => void,
+    readonly onMember: (member: TarMember, attributes: () => TarAttributes) => void,
     readonly onData?: (chunk: Buffer) => void,
   ) {}
 
@@ -84,6 +95,14 @@ export class TarHeaderReader {
     }
   }
 
+  /**
+   * Did the stream end as tar ends an archive, with two blocks of zeros? One that was cut between two
+   * members is well-formed otherwise.
+   */
+  get hasEndMark(): boolean {
+    return this.#zeroBlocks >= 2;
+  }
+
   /** @throws HoldfastError INTEGRITY when the stream ended within a member. */
   end(): void {
     if (this.#pendingBytes > 0 || this.#skipBytes > 0 || this.#meta !== undefined) {
@@ -103,7 +122,11 @@ export class TarHeaderReader {
   }
 
   #header(block: Buffer): void {
-    if (block.every((byte) => byte === 0)) return;
+    if (block.every((byte) => byte === 0)) {
+      this.#zeroBlocks += 1;
+      return;
+    }
+    this.#zeroBlocks = 0;
     if (!checksumMatches(block)) throw broken('a header has a wrong checksum');
     const flag = String.fromCharCode(block[156] ?? 0).replace('\0', '0');
     const sizeBytes = readNumber(block.subarray(124, 136));
@@ -152,7 +175,7 @@ export class TarHeaderReader {
         facts: { path, flag },
       });
     }
-    this.onMember(member);
+    this.onMember(member, () => attributesOf(block, pax));
     if (flag === 'S') this.#oldSparse(block);
     this.#skipBytes += roundUp(storedBytes);
     this.#dataBytes = storedBytes;
@@ -162,6 +185,34 @@ export class TarHeaderReader {
   #oldSparse(block: Buffer): void {
     if (block[482] !== 0) throw broken('an old sparse map is longer than supported');
   }
+}
+
+function attributesOf(block: Buffer, pax: ReadonlyMap<string, string>): TarAttributes {
+  const [uid, gid, mtime] = [pax.get('uid'), pax.get('gid'), pax.get('mtime')];
+  return {
+    mode: readNumber(block.subarray(100, 108)) & 0o7777,
+    uid: uid === undefined ? readNumber(block.subarray(108, 116)) : readDecimal(uid),
+    gid: gid === undefined ? readNumber(block.subarray(116, 124)) : readDecimal(gid),
+    mtimeNs:
+      mtime === undefined
+        ? readSeconds(block.subarray(136, 148)) * 1_000_000_000n
+        : readTime(mtime),
+  };
+}
+
+/** A time may lie before the epoch: then it is a negative number in base 256. */
+function readSeconds(field: Buffer): bigint {
+  if (field[0] !== 0xff) return BigInt(readNumber(field));
+  return BigInt.asIntN(8 * field.length, BigInt(`0x${field.toString('hex')}`));
+}
+
+/** Seconds with a fraction, as pax headers have them; a time that is none of these is 0. */
+function readTime(text: string): bigint {
+  const [, sign = '', seconds = '0', fraction = ''] =
+    /^(-?)(\d{1,18})(?:\.(\d+))?$/.exec(text) ?? [];
+  const nanoseconds =
+    BigInt(seconds) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
+  return sign === '-' ? -nanoseconds : nanoseconds;
 }
 
 const FLAGS_WITH_DATA: ReadonlySet<string> = new Set(['0', '7', 'S']);

@@ -7,6 +7,7 @@ import { addBrowseCommand } from './commands/browse.js';
 import { addCheckCommand } from './commands/check.js';
 import { addConfigCommand } from './commands/config.js';
 import { addDiffCommand } from './commands/diff.js';
+import { addImportCommand } from './commands/import.js';
 import { addListCommand } from './commands/list.js';
 import { addNotifyCommand } from './commands/notify.js';
 import { addPinCommands } from './commands/pin.js';
@@ -111,6 +112,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addPinCommands(program, commands);
   addDiffCommand(program, commands);
   addSchedulesCommand(program, commands);
+  addImportCommand(program, commands);
   addConfigCommand(program, commands);
   addNotifyCommand(program, commands);
   return program;

@@ -8,6 +8,7 @@ import type { Work } from '../progress.js';
 import { readManifest } from './artifact.js';
 import { parseChecksums } from './checksums.js';
 import { restoreInstructions } from './instructions.js';
+import { decoderFor } from '../system/decoder.js';
 import { identityOf, type FileIdentity } from './artifact-files.js';
 import { CHECKSUMS_FILE, INSTRUCTIONS_FILE, MANIFEST_FILE } from './layout.js';
 import type { ArtifactFile, ArtifactManifest } from './manifest.js';
@@ -188,7 +189,7 @@ class Search implements DamageReport {
 
   async #read(file: ArtifactFile, stats: BigIntStats): Promise<ReadContent> {
     const identity = `${identityOf(stats)} ${stats.mtimeNs} ${stats.size}`;
-    const decode = this.options.level === 'decode' && file.name.endsWith('.zst');
+    const decode = this.options.level === 'decode' && decoderFor(file.name) !== undefined;
     const { known } = this.options;
     const before = known.get(identity);
     if (before !== undefined && (!decode || before.decoded !== undefined)) return before;

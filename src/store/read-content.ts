@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { TarHeaderReader } from '../archive/tar-headers.js';
 import { HoldfastError, messageOf, systemCodeOf } from '../errors.js';
 import type { Work } from '../progress.js';
+import { decoderFor } from '../system/decoder.js';
 import { joinCommands } from '../system/pipeline.js';
 import { startCommand } from '../system/process.js';
 import { BlobNames } from './blob-names.js';
@@ -54,9 +55,10 @@ export async function readContent(
     (data) => blobs.data(data),
   );
   let decoded: ReadContent['decoded'];
+  const [command, ...args] = decoderFor(file) ?? ['cat'];
   try {
     await joinCommands(
-      [startCommand('zstd', ['-q', '-d', '-c', '-'], { signal: work.signal, openStdin: true })],
+      [startCommand(command, [...args, '-'], { signal: work.signal, openStdin: true })],
       {
         source: Readable.from(reading.chunks(), { objectMode: false }),
         taps: [(chunk) => (options.headers ? headers.push(chunk) : undefined)],

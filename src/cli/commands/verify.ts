@@ -2,7 +2,6 @@
 import { Option, type Command } from 'commander';
 import { z } from 'zod';
 import { messageOf } from '../../errors.js';
-import { chooseSet } from '../../plan/choose-set.js';
 import { newestFirst } from '../../plan/set-order.js';
 import { oldestChecked } from '../../plan/verify-order.js';
 import { formatBytes } from '../../plan/words.js';
@@ -21,6 +20,7 @@ import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { interruptible } from '../interruptible.js';
+import { chooseImported } from '../old-backups.js';
 import { checkSetName, durationOption } from '../options.js';
 import { localProgress } from '../progress/local-progress.js';
 import { count } from '../render/text.js';
@@ -76,9 +76,12 @@ async function verify(
   options: Options,
 ): Promise<ExitCode> {
   if (name !== undefined) checkSetName(name);
-  const { root, sets, unreadable } = await openStore(context, options.root);
+  const store = await openStore(context, options.root);
+  const { root, sets, unreadable } = store;
   const wanted =
-    name === undefined ? await inOrder(root, sets, options) : [chooseSet(sets, name).set];
+    name === undefined
+      ? await inOrder(root, sets, options)
+      : [(await chooseImported(context, store, { root: options.root, name })).set];
   if (wanted.length === 0 && unreadable.length === 0) context.say(`no backup sets in ${root}`);
   const verifier = new SetVerifier(root, sets, options.level, {
     lookInside: lookInsideDumps(runningServer),
