@@ -2,6 +2,9 @@
 import { createArchiveActivities } from './archive.js';
 import { createBackupRunActivities } from './backup-run.js';
 import { createContainerActivities } from './containers.js';
+import { createDrillActivities } from './drill.js';
+import { createDrillCompareActivities } from './drill-compare.js';
+import { createDrillServiceActivities } from './drill-service.js';
 import { createDumpActivities } from './dump.js';
 import { createHoldActivities } from './hold.js';
 import { createPermitActivities } from './permit.js';
@@ -23,6 +26,9 @@ export function createHostActivities(dependencies: ActivityDependencies) {
     ...createArchiveActivities(dependencies),
     ...createBackupRunActivities(dependencies),
     ...createContainerActivities(dependencies),
+    ...createDrillActivities(dependencies),
+    ...createDrillCompareActivities(dependencies),
+    ...createDrillServiceActivities(dependencies),
     ...createDumpActivities(dependencies),
     ...createHoldActivities(dependencies),
     ...createPermitActivities(dependencies),

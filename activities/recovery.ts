@@ -4,6 +4,7 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { listRecords, startRecorded } from '../src/docker/running-record.js';
 import { messageOf } from '../src/errors.js';
 import { stoppedDirectory } from './places.js';
+import { reapDrills } from './drill-teardown.js';
 import type { ActivityDependencies } from './runtime.js';
 import { takeBackDeadRestores } from './take-back.js';
 
@@ -16,6 +17,10 @@ export async function bringBackStopped(dependencies: ActivityDependencies): Prom
   const work = { signal: new AbortController().signal, report: () => undefined };
   const isAlive = (workflowId: string): Promise<boolean> => workflowRuns(client, workflowId);
   const stuck = await takeBackDeadRestores(dependencies, isAlive, work);
+  // Nothing of the stack depends on what a dead drill left: it must not keep anything from coming back.
+  await reapDrills(dependencies, isAlive, { kept: false }, work).catch((error: unknown) =>
+    runLog.write(`What dead drills left is still there: ${messageOf(error)}`),
+  );
   for (const { file, record } of await listRecords(stoppedDirectory(config.backups.root))) {
     if (await isAlive(record.workflowId)) continue;
     // Half new and half old is worse than stopped.

@@ -160,6 +160,8 @@ export async function takeBackDeadRestores(
   const { config, runLog } = dependencies;
   const stuck = new Set<string>();
   for (const record of await listRestores(config.backups.root)) {
+    // What a dead drill left is torn down, see drill-teardown.ts; there is nothing to put back.
+    if (record.purpose === 'drill') continue;
     if (record.state !== 'running' || (await isAlive(record.workflowId))) continue;
     const { restoreId } = record;
     try {

@@ -1,6 +1,7 @@
 /** What the worker registers, by name. */
 export { backupService } from './backup-service.js';
 export { backupStack } from './backup-stack.js';
+export { drillRestore } from './drill-restore.js';
 export { restoreService } from './restore-service.js';
 export { restoreStack } from './restore-stack.js';
 export { stackPermit } from './stack-permit.js';

@@ -1,6 +1,6 @@
 /** Starting a run and staying with it: what backup and restore have in common. */
 import type { CliContext } from './context.js';
-import type { RunGateway, StartBackup, StartRestore } from './ports.js';
+import type { RunGateway, StartRun } from './ports.js';
 import { createReporter } from './progress/reporter.js';
 import { watchRun, type WatchOutcome } from './progress/watch.js';
 
@@ -21,7 +21,7 @@ export async function withRuns<T>(
 export async function startAndWatch(
   context: CliContext,
   gateway: RunGateway,
-  run: StartBackup | StartRestore,
+  run: StartRun,
 ): Promise<WatchOutcome> {
   await gateway.start(run);
   return watchRun(context, {
@@ -37,7 +37,7 @@ export async function startAndWatch(
 export async function startDetached(
   context: CliContext,
   gateway: RunGateway,
-  run: StartBackup | StartRestore,
+  run: StartRun,
 ): Promise<void> {
   await gateway.start(run);
   context.emit({ type: 'started', workflowId: run.workflowId, title: run.summary });

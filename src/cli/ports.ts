@@ -3,6 +3,7 @@
  * must not load Temporal's native library, and tests bring their own runs.
  */
 import type { Config } from '../config/schema.js';
+import type { DrillRestoreInput } from '../plan/drill-types.js';
 import type { BackupStackInput, RestoreStackInput } from '../plan/inputs.js';
 import type { SetFile } from '../store/manifest.js';
 import type { RunSnapshot } from '../temporal/run-status.js';
@@ -23,11 +24,17 @@ export interface StartRestore extends Start {
   readonly input: RestoreStackInput;
 }
 
+export interface StartDrill extends Start {
+  readonly type: 'drillRestore';
+  readonly input: DrillRestoreInput;
+}
+export type StartRun = StartBackup | StartRestore | StartDrill;
+
 /** The runs on one Temporal server. Failed runs reject with the run's own HoldfastError. */
 export interface RunGateway {
   readonly address: string;
   readonly namespace: string;
-  start(run: StartBackup | StartRestore): Promise<void>;
+  start(run: StartRun): Promise<void>;
   snapshot(workflowId: string): Promise<RunSnapshot>;
   /** Waits for the end. */
   result(workflowId: string): Promise<unknown>;

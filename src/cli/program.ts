@@ -6,6 +6,7 @@ import { addBackupCommand } from './commands/backup.js';
 import { addBrowseCommand } from './commands/browse.js';
 import { addConfigCommand } from './commands/config.js';
 import { addDiffCommand } from './commands/diff.js';
+import { addDrillCommand } from './commands/drill.js';
 import { addListCommand } from './commands/list.js';
 import { addRestoreCommand } from './commands/restore.js';
 import { addShowCommand } from './commands/show.js';
@@ -27,6 +28,7 @@ Examples:
   holdfast restore --dry-run               what a restore would do
   holdfast restore                         do it
   holdfast verify                          are the backups still sound?
+  holdfast drill                           prove it: restore beside the stack
 
 Exit codes:
   0 done   1 failed   2 usage or configuration   3 done, but degraded
@@ -96,6 +98,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addShowCommand(program, commands);
   addBrowseCommand(program, commands);
   addVerifyCommand(program, commands);
+  addDrillCommand(program, commands);
   addDiffCommand(program, commands);
   addConfigCommand(program, commands);
   return program;

@@ -1,6 +1,7 @@
 /** What the workflows answer, parsed at the CLI's door: a worker of another version may run them. */
 import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
+import { drillResultSchema } from '../plan/drill-types.js';
 import type { BackupStackResult } from '../plan/inputs.js';
 import type { RestoreStackResult } from '../plan/restore-types.js';
 import { problemSchema, setArtifactSchema, tierSchema } from '../store/manifest.js';
@@ -67,6 +68,11 @@ export const restoreStackResultSchema = z.object({
   durationMs: z.number(),
   warnings: z.array(z.string()),
 }) satisfies z.ZodType<RestoreStackResult>;
+
+export const drillRestoreResultSchema = z.object({
+  drill: drillResultSchema.optional(),
+  reaped: z.array(z.string()),
+});
 
 /** @throws HoldfastError INTERNAL when the run answered something this program does not know */
 export function parseResult<T>(schema: z.ZodType<T>, value: unknown, workflowId: string): T {

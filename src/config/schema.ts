@@ -288,6 +288,24 @@ export const configSchema = z.strictObject({
       }),
     )
     .default([]),
+  drill: z
+    .strictObject({
+      workspace: absolutePath
+        .optional()
+        .describe('Where drills unpack; .drill below the backups’ root by default'),
+      maxDisk: sizeSchema
+        .optional()
+        .describe('What a drill may unpack at once; of what is larger a part is tried each time'),
+      memory: sizeSchema.optional().describe('Memory each container of a drill may use'),
+      internet: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Let the containers of a drill reach the world: without it, copies of services send nothing to anybody',
+        ),
+    })
+    .prefault({})
+    .describe('Drills: restores under throw-away names, compared and timed'),
   services: z.record(name, serviceSchema),
 });
 

@@ -10,12 +10,26 @@ export function lightQueue(hostId: string): string {
   return `host/${hostId}/light`;
 }
 
+/** Heavy work of drills has a queue of its own: a backup or a restore must not wait for one. */
+export function drillQueue(hostId: string): string {
+  return `host/${hostId}/drill`;
+}
+
 export function backupWorkflowId(stack: string, stamp: string): string {
   return `holdfast/${stack}/backup/${stamp}`;
 }
 
 export function restoreWorkflowId(stack: string, stamp: string): string {
   return `holdfast/${stack}/restore/${stamp}`;
+}
+
+export function drillWorkflowId(stack: string, stamp: string): string {
+  return `holdfast/${stack}/drill/${stamp}`;
+}
+
+/** What the permit of drills is for: they need none of the stack, but one at a time is enough. */
+export function drillPermit(stack: string): string {
+  return `${stack}/drill`;
 }
 
 /** One id per stack: the server's own uniqueness of running ids is the lock. */

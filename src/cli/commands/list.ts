@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { formatBytes } from '../../plan/words.js';
 import { measureDiskUse } from '../../store/disk-use.js';
+import { readDrills } from '../../store/drills.js';
 import { tierSchema, type SetFile } from '../../store/manifest.js';
 import { readVerifications } from '../../store/verification.js';
 import type { CommandHost } from '../command-host.js';
@@ -11,6 +12,7 @@ import type { ExitCode } from '../exit.js';
 import { Option } from 'commander';
 import { oneLine } from '../render/text.js';
 import { openStore, rootOption } from '../store.js';
+import { summarizeDrills } from '../views/drill-view.js';
 import { renderList } from '../views/list-view.js';
 import { setName, storeFacts, summarizeSet } from '../views/set-rows.js';
 import { summarizeVerification } from '../views/verify-view.js';
@@ -25,7 +27,8 @@ Examples:
   holdfast list --json | jq '.sets[0]'     newest first
 
 Sets share the files that did not change between them: STORED counts them in
-each, the total below the table once. VERIFIED is what \`holdfast verify\` found.
+each, the total below the table once. VERIFIED is what \`holdfast verify\` found,
+DRILLED how long a restore took in the last drill.
 
 Exit codes:
   0 done   2 usage or configuration   3 a set can't be read or is damaged`;
@@ -48,9 +51,10 @@ async function list(
 ): Promise<ExitCode> {
   const store = await openStore(context, options.root);
   const nowMs = Date.now();
-  const [use, verifications] = await Promise.all([
+  const [use, verifications, drills] = await Promise.all([
     measureDiskUse(store.root, store.sets),
     readVerifications(store.root),
+    readDrills(store.root),
   ]);
   for (const sentence of use.unmeasured) context.warn(oneLine(sentence));
   const sets = newestFirst(store.sets)
@@ -61,6 +65,7 @@ async function list(
         set,
         use.sets.get(setName(set)),
         summarizeVerification(verifications.get(setName(set))),
+        summarizeDrills(drills.get(setName(set))),
       ),
     }));
   const { root, unreadable } = store;

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { chooseSet } from '../../plan/choose-set.js';
 import { measureDiskUse } from '../../store/disk-use.js';
+import { readDrills } from '../../store/drills.js';
 import { readVerification } from '../../store/verification.js';
 import { readArtifactDetails } from '../artifact-details.js';
 import type { CommandHost } from '../command-host.js';
@@ -12,6 +13,7 @@ import { checkSetName } from '../options.js';
 import { oneLine } from '../render/text.js';
 import { openStore, rootOption } from '../store.js';
 import { setName, storeFacts, summarizeSet } from '../views/set-rows.js';
+import { summarizeDrills } from '../views/drill-view.js';
 import { lastVerification, renderSet } from '../views/show-view.js';
 import { summarizeVerification } from '../views/verify-view.js';
 
@@ -44,13 +46,20 @@ async function show(
   const { root, sets } = await openStore(context, options.root);
   const { set, warnings } = chooseSet(sets, name);
   const nowMs = Date.now();
-  const [artifacts, use, record] = await Promise.all([
+  const [artifacts, use, record, drilled] = await Promise.all([
     Promise.all(set.artifacts.map((artifact) => readArtifactDetails(root, artifact))),
     measureDiskUse(root, sets),
     readVerification(root, set),
+    readDrills(root),
   ]);
+  const drills = drilled.get(setName(set)) ?? [];
   for (const sentence of use.unmeasured) context.warn(oneLine(sentence));
-  const facts = storeFacts(set, use.sets.get(setName(set)), summarizeVerification(record));
+  const facts = storeFacts(
+    set,
+    use.sets.get(setName(set)),
+    summarizeVerification(record),
+    summarizeDrills(drills),
+  );
   const damage = record?.damage ?? [];
   if (context.options.json) {
     context.printJson({
@@ -58,6 +67,7 @@ async function show(
       ...summarizeSet(set, nowMs),
       ...facts,
       damage,
+      drills,
       configDigest: set.configDigest,
       warnings,
       restoreCommand: `holdfast restore ${setName(set)}`,
@@ -70,7 +80,8 @@ async function show(
     });
   } else {
     for (const warning of warnings) context.warn(warning);
-    const shown = { summary: { ...summarizeSet(set, nowMs), ...facts }, artifacts, damage, root };
+    const summary = { ...summarizeSet(set, nowMs), ...facts };
+    const shown = { summary, artifacts, damage, drills, root };
     for (const line of renderSet(shown, context.host.out.columns(), nowMs, context.style)) {
       context.print(line);
     }

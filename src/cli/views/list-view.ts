@@ -3,14 +3,15 @@ import { formatBytes } from '../../plan/words.js';
 import type { Style } from '../render/style.js';
 import { renderTable, type Column } from '../render/table.js';
 import { formatAge } from '../render/words.js';
+import { shortDrill } from './drill-view.js';
 import type { SetSummary, StoreFacts } from './set-rows.js';
 import { shortVerification } from './verify-view.js';
 
 /** Room the names of the services need to say more than their number does. */
 const LEAST_NAMES_WIDTH = 12;
 /** Everything but the services, with all columns and with those a narrow terminal has room for. */
-const WIDE_WIDTH = 92;
-const NARROW_WIDTH = 72;
+const WIDE_WIDTH = 103;
+const NARROW_WIDTH = 83;
 const COUNT_WIDTH = 8;
 
 export type ListRow = SetSummary & StoreFacts;
@@ -46,6 +47,7 @@ export function renderList(
       title: 'VERIFIED',
       cell: ({ verification }) => shortVerification(verification, nowMs, style),
     },
+    { title: 'DRILLED', cell: ({ drill }) => shortDrill(drill, style) },
     ...ifWide({
       title: 'PROBLEMS',
       cell: ({ status, problems }) =>

@@ -9,8 +9,7 @@ import type {
   ActivitySnapshot,
   RunGateway,
   RunSnapshot,
-  StartBackup,
-  StartRestore,
+  StartRun,
 } from '../../../src/cli/ports.js';
 import type { StepView } from '../../../src/plan/inputs.js';
 import type { RestorePlan } from '../../../src/plan/restore-types.js';
@@ -31,7 +30,7 @@ export function fakeRuns(env: Record<string, string | undefined>): RunGateway {
   const lengthMs = Number(env['FAKE_LENGTH_MS'] ?? '3000');
   let startedMs = 0;
   let cancelledMs: number | undefined;
-  let started: StartBackup | StartRestore | undefined;
+  let started: StartRun | undefined;
   const record = (call: Record<string, unknown>): void => {
     if (env['FAKE_CALLS'] !== undefined) {
       appendFileSync(env['FAKE_CALLS'], `${JSON.stringify(call)}\n`);
