@@ -92,7 +92,9 @@ export function createDrillServiceActivities(dependencies: ActivityDependencies)
 
     /** The last output of the service's containers that are not as they should be; else of all. */
     readDrillOutput: guarded(
-      async (input: Pick<ServiceReference, 'restoreId' | 'service'>): Promise<{ output: string }> => {
+      async (
+        input: Pick<ServiceReference, 'restoreId' | 'service'>,
+      ): Promise<{ output: string }> => {
         const { config: mapped } = await forRestore(dependencies, input.restoreId);
         const project = projectOf(input.service, serviceOf(mapped, input.service));
         if (project === undefined) return { output: '' };

@@ -7,7 +7,11 @@ import { HoldfastError, messageOf } from '../src/errors.js';
 import { DRILL_MARKER_FILE, isDrillId } from '../src/plan/drill.js';
 import type { Work } from '../src/progress.js';
 import { kindOf } from '../src/store/layout.js';
-import { listRestores, readRestoreRecord, removeRestoreRecord } from '../src/store/restore-record.js';
+import {
+  listRestores,
+  readRestoreRecord,
+  removeRestoreRecord,
+} from '../src/store/restore-record.js';
 import { readTextIfExists, removeTree } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
 import { lockFile } from './places.js';

@@ -57,7 +57,9 @@ export async function drillRestore(rawInput?: unknown): Promise<DrillRestoreResu
     startedMs,
   };
   if (input.reap) {
-    const { reaped } = await activities.reapDrills('remove left-overs', { kept: true }).catch(raise);
+    const { reaped } = await activities
+      .reapDrills('remove left-overs', { kept: true })
+      .catch(raise);
     upsertSearchAttributes(searchAttributes({ status: 'success' }));
     return { reaped };
   }

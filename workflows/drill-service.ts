@@ -154,7 +154,9 @@ async function unpack(input: DrillServiceInput, step: RestoreSourceStep): Promis
         { ...about, step: 'compare' },
         () => activities.compareDrillSource(`compare ${what} with the backup`, reference),
         ({ entries, expected }) =>
-          expected === 0 ? `${entries} entries are as backed up` : `${expected} differences foretold`,
+          expected === 0
+            ? `${entries} entries are as backed up`
+            : `${expected} differences foretold`,
       );
       if (compared.notRead !== undefined) {
         log.notTried.push({ service, what: `${source}: compare`, reason: compared.notRead });
@@ -179,8 +181,7 @@ async function load(input: DrillServiceInput, step: RestoreSourceStep): Promise<
       story.during(
         service,
         source,
-        () =>
-          activities.restoreDatabase(`load ${service}/${source}`, referenceOf(input, step)),
+        () => activities.restoreDatabase(`load ${service}/${source}`, referenceOf(input, step)),
         ({ verified }) => verified,
       ),
     ({ verified }) => verified,

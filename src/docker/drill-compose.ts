@@ -167,9 +167,7 @@ export function drillCompose(config: ComposeConfig, options: DrillComposeOptions
       publishedPorts(name, ports ?? []),
     ),
     images: [
-      ...new Set(
-        started.map((name) => imageOf(name, config.services[name] ?? {}, options)),
-      ),
+      ...new Set(started.map((name) => imageOf(name, config.services[name] ?? {}, options))),
     ],
     networks: [...new Set(networks.values())],
     volumes: [...new Set(volumes.values())],

@@ -22,7 +22,8 @@ const HOST_CAPABILITIES = new Set([
 export function unsafeReason(service: ComposeServiceConfig): string | undefined {
   const { network_mode: network = '' } = service;
   if (network === 'host') return 'it uses the host’s network, where the real one listens';
-  if (network.startsWith('container:')) return 'it uses the network of a container of the real stack';
+  if (network.startsWith('container:'))
+    return 'it uses the network of a container of the real stack';
   if (!['', 'none', 'bridge', 'default'].includes(network) && !network.startsWith('service:')) {
     return `its network_mode ${network} is not known`;
   }
