@@ -19,7 +19,7 @@ import { mkdirDurably } from '../src/system/durable.js';
 import { lookUpOwner } from '../src/system/ownership.js';
 import type { StoreOwnership } from '../src/store/layout.js';
 import type { SourceReference } from './hold.js';
-import { bringBackStopped, workflowRuns } from './recovery.js';
+import { recoverHost, workflowRuns } from './recovery.js';
 import { checkDigest, guarded, whileWaiting, type ActivityDependencies } from './runtime.js';
 
 export interface BeginBackup {
@@ -53,7 +53,7 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
       checkDigest(config, input.configDigest);
       await mkdirDurably(root, config.backups.directoryMode);
       await engine.ping();
-      await bringBackStopped(dependencies);
+      await recoverHost(dependencies);
       const recovered = await recoverIncoming(root, {
         isAlive: (workflowId) => workflowRuns(client, workflowId),
         ownership: await ownership(),

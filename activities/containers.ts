@@ -1,11 +1,13 @@
 /** Stopping and starting a service's containers, and waiting until it is healthy. */
 import { composeFiles, composeUp } from '../src/docker/compose.js';
+import { ensureExternals } from '../src/docker/externals.js';
 import { listContainers, findContainer, type ContainerInfo } from '../src/docker/containers.js';
 import type { Engine } from '../src/docker/engine.js';
 import { waitForGate } from '../src/docker/health.js';
 import { recordAndStop, startRecorded, readRecord } from '../src/docker/running-record.js';
 import { HoldfastError } from '../src/errors.js';
 import type { HealthCheck, ServiceConfig } from '../src/config/schema.js';
+import type { Work } from '../src/progress.js';
 import { stoppedFile } from './places.js';
 import { forRestore } from './restore-context.js';
 import {
@@ -23,6 +25,11 @@ export interface ServiceReference {
   readonly restoreId: string;
   readonly configDigest: string;
   readonly service: string;
+}
+
+export interface HealthReference extends ServiceReference {
+  /** Shorter than the checks' own time-outs, for what was healthy a moment ago. */
+  readonly withinMs?: number | undefined;
 }
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
@@ -62,17 +69,26 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
         const recordFile = stoppedFile(root, input.restoreId, input.service);
         return withHeartbeat({ service: input.service, source: 'start' }, 'start', async (work) => {
           if (!input.restored || service.compose === undefined) {
-            const { started } = await startRecorded(engine, recordFile);
+            // Kept until the restore is over: a roll-back must know what ran before it.
+            const { started } = await startRecorded(engine, recordFile, { keepRecord: true });
             return { started: [...started] };
           }
           const project = projectOf(input.service, service) ?? input.service;
           const home = homeOf(input.service, service);
+          const files = await composeFiles(home, service.compose.files);
+          const made = await ensureExternals(engine, { home, files, project }, work.signal);
+          if (made.length > 0) await runLog.write(`Created ${made.join(', ')}`);
           await composeUp({
             home,
-            files: await composeFiles(home, service.compose.files),
+            files,
             project,
             signal: work.signal,
             except: await deliberatelyStopped(engine, recordFile, project),
+          });
+          // Others that use its volumes had to wait, too.
+          await startRecorded(engine, recordFile, {
+            keepRecord: true,
+            only: ({ composeProject }) => composeProject !== project,
           });
           const running = await listContainers(engine, { composeProject: project });
           const names = running.filter(({ state }) => state === 'running').map(({ name }) => name);
@@ -83,7 +99,7 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
     ),
 
     /** @throws HoldfastError HEALTH_GATE_FAILED with what the check saw last */
-    waitHealthy: guarded(async (input: ServiceReference): Promise<{ waitedMs: number }> => {
+    waitHealthy: guarded(async (input: HealthReference): Promise<{ waitedMs: number }> => {
       const { config } = await forRestore(dependencies, input.restoreId);
       checkDigest(config, input.configDigest);
       const service = serviceOf(config, input.service);
@@ -93,7 +109,7 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
           const composeProject = projectOf(input.service, service);
           await waitForGate(
             engine,
-            check,
+            { ...check, timeout: Math.min(check.timeout, input.withinMs ?? check.timeout) },
             composeProject === undefined ? {} : { composeProject },
             work,
           );
@@ -106,15 +122,52 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
     /** Starts again what a run has stopped of a service. Nothing recorded is fine. */
     startStopped: guarded(
       async (input: { restoreId: string; service: string }): Promise<{ started: string[] }> => {
+        const named = await forRestore(dependencies, input.restoreId);
         const recordFile = stoppedFile(root, input.restoreId, input.service);
-        return whileWaiting({ service: input.service, source: 'start' }, 'start', async () => {
-          const { started } = await startRecorded(engine, recordFile);
+        const subject = { service: input.service, source: 'start' };
+        return withHeartbeat(subject, 'start', async (work) => {
+          const started = await startAgain(named, recordFile, input.service, work);
           if (started.length > 0) await runLog.write(`Started again ${started.join(', ')}`);
-          return { started: [...started] };
+          return { started };
         });
       },
     ),
   };
+}
+
+/**
+ * Starts what ran before a restore. Containers that the restore made anew, from its own compose
+ * files, are made again from the ones that are back. @returns their names
+ */
+export async function startAgain(
+  { config, engine }: Pick<ActivityDependencies, 'config' | 'engine'>,
+  recordFile: string,
+  name: string,
+  work: Work,
+): Promise<string[]> {
+  const record = await readRecord(recordFile);
+  const service = config.services[name];
+  if (record === undefined) return [];
+  if (service?.compose !== undefined) {
+    const project = projectOf(name, service) ?? name;
+    const gone = await Promise.all(
+      record.containers
+        .filter(({ wasRunning }) => wasRunning)
+        .map(async ({ id }) => (await findContainer(engine, id)) === undefined),
+    );
+    if (gone.includes(true)) {
+      const home = homeOf(name, service);
+      await composeUp({
+        home,
+        files: await composeFiles(home, service.compose.files),
+        project,
+        signal: work.signal,
+        except: await deliberatelyStopped(engine, recordFile, project),
+      });
+    }
+  }
+  const { started, alreadyRunning } = await startRecorded(engine, recordFile);
+  return [...started, ...alreadyRunning];
 }
 
 /** Without a gate of its own a service must at least run, and be healthy where it can tell. */
@@ -157,11 +210,12 @@ async function deliberatelyStopped(
   project: string,
 ): Promise<string[]> {
   const record = await readRecord(recordFile);
-  if (record === undefined) return [];
-  const ran = new Set(record.containers.filter(({ wasRunning }) => wasRunning).map(({ id }) => id));
-  const known = new Set(record.containers.map(({ id }) => id));
+  // By name: one that was made anew meanwhile has another id.
+  const stopped = new Set(
+    (record?.containers ?? []).filter(({ wasRunning }) => !wasRunning).map(({ name }) => name),
+  );
   const containers = await listContainers(engine, { composeProject: project });
   return containers
-    .filter(({ id }) => known.has(id) && !ran.has(id))
+    .filter(({ name }) => stopped.has(name))
     .flatMap(({ composeService }) => (composeService === undefined ? [] : [composeService]));
 }

@@ -16,7 +16,7 @@ import {
 import { publishedPortSchema, portBehind, type PublishedPort } from '../src/docker/drill-ports.js';
 import { unsafePath } from '../src/docker/drill-unsafe.js';
 import { describeCheck, waitForGate } from '../src/docker/health.js';
-import { imageExists } from '../src/docker/images.js';
+import { imageEnvironment } from '../src/docker/images.js';
 import { containerAddresses, createNetwork } from '../src/docker/networks.js';
 import { createVolume, findVolume } from '../src/docker/volumes.js';
 import { HoldfastError, isHoldfastError, messageOf, systemCodeOf } from '../src/errors.js';
@@ -208,7 +208,7 @@ async function requireImage(
   service: string,
   image: string,
 ): Promise<void> {
-  if (await imageExists(engine, image)) return;
+  if ((await imageEnvironment(engine, image)) !== undefined) return;
   throw new HoldfastError('RESTORE_FAILED', `the image ${image} is not on this host`, {
     facts: { service, image },
     hint: 'a drill uses the images that are there: pull or build it, then drill again',

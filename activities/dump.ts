@@ -82,7 +82,7 @@ export function createDumpActivities(dependencies: ActivityDependencies) {
 }
 
 export function postgresSource(
-  { config }: ActivityDependencies,
+  { config }: Pick<ActivityDependencies, 'config'>,
   input: { readonly service: string; readonly source: string },
 ): PostgresSource {
   const source = sourceOf(config, input.service, input.source);

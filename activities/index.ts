@@ -9,12 +9,15 @@ import { createDumpActivities } from './dump.js';
 import { createHoldActivities } from './hold.js';
 import { createPermitActivities } from './permit.js';
 import { createRestoreDatabaseActivities } from './restore-database.js';
+import { createPreflightActivities } from './preflight-host.js';
 import { createRestorePlanActivities } from './restore-plan.js';
+import { createRestoreSomeDatabasesActivities } from './restore-some-databases.js';
 import { createRestoreTreeActivities } from './restore-tree.js';
 import { createRollBackActivities } from './roll-back.js';
 import type { ActivityDependencies } from './runtime.js';
 import { createStackActivities } from './stack.js';
 import { createTellActivities } from './tell.js';
+import { createUndoActivities } from './undo.js';
 import { createVerifyActivities } from './verify.js';
 
 export { createStackActivities };
@@ -33,10 +36,13 @@ export function createHostActivities(dependencies: ActivityDependencies) {
     ...createHoldActivities(dependencies),
     ...createPermitActivities(dependencies),
     ...createRestoreDatabaseActivities(dependencies),
+    ...createPreflightActivities(dependencies),
     ...createRestorePlanActivities(dependencies),
+    ...createRestoreSomeDatabasesActivities(dependencies),
     ...createRestoreTreeActivities(dependencies),
     ...createRollBackActivities(dependencies),
     ...createTellActivities(dependencies),
+    ...createUndoActivities(dependencies),
     ...createVerifyActivities(dependencies),
   };
 }

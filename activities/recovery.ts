@@ -3,39 +3,105 @@ import path from 'node:path';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { listRecords, startRecorded } from '../src/docker/running-record.js';
 import { messageOf } from '../src/errors.js';
+import type { Work } from '../src/progress.js';
+import { readRestoreRecord } from '../src/store/restore-record.js';
+import { startAgain } from './containers.js';
 import { stoppedDirectory } from './places.js';
 import { reapDrills } from './drill-teardown.js';
+import { forRestore } from './restore-context.js';
+import { discardOldRestores } from './past-restores.js';
 import type { ActivityDependencies } from './runtime.js';
 import { takeBackDeadRestores } from './take-back.js';
 
+export type RecoveryDependencies = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
+
+/** Does the run with this workflow id still go on? */
+export type IsAlive = (workflowId: string) => Promise<boolean>;
+
+/** What was found and done, in words. */
+export interface RecoveryReport {
+  /** Ids of restores (and undos) that were taken back. */
+  readonly takenBack: readonly string[];
+  /** Names of containers started again. */
+  readonly started: readonly string[];
+  /** What could not be done, one sentence each: it stays as it is, and is tried again next time. */
+  readonly problems: readonly string[];
+}
+
 /**
- * Takes unfinished restores of dead runs back, then starts what records of dead runs still list as
- * stopped. A run that goes on keeps its records: it starts them itself.
+ * Takes unfinished restores of dead runs back, starts what records of dead runs still list as
+ * stopped, and lets safety copies go that are older than their limit. A run that goes on keeps its
+ * records: it starts them itself.
  */
-export async function bringBackStopped(dependencies: ActivityDependencies): Promise<void> {
-  const { config, engine, runLog, client } = dependencies;
+export async function bringBackStopped(
+  dependencies: RecoveryDependencies,
+  isAlive: IsAlive,
+): Promise<RecoveryReport> {
+  const { config, runLog } = dependencies;
+  const { root } = config.backups;
   const work = { signal: new AbortController().signal, report: () => undefined };
-  const isAlive = (workflowId: string): Promise<boolean> => workflowRuns(client, workflowId);
-  const stuck = await takeBackDeadRestores(dependencies, isAlive, work);
-  // Nothing of the stack depends on what a dead drill left: it must not keep anything from coming back.
-  await reapDrills(dependencies, isAlive, { kept: false }, work).catch((error: unknown) =>
-    runLog.write(`What dead drills left is still there: ${messageOf(error)}`),
+  const { takenBack, stuck } = await takeBackDeadRestores(dependencies, isAlive, work);
+  const started: string[] = [];
+  const problems = [...stuck].map(
+    ([id, reason]) => `restore ${id} could not be taken back: ${reason}`,
   );
-  for (const { file, record } of await listRecords(stoppedDirectory(config.backups.root))) {
-    if (await isAlive(record.workflowId)) continue;
+  // Nothing of the stack depends on what a dead drill left: it must not keep anything from coming back.
+  await reapDrills(dependencies, isAlive, { kept: false }, work).catch((error: unknown) => {
+    problems.push(`what dead drills left is still there: ${messageOf(error)}`);
+  });
+  for (const { file, record } of await listRecords(stoppedDirectory(root))) {
+    const [runId = ''] = path.basename(file, '.json').split('--');
     // Half new and half old is worse than stopped.
-    if (stuck.has(path.basename(file).split('--')[0] ?? '')) continue;
+    if (stuck.has(runId) || (await isAlive(record.workflowId))) continue;
+    if (await belongsToOpenRestore(root, runId, isAlive)) continue;
     try {
-      const { started } = await startRecorded(engine, file);
-      if (started.length > 0) {
+      const names = await startAgainOf(dependencies, file, work);
+      started.push(...names);
+      if (names.length > 0) {
         await runLog.write(
-          `Started again ${started.join(', ')}: stopped by ${record.workflowId}, which is over`,
+          `Started again ${names.join(', ')}: stopped by ${record.workflowId}, which is over`,
         );
       }
     } catch (error) {
-      await runLog.write(`Could not start what ${record.workflowId} stopped: ${messageOf(error)}`);
+      const sentence = `what ${record.workflowId} stopped could not be started: ${messageOf(error)}`;
+      problems.push(sentence);
+      await runLog.write(sentence);
     }
   }
+  await discardOldRestores(dependencies, new Date());
+  return { takenBack, started, problems };
+}
+
+/** An undo takes over records that a run before it has written. */
+async function belongsToOpenRestore(
+  root: string,
+  runId: string,
+  isAlive: IsAlive,
+): Promise<boolean> {
+  const restore = await readRestoreRecord(root, runId);
+  if (restore === undefined || !['running', 'undoing'].includes(restore.state)) return false;
+  return isAlive(restore.workflowId);
+}
+
+/** A restore's containers may have to be made again; a backup's are where they were. */
+async function startAgainOf(
+  dependencies: RecoveryDependencies,
+  file: string,
+  work: Work,
+): Promise<readonly string[]> {
+  const [runId = '', service = ''] = path.basename(file, '.json').split('--');
+  const { root } = dependencies.config.backups;
+  if ((await readRestoreRecord(root, runId)) === undefined) {
+    return (await startRecorded(dependencies.engine, file)).started;
+  }
+  return startAgain(await forRestore(dependencies, runId), file, service, work);
+}
+
+/** {@link bringBackStopped} for whoever has a connection to the server that knows the runs. */
+export function recoverHost(
+  dependencies: RecoveryDependencies & Pick<ActivityDependencies, 'client'>,
+): Promise<RecoveryReport> {
+  return bringBackStopped(dependencies, (id) => workflowRuns(dependencies.client, id));
 }
 
 /** Is the run still there? When the server can't say, it is taken to be: nothing of it is touched. */

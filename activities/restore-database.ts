@@ -12,6 +12,7 @@ import { planSwap, stagePath, swapIn } from '../src/archive/replace.js';
 import type { PostgresSource, ServiceConfig } from '../src/config/schema.js';
 import { composeFiles } from '../src/docker/compose.js';
 import { composeServiceOf, composeUpOnly } from '../src/docker/compose-service.js';
+import { ensureExternals } from '../src/docker/externals.js';
 import { findContainer, startContainer, stopContainer } from '../src/docker/containers.js';
 import { emptyVolume } from '../src/docker/volume-extract.js';
 import { stageVolume, stagingName } from '../src/docker/aside.js';
@@ -253,6 +254,7 @@ function databaseRestorer(
         project,
         files: await composeFiles(home, service.compose.files),
       };
+      await ensureExternals(engine, composeProject, work.signal);
       const server = await composeServiceOf(composeProject, source.container, work.signal);
       await composeUpOnly(composeProject, server, work.signal);
     }

@@ -1,4 +1,8 @@
 /** The activities that take a restore back or close it. */
+import { log } from '@temporalio/activity';
+import { messageOf } from '../src/errors.js';
+import type { Measurement } from '../src/plan/estimate.js';
+import { addMeasured } from '../src/store/measured.js';
 import { readRestoreRecord, type RestoreRecord } from '../src/store/restore-record.js';
 import { guarded, withHeartbeat, type ActivityDependencies } from './runtime.js';
 import { closeRestore, takeBackService } from './take-back.js';
@@ -22,7 +26,19 @@ export function createRollBackActivities(dependencies: ActivityDependencies) {
 
     /** Closes the record. Safety copies of a finished restore stay until they are discarded. */
     finishRestore: guarded(
-      async (input: { restoreId: string; state: RestoreRecord['state'] }): Promise<void> => {
+      async (input: {
+        restoreId: string;
+        state: RestoreRecord['state'];
+        measured: readonly Omit<Measurement, 'at'>[];
+      }): Promise<void> => {
+        const at = new Date().toISOString();
+        // A memory for estimates: a restore that is done does not fail for it.
+        await addMeasured(
+          root,
+          input.measured.map((one) => ({ ...one, at })),
+        ).catch((error: unknown) => {
+          log.warn('not noted', { error: messageOf(error) });
+        });
         await closeRestore(dependencies, input.restoreId, input.state);
         const record = await readRestoreRecord(root, input.restoreId);
         if (record === undefined) return;

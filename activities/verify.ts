@@ -6,6 +6,8 @@ import { incomingArtifact } from '../src/store/incoming.js';
 import { readArtifact } from '../src/store/artifact.js';
 import { verifyArtifact } from '../src/store/verify.js';
 import { resolveInside } from '../src/store/layout.js';
+import { mapName, type Mapping } from '../src/plan/mapping.js';
+import { archivesOf } from '../src/postgres/replace-database.js';
 import { verifyDump } from '../src/postgres/verify.js';
 import { containerExec } from '../src/postgres/container.js';
 import { findContainer } from '../src/docker/containers.js';
@@ -38,7 +40,13 @@ export function createVerifyActivities({ config, engine }: ActivityDependencies)
 
     /** Everything that can be known about an artifact before it is restored. Touches nothing. */
     preflightArtifact: guarded(
-      async (input: { service: string; source: string; artifact: SetArtifact }): Promise<void> => {
+      async (input: {
+        service: string;
+        source: string;
+        artifact: SetArtifact;
+        databases?: readonly string[] | undefined;
+        map?: Mapping | undefined;
+      }): Promise<void> => {
         const directory = await resolveInside(root, input.artifact.path);
         await withHeartbeat(input, 'verify', async (work) => {
           await verifyArtifact(
@@ -53,8 +61,12 @@ export function createVerifyActivities({ config, engine }: ActivityDependencies)
               `${path.basename(directory)} holds ${manifest.kind}, the configuration says otherwise`,
             );
           }
+          if (input.databases !== undefined) archivesOf(manifest.files, input.databases);
           if (manifest.postgres === undefined) return;
-          const running = await findContainer(engine, manifest.postgres.container);
+          const running = await findContainer(
+            engine,
+            mapName(manifest.postgres.container, input.map?.containers ?? {}),
+          );
           const pg =
             running?.state === 'running'
               ? containerExec(engine, { container: running.name })

@@ -59,6 +59,7 @@ const HEAVY = {
   restoreDatabase: 'long',
   checkDrillArtifact: 'verify',
   compareDrillSource: 'verify',
+  restoreSomeDatabases: 'long',
 } as const satisfies Partial<Record<keyof HostActivities, Kind>>;
 
 const LIGHT = {
@@ -90,6 +91,9 @@ const LIGHT = {
   adaptDrillService: 'patient',
   passDrillGates: 'patient',
   readDrillOutput: 'quick',
+  chooseUndo: 'quick',
+  beginUndo: 'patient',
+  stopForUndo: 'patient',
 } as const satisfies Record<Exclude<keyof HostActivities, keyof typeof HEAVY>, Kind>;
 
 export type HostCalls = {
@@ -133,6 +137,7 @@ export function hostActivities(
     preflightArtifact: summarised(on('preflightArtifact').preflightArtifact),
     unpackSource: summarised(on('unpackSource').unpackSource),
     restoreDatabase: summarised(on('restoreDatabase').restoreDatabase),
+    restoreSomeDatabases: summarised(on('restoreSomeDatabases').restoreSomeDatabases),
     describePermitHolder: summarised(on('describePermitHolder').describePermitHolder),
     beginBackup: summarised(on('beginBackup').beginBackup),
     holdSource: summarised(on('holdSource').holdSource),
@@ -163,6 +168,9 @@ export function hostActivities(
     adaptDrillService: summarised(on('adaptDrillService').adaptDrillService),
     passDrillGates: summarised(on('passDrillGates').passDrillGates),
     readDrillOutput: summarised(on('readDrillOutput').readDrillOutput),
+    chooseUndo: summarised(on('chooseUndo').chooseUndo),
+    beginUndo: summarised(on('beginUndo').beginUndo),
+    stopForUndo: summarised(on('stopForUndo').stopForUndo),
   };
 }
 

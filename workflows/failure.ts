@@ -6,8 +6,8 @@ import {
   ChildWorkflowFailure,
   TimeoutFailure,
 } from '@temporalio/workflow';
-import type { z } from 'zod';
-import type { ErrorCode, ErrorOptions } from '../src/errors.js';
+import { z } from 'zod';
+import type { ErrorCode, ErrorFacts, ErrorOptions } from '../src/errors.js';
 
 /** A failure of the run itself. Never retried: the run is over. */
 export function failure(
@@ -44,14 +44,33 @@ export function parseInput<Schema extends z.ZodType>(
 export interface Cause {
   readonly code: string;
   readonly message: string;
+  readonly hint?: string;
+  readonly facts?: ErrorFacts;
 }
+
+/** What {@link failure} and the activities put into a failure's first detail. */
+const detailSchema = z.object({
+  hint: z.string().optional(),
+  facts: z
+    .record(
+      z.string(),
+      z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]),
+    )
+    .optional(),
+});
 
 /** The innermost reason of a failed activity or child, for a person. */
 export function causeOf(error: unknown): Cause {
   let found: Cause | undefined;
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     if (at instanceof ApplicationFailure) {
-      return { code: at.type ?? 'INTERNAL', message: at.message };
+      const { hint, facts } = detailSchema.safeParse(at.details?.[0]).data ?? {};
+      return {
+        code: at.type ?? 'INTERNAL',
+        message: at.message,
+        ...(hint === undefined ? {} : { hint }),
+        ...(facts === undefined ? {} : { facts }),
+      };
     }
     if (at instanceof TimeoutFailure) {
       found = { code: 'STALLED', message: `${at.message} (${at.timeoutType})` };

@@ -5,3 +5,4 @@ export { drillRestore } from './drill-restore.js';
 export { restoreService } from './restore-service.js';
 export { restoreStack } from './restore-stack.js';
 export { stackPermit } from './stack-permit.js';
+export { undoRestore } from './undo-restore.js';

@@ -1,5 +1,5 @@
 /** Queries and signals of the workflows. */
-import { defineQuery, defineSignal } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { RunView } from '../src/plan/inputs.js';
 
 /** What the run is doing, step by step; answered by every workflow but the permit. */
@@ -7,3 +7,6 @@ export const statusQuery = defineQuery<RunView>('status');
 
 /** Gives the permit back before its holder ends. */
 export const releasePermitSignal = defineSignal('releasePermit');
+
+/** Lets a restore that waits for a person go on. @returns what was approved, in words */
+export const approveUpdate = defineUpdate<string, [{ by?: string }]>('approve');

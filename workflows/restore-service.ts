@@ -21,11 +21,20 @@ export interface RestoreServiceInput {
   readonly service: RestoreServicePlan;
 }
 
+type Timed = <T>(step: string, work: () => Promise<T>) => Promise<T>;
+
 export async function restoreService(input: RestoreServiceInput): Promise<RestoredService> {
   const { service } = input;
   const story = new Story(`restore of ${service.service}`);
   const activities = hostActivities(input.hostId);
   for (const { source } of service.sources) story.step(service.service, source, 'pending');
+  const performed: { step: string; durationMs: number }[] = [];
+  const timed: Timed = async (step, work) => {
+    const beganMs = Date.now();
+    const result = await work();
+    performed.push({ step, durationMs: Date.now() - beganMs });
+    return result;
+  };
   try {
     const sources: RestoredSource[] = [];
     for (const step of service.sources) {
@@ -34,14 +43,14 @@ export async function restoreService(input: RestoreServiceInput): Promise<Restor
         await story.during(
           service.service,
           step.source,
-          () => restoreSource(input, step, activities),
+          () => restoreSource(input, step, activities, timed),
           ({ verified }) => verified,
         ),
       );
     }
-    const started = await startAndGate(input, activities, story);
+    const started = await startAndGate(input, activities, story, timed);
     story.phase('done');
-    return { service: service.service, sources, ...started };
+    return { service: service.service, sources, ...started, steps: performed };
   } catch (error) {
     raise(error);
   }
@@ -51,6 +60,7 @@ async function restoreSource(
   input: RestoreServiceInput,
   step: RestoreSourceStep,
   activities: HostCalls,
+  timed: Timed,
 ): Promise<RestoredSource> {
   const startedMs = Date.now();
   const service = input.service.service;
@@ -68,7 +78,14 @@ async function restoreSource(
     contentBytes: step.artifact.contentBytes,
   };
   if (step.kind === 'postgres') {
-    const { aside, verified } = await activities.restoreDatabase(`load ${what}`, reference);
+    const { aside, verified } = await timed(`load ${step.source}`, () =>
+      step.databases === undefined
+        ? activities.restoreDatabase(`load ${what}`, reference)
+        : activities.restoreSomeDatabases(`load ${step.databases.join(', ')} of ${what}`, {
+            ...reference,
+            databases: step.databases,
+          }),
+    );
     return {
       ...common,
       durationMs: Date.now() - startedMs,
@@ -76,8 +93,12 @@ async function restoreSource(
       verified,
     };
   }
-  const { entries } = await activities.unpackSource(`unpack ${what} beside its place`, reference);
-  const { aside } = await activities.swapSource(`swap ${what} in`, reference);
+  const { entries } = await timed(`unpack ${step.source}`, () =>
+    activities.unpackSource(`unpack ${what} beside its place`, reference),
+  );
+  const { aside } = await timed(`swap ${step.source}`, () =>
+    activities.swapSource(`swap ${what} in`, reference),
+  );
   return {
     ...common,
     durationMs: Date.now() - startedMs,
@@ -90,6 +111,7 @@ async function startAndGate(
   input: RestoreServiceInput,
   activities: HostCalls,
   story: Story,
+  timed: Timed,
 ): Promise<Pick<RestoredService, 'startedContainers' | 'healthyAfterMs'>> {
   const { service, hasContainers, sources } = input.service;
   if (!hasContainers) return { startedContainers: [] };
@@ -104,7 +126,7 @@ async function startAndGate(
   const { started } = await story.during(
     service,
     'start',
-    () => activities.startService(`start ${service}`, reference),
+    () => timed('start', () => activities.startService(`start ${service}`, reference)),
     (result) => result.started.join(', '),
   );
   if (started.length === 0) return { startedContainers: [] };
@@ -112,7 +134,7 @@ async function startAndGate(
   await story.during(
     service,
     'health',
-    () => activities.waitHealthy(`${service}: health gate`, reference),
+    () => timed('health', () => activities.waitHealthy(`${service}: health gate`, reference)),
     ({ waitedMs }) => `after ${formatDuration(waitedMs)}`,
   );
   return { startedContainers: started, healthyAfterMs: Date.now() - beganMs };

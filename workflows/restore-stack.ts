@@ -14,18 +14,25 @@ import {
 } from '@temporalio/workflow';
 import { serviceWorkflowId } from '../src/plan/ids.js';
 import { restoreStackInputSchema } from '../src/plan/inputs.js';
-import { planRestore } from '../src/plan/restore-plan.js';
+import { pauseStage, planRestore } from '../src/plan/restore-plan.js';
+import type { Measurement } from '../src/plan/estimate.js';
+import { withSurvey } from '../src/plan/host-survey.js';
+import { isErrorCode } from '../src/errors.js';
 import type {
+  PerformedStep,
   RestoredService,
   RestorePlan,
   RestoreStackResult,
 } from '../src/plan/restore-types.js';
 import { formatBytes, formatDuration } from '../src/plan/words.js';
 import { hostActivities, resolveStack, type HostCalls } from './activity-options.js';
+import { Approval } from './approval.js';
 import { causeOf, failure, parseInput, raise } from './failure.js';
 import { takePermit } from './permit.js';
 import type { restoreService } from './restore-service.js';
+import { preflight } from './restore-preflight.js';
 import { planOrFail, searchAttributes } from './support.js';
+import { sayTakenBack, takeBack, type TakenBack } from './take-back.js';
 import { Story } from './story.js';
 
 type View = Awaited<ReturnType<typeof resolveStack>>['view'];
@@ -37,13 +44,18 @@ interface Run {
   readonly restoreId: string;
   readonly activities: HostCalls;
   readonly story: Story;
+  readonly approval: Approval;
   readonly startedMs: number;
 }
+
+/** What was healthy a moment ago answers at once. */
+const STILL_HEALTHY_MS = 20_000;
 
 export async function restoreStack(rawInput?: unknown): Promise<RestoreStackResult> {
   const startedMs = Date.now();
   const input = parseInput(restoreStackInputSchema, rawInput, 'restoreStack');
   const story = new Story(input.dryRun ? 'restore (dry run)' : 'restore');
+  const approval = new Approval(story);
   const { view, stamp } = await resolveStack({
     stack: input.stack,
     host: input.host,
@@ -51,12 +63,12 @@ export async function restoreStack(rawInput?: unknown): Promise<RestoreStackResu
   }).catch(raise);
   const activities = hostActivities(view.hostId);
   upsertSearchAttributes(searchAttributes({ stack: view.stack, status: 'running' }));
-  const run: Run = { input, view, restoreId: stamp, activities, story, startedMs };
+  const run: Run = { input, view, restoreId: stamp, activities, story, approval, startedMs };
 
   // A wrong set or service is said before waiting for anybody.
   const plan = await makePlan(run).catch(raise);
   upsertSearchAttributes(searchAttributes({ set: plan.setId }));
-  if (input.dryRun) return resultOf(run, plan, []);
+  if (input.dryRun) return resultOf(run, plan, [], []);
 
   const permit = await takePermit(view.stack, input.onBusy, activities, story);
   try {
@@ -77,56 +89,87 @@ export async function restoreStack(rawInput?: unknown): Promise<RestoreStackResu
 
 async function makePlan({ input, view, activities, story }: Run): Promise<RestorePlan> {
   story.phase('planning');
-  const { set, warnings } = await activities.chooseRestoreSet(`choose set ${input.set}`, {
-    set: input.set,
-    services: input.services,
-  });
+  const { set, warnings, otherSets, survey } = await activities.chooseRestoreSet(
+    `choose set ${input.set}`,
+    {
+      set: input.set,
+      services: input.services,
+      sets: input.sets,
+      map: input.map,
+    },
+  );
   return planOrFail(() => {
-    const plan = planRestore(view, set, { services: input.services });
-    return { ...plan, warnings: [...new Set([...warnings, ...plan.warnings])] };
+    const { services, sources, databases, dependents } = input;
+    const plan = planRestore(view, set, { services, sources, databases, dependents, otherSets });
+    const pauseBefore = pauseStage(plan, input.pauseBefore);
+    return {
+      ...withSurvey(plan, survey),
+      ...(pauseBefore === undefined ? {} : { pauseBefore }),
+      warnings: [...new Set([...warnings, ...plan.warnings])],
+    };
   });
 }
 
 async function carryOut(run: Run, plan: RestorePlan): Promise<RestoreStackResult> {
-  const { activities, story, restoreId, view } = run;
+  const { activities, story, restoreId, view, input } = run;
+  const { configDigest } = view;
   for (const service of plan.stages.flat()) {
     for (const { source } of service.sources) story.step(service.service, source, 'pending');
   }
-  await preflight(run, plan);
+  const checkedFromMs = Date.now();
+  await preflight({ activities, story, restoreId, configDigest, map: input.map, plan });
+  const checkedMs = Date.now() - checkedFromMs;
+  // Before the first stage nothing is touched yet, not even stopped.
+  if (plan.pauseBefore === 1) await waitForPerson(run, plan, 1);
 
   await activities.beginRestore('open the record', {
     restoreId,
     setId: plan.setId,
-    map: run.input.map,
+    map: input.map,
   });
 
   const services: RestoredService[] = [];
+  const steps: PerformedStep[] = [];
   try {
     story.phase('stopping');
     for (const service of plan.stopOrder) {
+      const beganMs = Date.now();
       await story.during(
         service,
         'stop',
-        () =>
-          activities.stopService(`stop ${service}`, {
-            restoreId,
-            configDigest: view.configDigest,
-            service,
-          }),
+        () => activities.stopService(`stop ${service}`, { restoreId, configDigest, service }),
         ({ stopped }) => (stopped.length === 0 ? 'nothing ran' : stopped.join(', ')),
       );
+      steps.push({ stage: 0, service, step: 'stop', durationMs: Date.now() - beganMs });
     }
-    for (const stage of plan.stages) {
+    for (const [index, stage] of plan.stages.entries()) {
+      if (index > 0 && plan.pauseBefore === index + 1) await waitForPerson(run, plan, index + 1);
       story.phase(`restoring ${stage.map(({ service }) => service).join(', ')}`);
-      services.push(...(await restoreStage(run, stage)));
+      const restored = await restoreStage(run, stage);
+      services.push(...restored);
+      for (const { service, steps: performed } of restored) {
+        steps.push(...performed.map((one) => ({ stage: index + 1, service, ...one })));
+      }
     }
+    await confirmHealthy(run, services);
   } catch (error) {
-    await CancellationScope.nonCancellable(() => takeBack(run, plan, error));
-    throw error;
+    const taken = await CancellationScope.nonCancellable(async () => {
+      const outcome = await takeBack({ activities, story, restoreId, configDigest, plan });
+      await tell(activities, 'failed', sayTakenBack(plan.setId, error, outcome));
+      return outcome;
+    });
+    throw isCancellation(error) ? error : withOutcome(error, taken);
   }
   story.phase('finishing');
-  const result = resultOf(run, plan, services);
-  await activities.finishRestore('keep the safety copies', { restoreId, state: 'finished' });
+  const result = resultOf(run, plan, services, steps);
+  await activities.finishRestore('keep the safety copies', {
+    restoreId,
+    state: 'finished',
+    measured: [
+      { kind: 'check', service: '', source: '', bytes: plan.contentBytes, durationMs: checkedMs },
+      ...measurementsOf(services),
+    ],
+  });
   const message =
     `Restore of set ${plan.setId} done: ${services.length} services, ` +
     `${formatBytes(plan.contentBytes)} in ${formatDuration(result.durationMs)}`;
@@ -135,59 +178,57 @@ async function carryOut(run: Run, plan: RestorePlan): Promise<RestoreStackResult
   return result;
 }
 
-/** Everything that can be known to be wrong is found here, all of it, before anything is touched. */
-async function preflight(run: Run, plan: RestorePlan): Promise<void> {
-  const { activities, story, view, restoreId } = run;
-  story.phase('checking');
-  const steps = plan.stages.flat();
-  const checks = [
-    story.during('', 'host', () =>
-      activities.preflightHost('check Docker, compose and free space', {
-        restoreId,
-        configDigest: view.configDigest,
-        plan,
-        map: run.input.map,
-      }),
-    ),
-    ...steps.flatMap(({ service, sources }) =>
-      sources.map(({ source, artifact }) =>
-        story.during(service, `check ${source}`, () =>
-          activities.preflightArtifact(`check ${service}/${source}`, {
-            service,
-            source,
-            artifact,
-          }),
-        ),
-      ),
-    ),
-  ];
-  const failures = (await Promise.allSettled(checks)).flatMap((outcome): unknown[] =>
-    outcome.status === 'rejected' ? [outcome.reason] : [],
-  );
-  const cancelled = failures.find((reason) => isCancellation(reason));
-  if (cancelled instanceof Error) throw cancelled;
-  const [first, ...others] = failures.map(causeOf);
-  if (first === undefined) return;
-  if (others.length === 0) raise(failures[0]);
-  const all = [first, ...others];
-  throw failure(
-    first.code === 'INTERNAL' ? 'RESTORE_FAILED' : codeOrRestoreFailed(first.code),
-    `the restore can't begin, nothing was touched: ${all.map(({ message }) => message).join('; ')}`,
-    { facts: { problems: all.map(({ code, message }) => `${code}: ${message}`) } },
-  );
+async function waitForPerson(run: Run, plan: RestorePlan, stage: number): Promise<void> {
+  const names = plan.stages[stage - 1]?.map(({ service }) => service).join(', ') ?? '';
+  upsertSearchAttributes(searchAttributes({ status: 'waiting' }));
+  const by = await run.approval.of(`stage ${stage} (${names})`);
+  upsertSearchAttributes(searchAttributes({ status: 'running' }));
+  run.story.step('', 'approval', 'done', `stage ${stage} by ${by}`);
 }
 
-function codeOrRestoreFailed(
-  code: string,
-): 'INTEGRITY' | 'DOCKER_UNREACHABLE' | 'DISK_FULL' | 'RESTORE_FAILED' {
-  switch (code) {
-    case 'INTEGRITY':
-    case 'DOCKER_UNREACHABLE':
-    case 'DISK_FULL':
-      return code;
-    default:
-      return 'RESTORE_FAILED';
-  }
+/** A container can die after its gate: at the end everything must be healthy at one time. */
+async function confirmHealthy(run: Run, services: readonly RestoredService[]): Promise<void> {
+  const { activities, story, restoreId, view } = run;
+  story.phase('looking once more');
+  const started = services.filter(({ healthyAfterMs }) => healthyAfterMs !== undefined);
+  const outcomes = await Promise.allSettled(
+    started.map(({ service }) =>
+      story.during(service, 'still healthy', () =>
+        activities.waitHealthy(`${service}: still healthy?`, {
+          restoreId,
+          configDigest: view.configDigest,
+          service,
+          withinMs: STILL_HEALTHY_MS,
+        }),
+      ),
+    ),
+  );
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw asError(failed.reason);
+}
+
+/** The failure of the restore, with what is now true. */
+function withOutcome(error: unknown, taken: TakenBack): Error {
+  const { code, message, hint, facts } = causeOf(error);
+  return failure(isErrorCode(code) ? code : 'RESTORE_FAILED', `${message}; ${taken.now}`, {
+    ...(hint === undefined ? {} : { hint }),
+    facts: { ...facts, outcome: taken.complete ? 'old' : 'incomplete' },
+  });
+}
+
+function measurementsOf(services: readonly RestoredService[]): Omit<Measurement, 'at'>[] {
+  return services.flatMap(({ service, sources, healthyAfterMs }) => [
+    ...sources.map(({ source, kind, contentBytes, durationMs }) => ({
+      kind,
+      service,
+      source,
+      bytes: contentBytes,
+      durationMs,
+    })),
+    ...(healthyAfterMs === undefined
+      ? []
+      : [{ kind: 'start' as const, service, source: '', bytes: 0, durationMs: healthyAfterMs }]),
+  ]);
 }
 
 function asError(reason: unknown): Error {
@@ -236,48 +277,6 @@ async function restoreStage(
   return restored;
 }
 
-/** Puts the old state back, last first, and starts what ran before. Says what is now true. */
-async function takeBack(run: Run, plan: RestorePlan, error: unknown): Promise<void> {
-  const { activities, story, restoreId, view } = run;
-  const { message } = causeOf(error);
-  story.phase('rolling back');
-  const stuck: string[] = [];
-  for (const { service } of plan.stages.flat().reverse()) {
-    try {
-      await story.during(service, 'roll back', () =>
-        activities.rollBackService(`roll ${service} back`, {
-          restoreId,
-          configDigest: view.configDigest,
-          service,
-        }),
-      );
-    } catch (problem) {
-      stuck.push(`${service}: ${causeOf(problem).message}`);
-    }
-  }
-  for (const { service } of plan.stages.flat()) {
-    try {
-      await story.during(service, 'start again', () =>
-        activities.startStopped(`start ${service} again`, { restoreId, service }),
-      );
-    } catch (problem) {
-      stuck.push(`${service}: ${causeOf(problem).message}`);
-    }
-  }
-  const now =
-    stuck.length === 0
-      ? 'the state from before is back and what ran before runs again'
-      : `not everything could be taken back: ${stuck.join('; ')}`;
-  if (stuck.length === 0) {
-    await activities
-      .finishRestore('close the record', { restoreId, state: 'rolled-back' })
-      .catch(() => undefined);
-  }
-  const reason = isCancellation(error) ? 'was cancelled' : `failed: ${message}`;
-  story.phase(stuck.length === 0 ? 'rolled back' : 'failed');
-  await tell(activities, 'failed', `Restore of set ${plan.setId} ${reason}; ${now}`);
-}
-
 async function tell(
   activities: HostCalls,
   status: 'success' | 'failed',
@@ -293,6 +292,7 @@ function resultOf(
   run: Run,
   plan: RestorePlan,
   services: readonly RestoredService[],
+  steps: readonly PerformedStep[],
 ): RestoreStackResult {
   return {
     restoreId: run.restoreId,
@@ -300,6 +300,7 @@ function resultOf(
     dryRun: run.input.dryRun,
     plan,
     services,
+    steps,
     durationMs: Date.now() - run.startedMs,
     warnings: plan.warnings,
   };

@@ -7,18 +7,29 @@ import { requireKnown } from '../plan/order.js';
 import { tierSchema, type Tier } from '../store/manifest.js';
 
 /** `--service a --service b,c` → `['a', 'b', 'c']`. */
-export function serviceOption(): Option {
-  return new Option(
-    '-s, --service <names>',
-    'only these services (repeat it, or a comma list)',
-  ).argParser((value: string, previous: readonly string[] | undefined) => {
-    const names = value
-      .split(',')
-      .map((name) => name.trim())
-      .filter((name) => name !== '');
-    if (names.length === 0) throw new InvalidArgumentError('Name at least one service.');
-    return [...new Set([...(previous ?? []), ...names])];
-  });
+export function serviceOption(
+  description = 'only these services (repeat it, or a comma list)',
+): Option {
+  return new Option('-s, --service <names>', description).argParser(
+    (value: string, previous: readonly string[] | undefined) => {
+      const names = value
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '');
+      if (names.length === 0) throw new InvalidArgumentError('Name at least one service.');
+      return [...new Set([...(previous ?? []), ...names])];
+    },
+  );
+}
+
+/** An option that can be given several times, each value as it is. */
+export function repeatable(flags: string, description: string): Option {
+  return new Option(flags, description).argParser(
+    (value: string, previous: readonly string[] | undefined) => {
+      if (value === '') throw new InvalidArgumentError('It is empty.');
+      return [...new Set([...(previous ?? []), value])];
+    },
+  );
 }
 
 /** `--also weekly --also monthly` and `--also weekly,monthly`: tiers of the schedule. */

@@ -4,7 +4,8 @@
  */
 import type { Config } from '../config/schema.js';
 import type { DrillRestoreInput } from '../plan/drill-types.js';
-import type { BackupStackInput, RestoreStackInput } from '../plan/inputs.js';
+import type { BackupStackInput, RestoreStackInput, UndoRestoreInput } from '../plan/inputs.js';
+import type { PastRestore } from '../plan/undo-plan.js';
 import type { SetFile } from '../store/manifest.js';
 import type { RunSnapshot } from '../temporal/run-status.js';
 
@@ -28,7 +29,11 @@ export interface StartDrill extends Start {
   readonly type: 'drillRestore';
   readonly input: DrillRestoreInput;
 }
-export type StartRun = StartBackup | StartRestore | StartDrill;
+export interface StartUndo extends Start {
+  readonly type: 'undoRestore';
+  readonly input: UndoRestoreInput;
+}
+export type StartRun = StartBackup | StartRestore | StartUndo | StartDrill;
 
 /** The runs on one Temporal server. Failed runs reject with the run's own HoldfastError. */
 export interface RunGateway {
@@ -39,6 +44,10 @@ export interface RunGateway {
   /** Waits for the end. */
   result(workflowId: string): Promise<unknown>;
   cancel(workflowId: string): Promise<void>;
+  /** Ids of the stack's runs that wait for an approval. */
+  waiting(stack: string): Promise<readonly string[]>;
+  /** @returns what was approved, in words. @throws HoldfastError when the run does not wait for it */
+  approve(workflowId: string, by: string | undefined): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -64,6 +73,18 @@ export interface DevServer {
   stop(): Promise<void>;
 }
 
+/** A restore of the past, with what its safety copies take. */
+export interface RestoreListing extends PastRestore {
+  /** Absent where a part of it can't be measured. */
+  readonly sizeBytes?: number;
+}
+
+export interface Recovered {
+  readonly takenBack: readonly string[];
+  readonly started: readonly string[];
+  readonly problems: readonly string[];
+}
+
 export interface Ports {
   /** @throws HoldfastError CONFIG_NOT_FOUND */
   findConfigFile(explicit: string | undefined): Promise<string>;
@@ -75,6 +96,15 @@ export interface Ports {
   hostProbe(config: Config, signal: AbortSignal): Promise<readonly HostFinding[]>;
   /** @throws HoldfastError TEMPORAL_UNREACHABLE */
   connectRuns(): Promise<RunGateway>;
+  /** Newest first. */
+  pastRestores(config: Config): Promise<readonly RestoreListing[]>;
+  /** Throws a restore's safety copies away. @throws HoldfastError SET_NOT_FOUND, RESTORE_FAILED */
+  discardRestore(config: Config, restoreId: string): Promise<void>;
+  /**
+   * Takes back what dead runs left. Without a Temporal every run counts as dead.
+   * @throws HoldfastError TEMPORAL_UNREACHABLE unless `withoutTemporal`
+   */
+  recover(config: Config, options: { readonly withoutTemporal: boolean }): Promise<Recovered>;
   /** The address runs and workers connect to, `host:port`. */
   temporalAddress(): Promise<string>;
   runWorker(

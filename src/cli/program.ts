@@ -9,7 +9,9 @@ import { addDiffCommand } from './commands/diff.js';
 import { addDrillCommand } from './commands/drill.js';
 import { addListCommand } from './commands/list.js';
 import { addRestoreCommand } from './commands/restore.js';
+import { addRestoresCommands } from './commands/restores.js';
 import { addShowCommand } from './commands/show.js';
+import { addUndoCommand } from './commands/undo.js';
 import { addUpCommand } from './commands/up.js';
 import { addVerifyCommand } from './commands/verify.js';
 import { addWorkerCommand } from './commands/worker.js';
@@ -27,6 +29,7 @@ Examples:
   holdfast browse latest --path 'etc/**'   what is in them
   holdfast restore --dry-run               what a restore would do
   holdfast restore                         do it
+  holdfast undo                            and take it back
   holdfast verify                          are the backups still sound?
   holdfast drill                           prove it: restore beside the stack
 
@@ -94,6 +97,8 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addWorkerCommand(program, commands);
   addBackupCommand(program, commands);
   addRestoreCommand(program, commands);
+  addUndoCommand(program, commands);
+  addRestoresCommands(program, commands);
   addListCommand(program, commands);
   addShowCommand(program, commands);
   addBrowseCommand(program, commands);

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
 import { drillResultSchema } from '../plan/drill-types.js';
-import type { BackupStackResult } from '../plan/inputs.js';
+import type { BackupStackResult, UndoRestoreResult } from '../plan/inputs.js';
 import type { RestoreStackResult } from '../plan/restore-types.js';
 import { problemSchema, setArtifactSchema, tierSchema } from '../store/manifest.js';
 
@@ -23,6 +23,8 @@ export const backupStackResultSchema = z.object({
   pruned: z.array(z.string()),
 }) satisfies z.ZodType<BackupStackResult>;
 
+const stepSchema = z.object({ stage: z.number(), service: z.string(), step: z.string() });
+
 const restorePlanSchema = z.object({
   setId: z.string(),
   setTier: z.string(),
@@ -32,13 +34,29 @@ const restorePlanSchema = z.object({
       z.object({
         service: z.string(),
         sources: z.array(
-          z.object({ source: z.string(), kind, artifact: setArtifactSchema, replaces: z.string() }),
+          z.object({
+            source: z.string(),
+            kind,
+            artifact: setArtifactSchema,
+            replaces: z.string(),
+            databases: z.array(z.string()).optional(),
+            keeps: z.string().optional(),
+            exists: z.boolean().optional(),
+            estimateMs: z.number().optional(),
+          }),
         ),
         hasContainers: z.boolean(),
+        estimateMs: z.number().optional(),
       }),
     ),
   ),
+  steps: z.array(stepSchema),
+  otherSets: z.record(z.string(), z.string()).optional(),
+  leftRunning: z.array(z.string()).optional(),
+  pauseBefore: z.number().optional(),
   contentBytes: z.number(),
+  space: z.array(z.object({ place: z.string(), neededBytes: z.number(), freeBytes: z.number() })),
+  estimateMs: z.number().optional(),
   notes: z.array(z.string()),
   warnings: z.array(z.string()),
 });
@@ -63,8 +81,10 @@ export const restoreStackResultSchema = z.object({
       ),
       startedContainers: z.array(z.string()),
       healthyAfterMs: z.number().optional(),
+      steps: z.array(z.object({ step: z.string(), durationMs: z.number() })),
     }),
   ),
+  steps: z.array(stepSchema.extend({ durationMs: z.number() })),
   durationMs: z.number(),
   warnings: z.array(z.string()),
 }) satisfies z.ZodType<RestoreStackResult>;
@@ -73,6 +93,28 @@ export const drillRestoreResultSchema = z.object({
   drill: drillResultSchema.optional(),
   reaped: z.array(z.string()),
 });
+
+const replacedSchema = z.object({
+  service: z.string(),
+  source: z.string(),
+  target: z.string(),
+  aside: z.string().optional(),
+});
+
+export const undoRestoreResultSchema = z.object({
+  restoreId: z.string(),
+  dryRun: z.boolean(),
+  plan: z.object({
+    restoreId: z.string(),
+    setId: z.string(),
+    stopOrder: z.array(z.string()),
+    putBack: z.array(z.string()),
+    stages: z.array(z.array(z.string())),
+    replaced: z.array(replacedSchema),
+  }),
+  unhealthy: z.array(z.object({ service: z.string(), reason: z.string() })),
+  durationMs: z.number(),
+}) satisfies z.ZodType<UndoRestoreResult>;
 
 /** @throws HoldfastError INTERNAL when the run answered something this program does not know */
 export function parseResult<T>(schema: z.ZodType<T>, value: unknown, workflowId: string): T {

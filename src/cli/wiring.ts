@@ -29,6 +29,18 @@ export const realPorts: Ports = {
     const { runWorker } = await import('../temporal/worker.js');
     await runWorker(config, options);
   },
+  pastRestores: async (config) => {
+    const { pastRestoresOf } = await import('../temporal/host-care.js');
+    return pastRestoresOf(config);
+  },
+  discardRestore: async (config, restoreId) => {
+    const { discardRestoreOf } = await import('../temporal/host-care.js');
+    await discardRestoreOf(config, restoreId);
+  },
+  recover: async (config, options) => {
+    const { recoverNow } = await import('../temporal/host-care.js');
+    return recoverNow(config, options);
+  },
   startDevServer: async (options) => {
     const { startDevServer } = await import('../temporal/dev-server.js');
     return startDevServer(options);
@@ -57,10 +69,12 @@ async function connectRuns(): Promise<RunGateway> {
     { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError },
     connection,
     { runSnapshot, runResult },
+    { approveRun, waitingRuns },
   ] = await Promise.all([
     import('@temporalio/client'),
     import('../temporal/connect.js'),
     import('../temporal/run-status.js'),
+    import('../temporal/approval.js'),
   ]);
   await refuseAtOnce(connection.temporalEndpoint().address);
   const { client, address, namespace, close } = await connection.connectClient();
@@ -104,6 +118,8 @@ async function connectRuns(): Promise<RunGateway> {
     cancel: async (workflowId) => {
       await client.workflow.getHandle(workflowId).cancel();
     },
+    waiting: (stack) => waitingRuns(client, stack),
+    approve: (workflowId, by) => approveRun(client, workflowId, by),
     close,
   };
 }

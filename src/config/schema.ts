@@ -258,6 +258,13 @@ export const configSchema = z.strictObject({
       .default(2)
       .describe('Percent of the disk that must stay free'),
   }),
+  restore: z
+    .strictObject({
+      keepSafetyCopies: durationSchema
+        .prefault('14d')
+        .describe('How long what a restore replaced is kept for `holdfast undo`'),
+    })
+    .prefault({}),
   log: z.strictObject({ file: absolutePath }).optional(),
   tiers: z.strictObject({ daily: tier(3), weekly: tier(2), monthly: tier(2) }).prefault({}),
   schedules: z

@@ -7,6 +7,7 @@ import { isHoldfastError } from '../errors.js';
 import { DRILL_LABEL, DRILL_ROOT_LABEL, DRILL_WORKFLOW_LABEL, drillPrefix } from '../plan/drill.js';
 import { ASIDE_LABEL, STAGING_LABEL } from './aside.js';
 import { listContainers, removeContainer } from './containers.js';
+import { HELPER_LABEL } from './helper.js';
 import type { Engine } from './engine.js';
 import { parseAnswer } from './engine.js';
 import { listNetworks, removeNetwork } from './networks.js';
@@ -45,45 +46,61 @@ export interface Removed {
  * way in the engine still takes effect: so it is called again until it finds nothing.
  */
 export async function removeDrillLeft(engine: Engine, drillId: string): Promise<Removed> {
-  const label = `${DRILL_LABEL}=${drillId}`;
-  const prefix = drillPrefix(drillId);
-  const containers = await listContainers(engine, { label });
-  for (const { id } of containers) {
+  const containers = await ownContainers(engine, drillId);
+  for (const id of containers) {
     await removeContainer(engine, id, { force: true, anonymousVolumes: true });
   }
-  const helpers = await helpersOf(engine, prefix);
-  for (const id of helpers) await removeContainer(engine, id, { force: true });
-  const volumes = new Set((await listVolumes(engine, label)).map(({ name }) => name));
-  for (const mark of [STAGING_LABEL, ASIDE_LABEL]) {
-    for (const { name } of await listVolumes(engine, `${mark}=${drillId}`)) {
-      if (name.startsWith(prefix)) volumes.add(name);
-    }
-  }
+  const volumes = await ownVolumes(engine, drillId);
   for (const name of volumes) await removeVolume(engine, name);
-  const networks = await listNetworks(engine, label);
-  for (const { id } of networks) await removeNetwork(engine, id);
-  return {
-    containers: containers.length + helpers.length,
-    volumes: volumes.size,
-    networks: networks.length,
-  };
+  const networks = await ownNetworks(engine, drillId);
+  for (const id of networks) await removeNetwork(engine, id);
+  return { containers: containers.length, volumes: volumes.length, networks: networks.length };
 }
 
-/** Helper containers of ours that work on a volume of the drill. */
-async function helpersOf(engine: Engine, prefix: string): Promise<string[]> {
-  const answer: unknown = await engine.call({ action: 'list helpers' }, (abortSignal) =>
-    engine.docker.listContainers({
-      all: true,
-      filters: { label: ['dev.holdfast.helper=1'] },
-      abortSignal,
-    }),
+const containersSchema = z.array(
+  z.object({
+    Id: z.string(),
+    Names: z.array(z.string()).nullish(),
+    Labels: z.record(z.string(), z.string()).nullish(),
+    Mounts: z.array(z.object({ Name: z.string().nullish() })).nullish(),
+  }),
+);
+
+/** Of the drill's label or name, and helpers of ours that work on one of its volumes. */
+async function ownContainers(engine: Engine, drillId: string): Promise<string[]> {
+  const prefix = drillPrefix(drillId);
+  const action = 'list containers';
+  const answer: unknown = await engine.call({ action }, (abortSignal) =>
+    engine.docker.listContainers({ all: true, abortSignal }),
   );
-  const schema = z.array(
-    z.object({ Id: z.string(), Mounts: z.array(z.object({ Name: z.string().optional() })) }),
-  );
-  return parseAnswer(schema, answer, 'list helpers')
-    .filter(({ Mounts }) => Mounts.some(({ Name }) => Name?.startsWith(prefix) === true))
+  return parseAnswer(containersSchema, answer, action)
+    .filter(({ Names, Labels, Mounts }) => {
+      if (Labels?.[DRILL_LABEL] === drillId) return true;
+      if (Names?.some((name) => name.startsWith(`/${prefix}`)) === true) return true;
+      if (Labels?.[HELPER_LABEL] === undefined) return false;
+      return Mounts?.some(({ Name }) => Name?.startsWith(prefix) === true) ?? false;
+    })
     .map(({ Id }) => Id);
+}
+
+async function ownVolumes(engine: Engine, drillId: string): Promise<string[]> {
+  const prefix = drillPrefix(drillId);
+  const found = new Set<string>();
+  for (const { name } of await listVolumes(engine, `${DRILL_LABEL}=${drillId}`)) found.add(name);
+  // What a swap makes on its way carries the swap's own labels.
+  for (const mark of [STAGING_LABEL, ASIDE_LABEL]) {
+    for (const { name } of await listVolumes(engine, `${mark}=${drillId}`)) {
+      if (name.startsWith(prefix)) found.add(name);
+    }
+  }
+  return [...found];
+}
+
+async function ownNetworks(engine: Engine, drillId: string): Promise<string[]> {
+  const prefix = drillPrefix(drillId);
+  return (await listNetworks(engine))
+    .filter(({ name, labels }) => labels[DRILL_LABEL] === drillId || name.startsWith(prefix))
+    .map(({ id }) => id);
 }
 
 /** Is it only not yet free: something that was being removed or started meanwhile holds it? */

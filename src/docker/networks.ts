@@ -23,10 +23,13 @@ const networkSchema = z.object({
   Labels: z.record(z.string(), z.string()).nullish(),
 });
 
-/** Networks that carry a label (`name` or `name=value`). */
-export async function listNetworks(engine: Engine, label: string): Promise<NetworkInfo[]> {
+/** Networks that carry a label (`name` or `name=value`); all without one. */
+export async function listNetworks(engine: Engine, label?: string): Promise<NetworkInfo[]> {
   const answer: unknown = await engine.call({ action: 'list networks' }, (abortSignal) =>
-    engine.docker.listNetworks({ filters: { label: [label] }, abortSignal }),
+    engine.docker.listNetworks({
+      ...(label === undefined ? {} : { filters: { label: [label] } }),
+      abortSignal,
+    }),
   );
   return parseAnswer(z.array(networkSchema), answer, 'list networks').map(
     ({ Id, Name, Labels }) => ({ id: Id, name: Name, labels: Labels ?? {} }),

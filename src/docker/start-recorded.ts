@@ -26,12 +26,23 @@ export interface StartOutcome {
   readonly missing: readonly string[];
 }
 
+export interface StartOptions {
+  /** What ran before may still be asked for: the run is not over. */
+  readonly keepRecord?: boolean;
+  /** Which of the recorded containers; all of them by default. */
+  readonly only?: (container: ContainerInfo) => boolean;
+}
+
 /**
  * Starts what ran when it was recorded, the one stopped last first; checks that all of it runs; then
- * removes the record. Without a record there is nothing to do.
+ * removes the record, unless told to keep it. Without a record there is nothing to do.
  * @throws HoldfastError DOCKER_FAILED naming those that don't run (the record stays), engine errors.
  */
-export async function startRecorded(engine: Engine, recordFile: string): Promise<StartOutcome> {
+export async function startRecorded(
+  engine: Engine,
+  recordFile: string,
+  options: StartOptions = {},
+): Promise<StartOutcome> {
   const record = await readRecord(recordFile);
   const started: string[] = [];
   const alreadyRunning: string[] = [];
@@ -48,6 +59,7 @@ export async function startRecorded(engine: Engine, recordFile: string): Promise
       outcome.missing.push(entry.name);
       continue;
     }
+    if (options.only?.(container) === false) continue;
     try {
       const touched = await bringUp(engine, container, entry);
       (touched ? outcome.started : outcome.alreadyRunning).push(entry.name);
@@ -68,7 +80,7 @@ export async function startRecorded(engine: Engine, recordFile: string): Promise
       hint: 'look at `docker logs` of the container; the record stays, so the next attempt starts it',
     });
   }
-  await discardRecord(recordFile);
+  if (options.keepRecord !== true) await discardRecord(recordFile);
   return outcome;
 }
 

@@ -32,6 +32,10 @@ export function drillPermit(stack: string): string {
   return `${stack}/drill`;
 }
 
+export function undoWorkflowId(stack: string, stamp: string): string {
+  return `holdfast/${stack}/undo/${stamp}`;
+}
+
 /** One id per stack: the server's own uniqueness of running ids is the lock. */
 export function permitWorkflowId(stack: string): string {
   return `holdfast/${stack}/permit`;

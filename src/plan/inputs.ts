@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { Problem, SetArtifact, Tier } from '../store/manifest.js';
 import type { Progress } from '../progress.js';
 import { mappingSchema } from './mapping.js';
+import type { UndoPlan } from './undo-plan.js';
 
 const target = {
   stack: z.string().min(1).optional(),
@@ -24,22 +25,57 @@ export const backupStackInputSchema = z.strictObject({
   onBusy,
 });
 
+const setReference = z
+  .string()
+  .regex(/^(latest|\d{8}_\d{6}(-(daily|weekly|monthly|manual))?)$/, 'a set id or "latest"');
+
 export const restoreStackInputSchema = z.strictObject({
   ...target,
   /** A set id (`20241212_010000`), with `-tier` to choose among several, or `latest`. */
-  set: z
-    .string()
-    .regex(/^(latest|\d{8}_\d{6}(-(daily|weekly|monthly|manual))?)$/, 'a set id or "latest"')
-    .default('latest'),
+  set: setReference.default('latest'),
   services,
+  /** Service → the set it is restored from, where that is another than `set`. */
+  sets: z.record(z.string().min(1), setReference).optional(),
+  /** `service/source`: only these of their services. */
+  sources: z
+    .array(z.string().regex(/^[^/]+\/[^/]+$/, 'service/source'))
+    .min(1)
+    .optional(),
+  /** Only these databases of the PostgreSQL sources, beside the others of the running server. */
+  databases: z.array(z.string().min(1)).min(1).optional(),
+  /** What comes after a restored service: stopped and started again, or left running. */
+  dependents: z.enum(['restart', 'leave']).default('restart'),
+  /** A stage's number, or a service in it: before it the run waits for an approval. */
+  pauseBefore: z.union([z.number().int().min(1), z.string().min(1)]).optional(),
   /** Other names than the configuration's, see `holdfast restore --map`. */
   map: mappingSchema.optional(),
   dryRun: z.boolean().default(false),
   onBusy,
 });
 
+export const undoRestoreInputSchema = z.strictObject({
+  ...target,
+  /** Id of the restore (`20241212_093000`), or the latest that can be undone. */
+  restore: z
+    .string()
+    .regex(/^(latest|\d{8}_\d{6})$/, 'the id of a restore or "latest"')
+    .default('latest'),
+  dryRun: z.boolean().default(false),
+  onBusy,
+});
+
+export type UndoRestoreInput = z.input<typeof undoRestoreInputSchema>;
 export type BackupStackInput = z.input<typeof backupStackInputSchema>;
 export type RestoreStackInput = z.input<typeof restoreStackInputSchema>;
+
+export interface UndoRestoreResult {
+  readonly restoreId: string;
+  readonly dryRun: boolean;
+  readonly plan: UndoPlan;
+  /** Services that run again and are not healthy, with the reason. */
+  readonly unhealthy: readonly { readonly service: string; readonly reason: string }[];
+  readonly durationMs: number;
+}
 
 export interface BackupStackResult {
   readonly setId: string;

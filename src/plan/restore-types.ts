@@ -8,6 +8,14 @@ export interface RestoreSourceStep {
   readonly artifact: SetArtifact;
   /** What the person is told will be replaced: a path, a volume, a server's data directory. */
   readonly replaces: string;
+  /** Only these databases, beside the others of a running server; all of it when absent. */
+  readonly databases?: readonly string[];
+  /** What lies within what is replaced and stays all the same. */
+  readonly keeps?: string;
+  /** Is there something to replace? Absent where the host was not looked at. */
+  readonly exists?: boolean;
+  /** From what earlier restores and drills took; absent where nothing like it was measured. */
+  readonly estimateMs?: number;
 }
 
 export interface RestoreServicePlan {
@@ -15,6 +23,28 @@ export interface RestoreServicePlan {
   /** Empty for a service that is only stopped and started again. */
   readonly sources: readonly RestoreSourceStep[];
   readonly hasContainers: boolean;
+  /** From the start of the containers until they are healthy. */
+  readonly estimateMs?: number;
+}
+
+/** One thing a restore does, as the plan names it and the run reports it. */
+export interface RestoreStep {
+  /** 0: before anything is replaced · 1…: the stage. */
+  readonly stage: number;
+  readonly service: string;
+  /** `stop` · `unpack <source>` · `swap <source>` · `load <source>` · `start` · `health` */
+  readonly step: string;
+}
+
+export interface PerformedStep extends RestoreStep {
+  readonly durationMs: number;
+}
+
+/** Room on one file system while new and old lie side by side. */
+export interface SpaceNeed {
+  readonly place: string;
+  readonly neededBytes: number;
+  readonly freeBytes: number;
 }
 
 export interface RestorePlan {
@@ -24,7 +54,19 @@ export interface RestorePlan {
   readonly stopOrder: readonly string[];
   /** Services of one stage may run side by side; the next stage begins when all are healthy. */
   readonly stages: readonly (readonly RestoreServicePlan[])[];
+  /** All that will be done, in order; services of one stage one after the other. */
+  readonly steps: readonly RestoreStep[];
+  /** The set a service is restored from, where that is another one. */
+  readonly otherSets?: Readonly<Record<string, string>>;
+  /** Services that come after a restored one and are left running by choice. */
+  readonly leftRunning?: readonly string[];
+  /** The stage that waits for a person's approval. */
+  readonly pauseBefore?: number;
   readonly contentBytes: number;
+  /** Empty where the host was not looked at. */
+  readonly space: readonly SpaceNeed[];
+  /** Of the whole restore; absent where a part of it was never measured. */
+  readonly estimateMs?: number;
   /** What may surprise, but is as it should be. */
   readonly notes: readonly string[];
   readonly warnings: readonly string[];
@@ -47,6 +89,8 @@ export interface RestoredService {
   readonly startedContainers: readonly string[];
   /** Milliseconds until all gates passed; absent where nothing was started. */
   readonly healthyAfterMs?: number;
+  /** What was done, in order. */
+  readonly steps: readonly { readonly step: string; readonly durationMs: number }[];
 }
 
 export interface RestoreStackResult {
@@ -55,6 +99,8 @@ export interface RestoreStackResult {
   readonly dryRun: boolean;
   readonly plan: RestorePlan;
   readonly services: readonly RestoredService[];
+  /** What was done, in the plan's order. */
+  readonly steps: readonly PerformedStep[];
   readonly durationMs: number;
   readonly warnings: readonly string[];
 }

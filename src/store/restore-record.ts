@@ -39,11 +39,18 @@ const volumeStepSchema = z.object({
   existed: z.boolean(),
 });
 
+/** Databases of a running server that were renamed aside. */
+const databasesStepSchema = z.object({
+  kind: z.literal('databases'),
+  container: z.string(),
+  databases: z.array(z.object({ database: z.string(), aside: z.string(), existed: z.boolean() })),
+});
+
 export const restoreStepSchema = z.object({
   service: z.string(),
   source: z.string(),
   at: z.iso.datetime(),
-  undo: z.discriminatedUnion('kind', [treeStepSchema, volumeStepSchema]),
+  undo: z.discriminatedUnion('kind', [treeStepSchema, volumeStepSchema, databasesStepSchema]),
   state: z.enum(['registered', 'done', 'undone']),
 });
 
@@ -54,7 +61,7 @@ export const restoreRecordSchema = z.object({
   setId: z.string(),
   workflowId: z.string(),
   startedAt: z.iso.datetime(),
-  state: z.enum(['running', 'finished', 'rolled-back', 'undone']),
+  state: z.enum(['running', 'finished', 'rolled-back', 'undoing', 'undone', 'discarded']),
   /** Other names than the configuration's. */
   map: mappingSchema.optional(),
   /** A drill is never taken back: it is torn down. */
@@ -73,6 +80,7 @@ export const restoreRecordSchema = z.object({
 
 export type TreeStep = z.output<typeof treeStepSchema>;
 export type VolumeStep = z.output<typeof volumeStepSchema>;
+export type DatabasesStep = z.output<typeof databasesStepSchema>;
 export type RestoreStep = z.output<typeof restoreStepSchema>;
 export type RestoreRecord = z.output<typeof restoreRecordSchema>;
 
@@ -118,6 +126,11 @@ export async function readSteps(
   restoreId: string,
   service: string,
 ): Promise<RestoreStep[]> {
+  return (await readAllSteps(root, restoreId)).filter((step) => step.service === service);
+}
+
+/** All steps, the latest first. */
+export async function readAllSteps(root: string, restoreId: string): Promise<RestoreStep[]> {
   const directory = path.join(restoreDirectory(root, restoreId), 'steps');
   const steps: RestoreStep[] = [];
   for (const name of await listNames(directory)) {
@@ -125,8 +138,7 @@ export async function readSteps(
     const file = path.join(directory, name);
     const text = await readTextIfExists(file);
     if (text === undefined) continue;
-    const step = parse(restoreStepSchema, text, file);
-    if (step.service === service) steps.push(step);
+    steps.push(parse(restoreStepSchema, text, file));
   }
   return steps.sort((a, b) => (a.at < b.at ? 1 : -1));
 }

@@ -17,7 +17,7 @@ import {
 } from '@temporalio/worker';
 import { createHostActivities, createStackActivities } from '../../activities/index.js';
 import { observationOf } from '../../activities/backup-run.js';
-import { bringBackStopped } from '../../activities/recovery.js';
+import { recoverHost } from '../../activities/recovery.js';
 import type { Config } from '../config/schema.js';
 import { connectEngine } from '../docker/engine.js';
 import { structuredLog } from '../observe/log.js';
@@ -106,7 +106,7 @@ async function serve(
     }),
   ]);
   // What an earlier worker stopped and a dead run never started again comes back first.
-  await bringBackStopped(dependencies);
+  await recoverHost(dependencies);
   const stop = (): void => {
     for (const worker of workers) {
       if (worker.getState() === 'RUNNING') worker.shutdown();

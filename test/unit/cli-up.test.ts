@@ -34,6 +34,9 @@ class World {
     configJsonSchema: () => Promise.resolve({}),
     readCatalogue: () => Promise.resolve({ sets: [], unreadable: [] }),
     hostProbe: () => Promise.resolve([]),
+    pastRestores: () => Promise.resolve([]),
+    discardRestore: () => Promise.resolve(),
+    recover: () => Promise.resolve({ takenBack: [], started: [], problems: [] }),
     connectRuns: () => Promise.reject(new Error('not here')),
     temporalAddress: () => Promise.resolve(this.env['TEMPORAL_ADDRESS'] ?? this.address),
     startDevServer: ({ dbFile, port, uiPort }) => {

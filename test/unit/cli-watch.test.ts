@@ -44,6 +44,8 @@ class World {
       this.#settle?.reject(new HoldfastError('CANCELLED', 'the run was cancelled'));
       return Promise.resolve();
     },
+    waiting: () => Promise.resolve([]),
+    approve: () => Promise.resolve(''),
     close: () => Promise.resolve(),
   };
 

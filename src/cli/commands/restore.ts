@@ -4,15 +4,17 @@ import { z } from 'zod';
 import type { Config } from '../../config/schema.js';
 import { HoldfastError } from '../../errors.js';
 import { formatStamp, restoreWorkflowId } from '../../plan/ids.js';
-import { restoreStackInputSchema } from '../../plan/inputs.js';
+import { restoreStackInputSchema, type RestoreStackInput } from '../../plan/inputs.js';
+import { parseMapping } from '../../plan/mapping.js';
 import type { RestorePlan } from '../../plan/restore-types.js';
 import { pathOption, sourceOption } from '../artifact-choice.js';
 import { ask } from '../ask.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
-import { sayDetached, startAndWatch, startDetached, withRuns } from '../follow.js';
-import { checkServices, checkSetName, serviceOption } from '../options.js';
+import { withRunsAnywhere } from '../embedded.js';
+import { sayDetached, startAndWatch, startDetached } from '../follow.js';
+import { checkServices, checkSetName, repeatable, serviceOption } from '../options.js';
 import type { RunGateway, StartRestore } from '../ports.js';
 import { silentReporter } from '../progress/reporter.js';
 import { watchRun } from '../progress/watch.js';
@@ -29,6 +31,10 @@ const optionsSchema = z.object({
   yes: z.boolean().default(false),
   detach: z.boolean().default(false),
   refuseIfBusy: z.boolean().default(false),
+  database: z.array(z.string()).optional(),
+  map: z.array(z.string()).optional(),
+  pauseBefore: z.string().min(1).optional(),
+  leaveDependents: z.boolean().default(false),
   to: z.string().min(1).optional(),
   source: z.array(z.string()).optional(),
   path: z.array(z.string()).optional(),
@@ -42,7 +48,18 @@ Examples:
   holdfast restore                         the same, then asks and does it
   holdfast restore 20241212_010000-daily   a certain set
   holdfast restore latest -s agent --yes   one service, without asking
+  holdfast restore --service agent --service pgdb=20241211_010000
+                                           the latest, but pgdb from that set
+  holdfast restore --source mlopsnew/grafana
+  holdfast restore --database mlops        one database of the running server
+  holdfast restore --map /mlopsnew=/srv/mlopsnew --map volume:a=b
+  holdfast restore --pause-before agent    waits for \`holdfast approve\`
   holdfast restore latest --source configs --path 'etc/*.conf' --to /tmp/look
+
+What comes after a restored service is stopped and started again, too, unless
+--leave-dependents says otherwise. --map gives what the configuration names
+another name for this restore, and services of the set those of the
+configuration.
 
 With --to, one source is unpacked into a new or empty directory instead, all of
 it or what --path matches, and nothing that runs is touched; the dump files of
@@ -51,7 +68,8 @@ Temporal and asks nothing.
 
 Without it, nothing is touched before every artifact has been checked. What is
 replaced is kept aside, and comes back when a step fails or the run is
-cancelled.
+cancelled; later \`holdfast undo\` brings it back. Where no Temporal answers, as on
+a bare machine, one is started for the run.
 
 Exit codes:
   0 done   1 failed, and taken back   2 usage or configuration   130 interrupted`;
@@ -61,13 +79,17 @@ export function addRestoreCommand(program: Command, commands: CommandHost): void
     .command('restore')
     .description('restore the stack, or some services, from a backup set')
     .argument('[set]', 'id of the set, with or without its tier, or latest', 'latest')
-    .addOption(serviceOption())
+    .addOption(serviceOption('only these services, each also as name=set'))
+    .addOption(repeatable('--database <name>', 'only this database (repeat it)'))
+    .addOption(repeatable('--map <from=to>', 'another name for this restore (repeat it)'))
+    .option('--pause-before <stage>', 'wait for an approval before this stage or service')
+    .option('--leave-dependents', 'leave what comes after the restored services running')
     .option('--dry-run', 'show the plan and stop')
     .option('-y, --yes', 'do not ask for confirmation')
     .option('--detach', 'start the run and do not watch it')
     .option('--refuse-if-busy', 'fail when another run holds the stack, instead of waiting')
     .option('--to <directory>', 'unpack one source into this new or empty directory')
-    .addOption(sourceOption('with --to: the source'))
+    .addOption(sourceOption('only this source, as service/source; with --to: the source'))
     .addOption(pathOption('with --to: only what the pattern matches (repeat it)'))
     .addOption(rootOption('with --to: the directory of the backups'))
     .addHelpText('after', EXAMPLES)
@@ -81,15 +103,31 @@ async function dispatch(context: CliContext, set: string, options: Options): Pro
   checkSetName(set);
   const { to, source, path, root } = options;
   if (to === undefined) {
-    if (source !== undefined || path !== undefined || root !== undefined) {
-      throw new HoldfastError('USAGE', '--source, --path and --root belong to --to', {
-        hint: 'add --to with a new or empty directory; without it whole services are restored',
+    if (path !== undefined || root !== undefined) {
+      throw new HoldfastError('USAGE', '--path and --root belong to --to', {
+        hint: 'add --to with a new or empty directory; without it whole sources are restored',
+      });
+    }
+    const unclear = (source ?? []).filter((name) => !/^[^/]+\/[^/]+$/.test(name));
+    if (unclear.length > 0) {
+      throw new HoldfastError('USAGE', `--source ${unclear.join(', ')}: of which service?`, {
+        hint: 'write service/source, as `holdfast show` lists them',
+        facts: { unclear },
       });
     }
     return restore(context, set, options);
   }
-  if (options.dryRun || options.detach || options.refuseIfBusy) {
-    throw new HoldfastError('USAGE', '--to takes no --dry-run, --detach or --refuse-if-busy', {
+  const senseless = [
+    ...(options.dryRun ? ['--dry-run'] : []),
+    ...(options.detach ? ['--detach'] : []),
+    ...(options.refuseIfBusy ? ['--refuse-if-busy'] : []),
+    ...(options.database === undefined ? [] : ['--database']),
+    ...(options.map === undefined ? [] : ['--map']),
+    ...(options.pauseBefore === undefined ? [] : ['--pause-before']),
+    ...(options.leaveDependents ? ['--leave-dependents'] : []),
+  ];
+  if (senseless.length > 0) {
+    throw new HoldfastError('USAGE', `--to takes no ${senseless.join(', ')}`, {
       hint: 'it is done here and now and replaces nothing; `holdfast browse` shows what there is',
     });
   }
@@ -103,9 +141,15 @@ async function restore(context: CliContext, set: string, options: Options): Prom
     });
   }
   const config = await context.loadConfig();
-  checkServices(config, options.service);
-  return withRuns(context, async (gateway) => {
-    const plan = await makePlan(context, gateway, config, set, options);
+  const selection = selectionOf(set, options);
+  checkServices(config, selection.services);
+  return withRunsAnywhere(context, config, async (gateway, embedded) => {
+    if (embedded && options.detach) {
+      throw new HoldfastError('USAGE', '--detach needs a Temporal and a worker that go on', {
+        hint: 'start them with `holdfast up`, or leave --detach out',
+      });
+    }
+    const plan = await makePlan(context, gateway, config, selection);
     if (plan === undefined) return 130;
     const columns = context.host.out.columns();
     for (const line of renderPlan(plan, config.stack, columns, context.style)) context.say(line);
@@ -118,8 +162,36 @@ async function restore(context: CliContext, set: string, options: Options): Prom
       context.say('nothing was changed');
       return 130;
     }
-    return carryOut(context, gateway, config, plan, options);
+    return carryOut(context, gateway, config, plan, selection, options);
   });
+}
+
+type Selection = Omit<RestoreStackInput, 'stack' | 'host' | 'dryRun' | 'onBusy'> & {
+  readonly set: string;
+};
+
+/** What of which sets, as the workflow takes it. @throws HoldfastError USAGE */
+function selectionOf(set: string, options: Options): Selection {
+  const services: string[] = [];
+  const sets: Record<string, string> = {};
+  for (const name of options.service ?? []) {
+    const [service = '', other] = name.split('=', 2);
+    services.push(service);
+    if (other !== undefined) sets[service] = checkSetName(other);
+  }
+  const { source, database, map, pauseBefore } = options;
+  return {
+    set,
+    ...(services.length === 0 ? {} : { services }),
+    ...(Object.keys(sets).length === 0 ? {} : { sets }),
+    ...(source === undefined ? {} : { sources: source }),
+    ...(database === undefined ? {} : { databases: database }),
+    ...(map === undefined ? {} : { map: parseMapping(map) }),
+    ...(options.leaveDependents ? { dependents: 'leave' } : {}),
+    ...(pauseBefore === undefined
+      ? {}
+      : { pauseBefore: /^\d+$/.test(pauseBefore) ? Number(pauseBefore) : pauseBefore }),
+  };
 }
 
 /** The plan by the workflow itself, so that what is shown is what will happen. */
@@ -127,14 +199,13 @@ async function makePlan(
   context: CliContext,
   gateway: RunGateway,
   config: Config,
-  set: string,
-  options: Options,
+  selection: Selection,
 ): Promise<RestorePlan | undefined> {
   const run: StartRestore = {
     type: 'restoreStack',
     workflowId: restoreWorkflowId(config.stack, `${formatStamp(new Date())}-plan`),
     summary: `Plan a restore of ${config.stack}`,
-    input: { ...target(config), ...chosenServices(options), set, dryRun: true },
+    input: { ...target(config), ...selection, dryRun: true },
   };
   await gateway.start(run);
   const outcome = await watchRun(context, {
@@ -159,6 +230,7 @@ async function carryOut(
   gateway: RunGateway,
   config: Config,
   plan: RestorePlan,
+  selection: Selection,
   options: Options,
 ): Promise<ExitCode> {
   const run: StartRestore = {
@@ -167,8 +239,7 @@ async function carryOut(
     summary: `Restore of ${config.stack} from ${plan.setId}`,
     input: {
       ...target(config),
-      ...chosenServices(options),
-      set: plannedSet(plan),
+      ...agreed(selection, plan),
       onBusy: options.refuseIfBusy ? 'refuse' : 'wait',
     },
   };
@@ -193,10 +264,14 @@ async function carryOut(
   return 0;
 }
 
-/** The set that was agreed to, also when "latest" has meanwhile become another one. */
-function plannedSet(plan: RestorePlan): string {
+/** The sets that were agreed to, also when "latest" has meanwhile become another one. */
+function agreed(selection: Selection, plan: RestorePlan): Selection {
   const name = setName({ id: plan.setId, tier: plan.setTier });
-  return restoreStackInputSchema.shape.set.safeParse(name).success ? name : plan.setId;
+  const set = restoreStackInputSchema.shape.set.safeParse(name).success ? name : plan.setId;
+  const sets = Object.fromEntries(
+    Object.keys(selection.sets ?? {}).map((service) => [service, plan.otherSets?.[service] ?? set]),
+  );
+  return { ...selection, set, ...(Object.keys(sets).length === 0 ? {} : { sets }) };
 }
 
 function target(config: Config): { stack: string; host?: string } {
@@ -204,8 +279,4 @@ function target(config: Config): { stack: string; host?: string } {
     stack: config.stack,
     ...(config.host === undefined ? {} : { host: config.host.id }),
   };
-}
-
-function chosenServices({ service }: Options): { services?: string[] } {
-  return service === undefined ? {} : { services: service };
 }

@@ -1,6 +1,4 @@
 /** `holdfast up`: everything on one machine: Temporal's dev server unless one answers, and the worker. */
-import os from 'node:os';
-import path from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { Config } from '../../config/schema.js';
@@ -8,14 +6,9 @@ import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { portOption } from '../options.js';
-import { probeAddress } from '../probe-address.js';
+import { DEFAULT_PORT, startUnlessAnswering } from '../dev-temporal.js';
 import type { DevServer } from '../ports.js';
 import { stopOnSignals } from '../service-signals.js';
-import { HoldfastError } from '../../errors.js';
-
-/** Temporal's own defaults, which its command line tool expects. */
-const DEFAULT_PORT = 7233;
-const UI_PORT_OFFSET = 1000;
 
 const optionsSchema = z.object({
   dbFile: z.string().optional(),
@@ -63,31 +56,6 @@ async function up(context: CliContext, options: Options): Promise<ExitCode> {
     await server?.stop();
     stop.dispose();
   }
-}
-
-async function startUnlessAnswering(
-  context: CliContext,
-  options: Options,
-  address: string,
-): Promise<DevServer | undefined> {
-  const answer = await probeAddress(address);
-  if (answer === 'answers') return undefined;
-  const { host, port } = splitAddress(address);
-  if (!['127.0.0.1', 'localhost', '::1'].includes(host)) {
-    throw new HoldfastError('TEMPORAL_UNREACHABLE', `no Temporal server answers at ${address}`, {
-      hint: 'start it there, or unset TEMPORAL_ADDRESS to have one started here',
-      facts: { address },
-    });
-  }
-  const dbFile = path.resolve(options.dbFile ?? defaultDbFile(context));
-  context.say(`starting Temporal, its state is in ${dbFile}`);
-  const server = await context.ports.startDevServer({
-    dbFile,
-    port,
-    uiPort: options.uiPort ?? port + UI_PORT_OFFSET,
-  });
-  context.host.env['TEMPORAL_ADDRESS'] = server.address;
-  return server;
 }
 
 /** Runs the worker until the signal fires, or until the server ends by itself. */
@@ -148,25 +116,4 @@ function announce(
   if (temporal !== `127.0.0.1:${DEFAULT_PORT}`) {
     context.say(`${label('Use it')}export TEMPORAL_ADDRESS=${temporal}`);
   }
-}
-
-/** systemd's state directory, else XDG's: one server serves all stacks of a user. */
-function defaultDbFile({ host: { env } }: CliContext): string {
-  const systemd = env['STATE_DIRECTORY']?.split(':')[0];
-  if (systemd !== undefined && systemd !== '') return path.join(systemd, 'temporal.db');
-  const xdg = env['XDG_STATE_HOME'];
-  const state =
-    xdg !== undefined && path.isAbsolute(xdg) ? xdg : path.join(os.homedir(), '.local', 'state');
-  return path.join(state, 'holdfast', 'temporal.db');
-}
-
-function splitAddress(address: string): { readonly host: string; readonly port: number } {
-  const at = address.lastIndexOf(':');
-  const port = Number(address.slice(at + 1));
-  if (at === -1 || !Number.isInteger(port)) {
-    throw new HoldfastError('USAGE', `"${address}" is not an address of Temporal`, {
-      hint: 'TEMPORAL_ADDRESS is host:port',
-    });
-  }
-  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port };
 }

@@ -1,5 +1,5 @@
 /** A restore plan for people: what is stopped, what is replaced, in which order. Pure. */
-import { formatBytes } from '../../plan/words.js';
+import { formatBytes, formatDuration } from '../../plan/words.js';
 import type { RestorePlan, RestoreServicePlan } from '../../plan/restore-types.js';
 import type { Style } from '../render/style.js';
 import { count, displayWidth, oneLine, padEnd, padStart, wrap } from '../render/text.js';
@@ -20,10 +20,16 @@ export function renderPlan(
       `Restore of ${stack} from set ${setName({ id: plan.setId, tier: plan.setTier })}`,
     ),
     `  ${formatBytes(plan.contentBytes)} to restore, ${count(sources.length, 'source')} in ` +
-      `${count(services.length, 'service')}, ${count(plan.stages.length, 'stage')}`,
+      `${count(services.length, 'service')}, ${count(plan.stages.length, 'stage')}` +
+      `, ${plan.estimateMs === undefined ? 'time not known yet' : `about ${formatDuration(plan.estimateMs)}`}`,
+    ...plan.space.map(
+      ({ place, neededBytes, freeBytes }) =>
+        `  needs ${formatBytes(neededBytes)} on the disk of ${oneLine(place)}, ` +
+        `${formatBytes(freeBytes)} are free`,
+    ),
     '',
     ...stopLines(plan, style),
-    ...plan.stages.flatMap((stage, index) => stageLines(stage, index + 1, nameWidth, style)),
+    ...plan.stages.flatMap((stage, index) => stageLines(plan, stage, index + 1, nameWidth, style)),
     ...remarkLines(plan, columns, style),
     'Every artifact is checked before anything is touched. What is replaced is kept',
     'aside, and put back if a step fails.',
@@ -40,6 +46,7 @@ function stopLines({ stopOrder }: RestorePlan, style: Style): string[] {
 }
 
 function stageLines(
+  plan: RestorePlan,
   stage: readonly RestoreServicePlan[],
   number: number,
   nameWidth: number,
@@ -47,24 +54,39 @@ function stageLines(
 ): string[] {
   const together = stage.length > 1 ? style.paint('dim', '  side by side') : '';
   return [
+    ...(plan.pauseBefore === number
+      ? [style.paint('yellow', 'Here the run waits for an approval (`holdfast approve`).')]
+      : []),
     `${style.paint('bold', `Stage ${number}`)}${together}`,
-    ...stage.flatMap((service) => serviceLines(service, nameWidth, style)),
+    ...stage.flatMap((service) => serviceLines(plan, service, nameWidth, style)),
     '',
   ];
 }
 
-function serviceLines(service: RestoreServicePlan, nameWidth: number, style: Style): string[] {
-  const after = service.hasContainers ? 'then start it and wait until it is healthy' : '';
+function serviceLines(
+  plan: RestorePlan,
+  service: RestoreServicePlan,
+  nameWidth: number,
+  style: Style,
+): string[] {
+  const other = plan.otherSets?.[service.service];
+  const remarks = [
+    ...(other === undefined ? [] : [`from set ${other}`]),
+    ...(service.hasContainers ? ['then start it and wait until it is healthy'] : []),
+  ].join('; ');
   if (service.sources.length === 0) {
     return [`  ${service.service}  ${style.paint('dim', 'nothing is replaced; started again')}`];
   }
   return [
-    `  ${service.service}${after === '' ? '' : `  ${style.paint('dim', after)}`}`,
-    ...service.sources.map(
-      ({ source, artifact, replaces }) =>
-        `    ${padEnd(source, nameWidth)}  ${padStart(formatBytes(artifact.contentBytes), 8)}` +
-        `  replaces ${oneLine(replaces)}`,
-    ),
+    `  ${service.service}${remarks === '' ? '' : `  ${style.paint('dim', remarks)}`}`,
+    ...service.sources.flatMap(({ source, artifact, replaces, keeps, exists, estimateMs }) => [
+      `    ${padEnd(source, nameWidth)}  ${padStart(formatBytes(artifact.contentBytes), 8)}` +
+        `  ${exists === false ? 'makes' : 'replaces'} ${oneLine(replaces)}` +
+        (estimateMs === undefined ? '' : `, about ${formatDuration(estimateMs)}`),
+      ...(keeps === undefined || exists === false
+        ? []
+        : [style.paint('dim', `${' '.repeat(nameWidth + 16)}keeps ${oneLine(keeps)}`)]),
+    ]),
   ];
 }
 

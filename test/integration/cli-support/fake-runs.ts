@@ -74,6 +74,8 @@ export function fakeRuns(env: Record<string, string | undefined>): RunGateway {
       }
       return started?.type === 'restoreStack' ? restoreResult(false) : backupResult(scenario);
     },
+    waiting: () => Promise.resolve([]),
+    approve: (workflowId) => Promise.resolve(`${workflowId} approved`),
     cancel: async (workflowId) => {
       record({ call: 'cancel', workflowId });
       cancelledMs = Date.now();
@@ -169,8 +171,10 @@ function restoreResult(dryRun: boolean): unknown {
             ],
             startedContainers: ['ml_postgres'],
             healthyAfterMs: 4_200,
+            steps: [],
           },
         ],
+    steps: [],
     durationMs: 754_000,
     warnings: examplePlan().warnings,
   };
@@ -218,6 +222,8 @@ export function examplePlan(): RestorePlan {
         { service: 'webbot', hasContainers: true, sources: [] },
       ],
     ],
+    steps: [],
+    space: [],
     contentBytes: 27_341 * MIB,
     notes: ['agent/qdrant is inside agent/data, which is restored before it'],
     warnings: ['the newest set, 20241212_010000-daily, is degraded'],

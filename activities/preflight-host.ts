@@ -1,0 +1,175 @@
+/** Whether the host can take a restore: everything that is wrong is named at once. */
+import { filesBase } from '../src/config/artifacts.js';
+import { remapConfig } from '../src/config/remap.js';
+import { composeFiles, detectCompose } from '../src/docker/compose.js';
+import {
+  imageEnvironment,
+  imagesOf,
+  postgresMajor,
+  whyNotPullable,
+  type NeededImage,
+} from '../src/docker/images.js';
+import { HoldfastError, isHoldfastError, messageOf } from '../src/errors.js';
+import { spaceProblems, withSurvey } from '../src/plan/host-survey.js';
+import type { Mapping } from '../src/plan/mapping.js';
+import type { RestorePlan, RestoreServicePlan } from '../src/plan/restore-types.js';
+import { formatBytes } from '../src/plan/words.js';
+import { majorOf } from '../src/postgres/version.js';
+import type { Work } from '../src/progress.js';
+import { readArtifact } from '../src/store/artifact.js';
+import { resolveInside } from '../src/store/layout.js';
+import { containersOf, homeOf } from './containers.js';
+import { recoverHost } from './recovery.js';
+import { restoredComposeFiles } from './restored-compose.js';
+import {
+  checkDigest,
+  guarded,
+  serviceOf,
+  withHeartbeat,
+  type ActivityDependencies,
+} from './runtime.js';
+import { surveyHost } from './survey.js';
+
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
+export function createPreflightActivities(dependencies: ActivityDependencies) {
+  return {
+    /**
+     * Docker and compose answer, images are there or can be had, servers are not older than the
+     * dumps, there is room for the new beside the old. Nothing is touched.
+     */
+    preflightHost: guarded(
+      async (input: {
+        restoreId: string;
+        configDigest: string;
+        plan: RestorePlan;
+        map?: Mapping | undefined;
+      }): Promise<void> => {
+        const { config } = dependencies;
+        checkDigest(config, input.configDigest);
+        // The record, which says it too, is only opened when all is well.
+        const named =
+          input.map === undefined
+            ? dependencies
+            : { ...dependencies, config: remapConfig(config, input.map) };
+        await withHeartbeat({ service: '', source: 'host' }, 'check', async (work) => {
+          await recoverHost(dependencies);
+          const problems = await problemsOf(named, input.plan, work);
+          const [only, ...others] = problems;
+          if (only === undefined) return;
+          if (others.length === 0 && isHoldfastError(only)) throw only;
+          const messages = problems.map(messageOf);
+          throw new HoldfastError('RESTORE_FAILED', messages.join('; '), {
+            facts: { problems: messages },
+            hint: 'nothing was touched',
+          });
+        });
+      },
+    ),
+  };
+}
+
+/** @throws HoldfastError DOCKER_UNREACHABLE: the one reason for all that would follow */
+async function problemsOf(
+  dependencies: ActivityDependencies,
+  plan: RestorePlan,
+  work: Work,
+): Promise<unknown[]> {
+  const problems: unknown[] = [];
+  const note = async (check: () => Promise<void>): Promise<void> => {
+    try {
+      await check();
+    } catch (error) {
+      work.signal.throwIfAborted();
+      if (isHoldfastError(error) && error.code === 'DOCKER_UNREACHABLE') throw error;
+      problems.push(error);
+    }
+  };
+  const services = plan.stages.flat();
+  if (services.some(({ hasContainers }) => hasContainers)) {
+    await dependencies.engine.ping();
+    await note(async () => {
+      await detectCompose();
+    });
+  }
+  for (const service of services) {
+    await note(() => checkCompose(dependencies, service));
+    await note(() => checkImages(dependencies, service, work));
+  }
+  await note(() => checkSpace(dependencies, plan));
+  return problems;
+}
+
+/** A service that is not restored from files must have its compose file already. */
+async function checkCompose(
+  { config, engine }: ActivityDependencies,
+  { service: name, sources }: RestoreServicePlan,
+): Promise<void> {
+  const service = serviceOf(config, name);
+  if (service.compose === undefined) return;
+  if (sources.length === 0) {
+    await containersOf(engine, name, service);
+    return;
+  }
+  const brought = Object.values(service.sources).some(
+    (source) => source.kind === 'files' && filesBase(service, source) === service.home,
+  );
+  if (brought) return;
+  await composeFiles(homeOf(name, service), service.compose.files);
+}
+
+/** The images of what will be started, and the version of a server that a dump goes into. */
+async function checkImages(
+  { config, engine }: ActivityDependencies,
+  plan: RestoreServicePlan,
+  work: Work,
+): Promise<void> {
+  if (plan.sources.length === 0) return;
+  const problems: string[] = [];
+  const needed = imagesOf(await restoredComposeFiles(config, plan, work));
+  for (const { image } of new Map(needed.map((one) => [one.image, one])).values()) {
+    if ((await imageEnvironment(engine, image)) !== undefined) continue;
+    const reason = await whyNotPullable(engine, image);
+    if (reason === undefined) continue;
+    problems.push(`${plan.service}: image ${image} is not here and can't be pulled: ${reason}`);
+  }
+  problems.push(...(await olderServers({ config, engine }, plan, needed)));
+  if (problems.length === 0) return;
+  throw new HoldfastError('RESTORE_FAILED', problems.join('; '), {
+    facts: { problems },
+    hint: 'load the image (docker load), or make its registry reachable; nothing was touched',
+  });
+}
+
+async function olderServers(
+  { config, engine }: Pick<ActivityDependencies, 'config' | 'engine'>,
+  plan: RestoreServicePlan,
+  needed: readonly NeededImage[],
+): Promise<string[]> {
+  const problems: string[] = [];
+  for (const step of plan.sources) {
+    const source = serviceOf(config, plan.service).sources[step.source];
+    if (source?.kind !== 'postgres') continue;
+    const directory = await resolveInside(config.backups.root, step.artifact.path);
+    const dumped = (await readArtifact(directory)).postgres;
+    const image = needed.find(({ containerName }) => containerName === source.container)?.image;
+    if (dumped === undefined || image === undefined) continue;
+    const major = postgresMajor((await imageEnvironment(engine, image)) ?? []);
+    if (major === undefined || major >= majorOf(dumped.serverVersionNumber)) continue;
+    problems.push(
+      `${plan.service}/${step.source}: the dump is of PostgreSQL ${dumped.serverVersion}, ` +
+        `${image} is PostgreSQL ${major}`,
+    );
+  }
+  return problems;
+}
+
+/** New and old are on disk together until the end: what comes must fit beside what is there. */
+async function checkSpace(dependencies: ActivityDependencies, plan: RestorePlan): Promise<void> {
+  const { space } = withSurvey(plan, await surveyHost(dependencies));
+  const problems = spaceProblems(space, formatBytes);
+  if (problems.length === 0) return;
+  throw new HoldfastError('DISK_FULL', problems.join('; '), {
+    facts: { problems },
+    hint: 'make room, or discard safety copies of earlier restores (`holdfast discard`); nothing was touched',
+  });
+}

@@ -1,0 +1,174 @@
+/** Some databases of a running server from their archives, beside all others of it. */
+import { composeFiles } from '../src/docker/compose.js';
+import { composeServiceOf, composeUpOnly } from '../src/docker/compose-service.js';
+import { findContainer, startContainer } from '../src/docker/containers.js';
+import type { PostgresSource } from '../src/config/schema.js';
+import { compareWithManifest, describeMismatch } from '../src/postgres/compare.js';
+import { containerExec } from '../src/postgres/container.js';
+import { inspectCluster } from '../src/postgres/inspect.js';
+import {
+  asideDatabase,
+  bringDatabaseBack,
+  databaseExists,
+  loadDatabases,
+  setDatabaseAside,
+} from '../src/postgres/replace-database.js';
+import { waitUntilReady } from '../src/postgres/restore.js';
+import type { PostgresExec } from '../src/postgres/server.js';
+import { HoldfastError } from '../src/errors.js';
+import type { Work } from '../src/progress.js';
+import { readArtifact } from '../src/store/artifact.js';
+import { resolveInside } from '../src/store/layout.js';
+import { readStep, writeStep, type DatabasesStep } from '../src/store/restore-record.js';
+import { withFileLock } from '../src/system/lock.js';
+import { homeOf } from './containers.js';
+import { loginOf, postgresSource } from './dump.js';
+import { lockFile } from './places.js';
+import { forRestore } from './restore-context.js';
+import type { RestoreReference } from './restore-tree.js';
+import {
+  checkDigest,
+  guarded,
+  projectOf,
+  serviceOf,
+  withHeartbeat,
+  type ActivityDependencies,
+} from './runtime.js';
+
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
+export function createRestoreSomeDatabasesActivities(dependencies: ActivityDependencies) {
+  return {
+    /** The old databases go aside by renaming; a second attempt drops what the first had loaded. */
+    restoreSomeDatabases: guarded(
+      async (
+        input: RestoreReference & { databases: readonly string[] },
+      ): Promise<{ aside?: string; verified: string }> => {
+        const named = await forRestore(dependencies, input.restoreId);
+        const { config, runLog } = named;
+        const { root } = config.backups;
+        checkDigest(config, input.configDigest);
+        const source = postgresSource(named, input);
+        const lock = lockFile(root, 'restore', input.service, input.source);
+        return withHeartbeat(input, 'prepare', (work) =>
+          withFileLock(lock, { mode: 'wait', signal: work.signal }, async () => {
+            const directory = await resolveInside(root, input.artifactPath);
+            const manifest = await readArtifact(directory);
+            const pg = await runningServer(named, input.service, source, work);
+            const login = await loginOf(source);
+            const undo = await register(root, input, pg, login, source.container, work);
+            for (const one of undo.databases) {
+              if (one.existed) await setDatabaseAside(pg, login, one, work.signal);
+            }
+            const { databases } = input;
+            await loadDatabases(
+              pg,
+              { ...login, directory, files: manifest.files, databases },
+              work,
+            );
+            const state = await inspectCluster(pg, login, work.signal);
+            const wrong =
+              manifest.postgres === undefined
+                ? []
+                : compareWithManifest(manifest.postgres, state).filter(
+                    ({ severity, database }) =>
+                      severity === 'error' &&
+                      database !== undefined &&
+                      databases.includes(database),
+                  );
+            if (wrong.length > 0) {
+              const lines = wrong.slice(0, 20).map(describeMismatch);
+              throw new HoldfastError(
+                'RESTORE_MISMATCH',
+                `the restored databases differ from what was dumped: ${lines.slice(0, 3).join('; ')}`,
+                { facts: { differences: lines, count: wrong.length } },
+              );
+            }
+            await writeStep(root, input.restoreId, {
+              ...stepOf(input, undo),
+              state: 'done',
+            });
+            const aside = undo.databases.filter(({ existed }) => existed).map((one) => one.aside);
+            const verified = `${databases.join(', ')} as recorded`;
+            await runLog.write(`Restored ${verified} in ${source.container}`);
+            return { verified, ...(aside.length === 0 ? {} : { aside: aside.join(', ') }) };
+          }),
+        );
+      },
+    ),
+  };
+}
+
+/** How to take it back, on disk before anything is renamed; an attempt before this one knew best. */
+async function register(
+  root: string,
+  input: RestoreReference & { databases: readonly string[] },
+  pg: PostgresExec,
+  login: Awaited<ReturnType<typeof loginOf>>,
+  container: string,
+  work: Work,
+): Promise<DatabasesStep> {
+  const earlier = await readStep(root, input.restoreId, input.service, input.source);
+  if (earlier?.undo.kind === 'databases') return earlier.undo;
+  const databases: DatabasesStep['databases'] = [];
+  for (const database of input.databases) {
+    databases.push({
+      database,
+      aside: asideDatabase(database, input.restoreId),
+      existed: await databaseExists(pg, login, database, work.signal),
+    });
+  }
+  const undo: DatabasesStep = { kind: 'databases', container, databases };
+  await writeStep(root, input.restoreId, { ...stepOf(input, undo), state: 'registered' });
+  return undo;
+}
+
+function stepOf(
+  { service, source }: RestoreReference,
+  undo: DatabasesStep,
+): { service: string; source: string; at: string; undo: DatabasesStep } {
+  return { service, source, at: new Date().toISOString(), undo };
+}
+
+type Context = Pick<ActivityDependencies, 'config' | 'engine'>;
+
+/** The server, started where it does not run, alone. */
+async function runningServer(
+  { config, engine }: Context,
+  name: string,
+  source: PostgresSource,
+  work: Work,
+): Promise<PostgresExec> {
+  const service = serviceOf(config, name);
+  const found = await findContainer(engine, source.container);
+  if (found?.state !== 'running') {
+    if (service.compose === undefined || found !== undefined) {
+      await startContainer(engine, source.container);
+    } else {
+      const home = homeOf(name, service);
+      const project = projectOf(name, service) ?? name;
+      const files = await composeFiles(home, service.compose.files);
+      const server = await composeServiceOf(
+        { home, project, files },
+        source.container,
+        work.signal,
+      );
+      await composeUpOnly({ home, project, files }, server, work.signal);
+    }
+  }
+  const pg = containerExec(engine, { container: source.container });
+  await waitUntilReady(pg, { ...(await loginOf(source)), timeoutMs: source.startTimeout }, work);
+  return pg;
+}
+
+/** Puts the databases of a step back as they were. The server is needed for that: it is started. */
+export async function bringDatabasesBack(
+  context: Context,
+  reference: { readonly service: string; readonly source: string },
+  step: DatabasesStep,
+  work: Work,
+): Promise<void> {
+  const source = postgresSource(context, reference);
+  const pg = await runningServer(context, reference.service, source, work);
+  const login = await loginOf(source);
+  for (const one of step.databases) await bringDatabaseBack(pg, login, one, work.signal);
+}

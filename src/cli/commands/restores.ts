@@ -1,0 +1,207 @@
+/** `holdfast restores`, `discard`, `recover`, `approve`: looking after restores that were begun. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { HoldfastError } from '../../errors.js';
+import { formatBytes } from '../../plan/words.js';
+import { ask } from '../ask.js';
+import type { CommandHost } from '../command-host.js';
+import type { CliContext } from '../context.js';
+import type { ExitCode } from '../exit.js';
+import { withRuns } from '../follow.js';
+import type { RestoreListing } from '../ports.js';
+import { count } from '../render/text.js';
+import { renderRestores } from '../views/restores-view.js';
+
+export function addRestoresCommands(program: Command, commands: CommandHost): void {
+  program
+    .command('restores')
+    .description('list past restores, and what their safety copies take')
+    .action((_options: unknown, command: Command) => commands.run(command, listRestores));
+  program
+    .command('discard')
+    .description("throw a restore's safety copies away: it can't be undone after that")
+    .argument('[restores...]', 'ids of restores')
+    .option('--all', 'those of every finished restore')
+    .option('-y, --yes', 'do not ask for confirmation')
+    .addHelpText('after', DISCARD_EXAMPLES)
+    .action((restores: string[], options: unknown, command: Command) =>
+      commands.run(command, (context) => discard(context, restores, discardSchema.parse(options))),
+    );
+  program
+    .command('recover')
+    .description('take back what dead runs left: half restores, containers that stayed stopped')
+    .option('--without-temporal', 'no Temporal will come back: every run counts as dead')
+    .option('-y, --yes', 'do not ask for confirmation')
+    .addHelpText('after', RECOVER_EXAMPLES)
+    .action((options: unknown, command: Command) =>
+      commands.run(command, (context) => recover(context, recoverSchema.parse(options))),
+    );
+  program
+    .command('approve')
+    .description('let a restore go on that waits for a person')
+    .argument('[run]', 'id of the run; not needed where only one waits')
+    .option('--by <name>', 'who approves, for the record')
+    .addHelpText('after', APPROVE_EXAMPLES)
+    .action((run: string | undefined, options: unknown, command: Command) =>
+      commands.run(command, (context) => approve(context, run, approveSchema.parse(options))),
+    );
+}
+
+const discardSchema = z.object({
+  all: z.boolean().default(false),
+  yes: z.boolean().default(false),
+});
+const recoverSchema = z.object({
+  withoutTemporal: z.boolean().default(false),
+  yes: z.boolean().default(false),
+});
+const approveSchema = z.object({ by: z.string().min(1).optional() });
+
+const DISCARD_EXAMPLES = `
+Examples:
+  holdfast restores                        what there is, and what it takes
+  holdfast discard 20241213_093000
+  holdfast discard --all --yes
+
+Safety copies go by themselves when they are older than restore.keepSafetyCopies
+(14 days by default). A restore that is not finished keeps its own: they are
+needed to take it back.`;
+
+const RECOVER_EXAMPLES = `
+Examples:
+  holdfast recover                         also done by every worker at its start
+  holdfast recover --without-temporal      Temporal's state is lost
+
+A restore whose run was terminated, or whose Temporal is gone, is taken back:
+its safety copies return, what ran before it runs again. Containers that a dead
+backup had stopped are started.
+
+Exit codes:
+  0 nothing is left to do   1 something could not be taken back`;
+
+const APPROVE_EXAMPLES = `
+Examples:
+  holdfast restore --pause-before agent --detach --yes
+  holdfast approve --by anna
+
+In Temporal's UI: the update "approve" with {"by":"anna"}.`;
+
+async function listRestores(context: CliContext): Promise<ExitCode> {
+  const config = await context.loadConfig();
+  const restores = await context.ports.pastRestores(config);
+  if (context.options.json) {
+    context.printJson({ restores });
+    return 0;
+  }
+  if (restores.length === 0) {
+    context.say('nothing was restored yet');
+    return 0;
+  }
+  const columns = context.host.out.columns();
+  for (const line of renderRestores(restores, columns, Date.now(), context.style)) {
+    context.print(line);
+  }
+  return 0;
+}
+
+async function discard(
+  context: CliContext,
+  ids: readonly string[],
+  options: z.output<typeof discardSchema>,
+): Promise<ExitCode> {
+  if (options.all === ids.length > 0) {
+    throw new HoldfastError('USAGE', 'say which restores: their ids, or --all', {
+      hint: '`holdfast restores` lists them',
+    });
+  }
+  const config = await context.loadConfig();
+  const known = await context.ports.pastRestores(config);
+  const unknown = ids.filter((id) => known.every(({ restoreId }) => restoreId !== id));
+  if (unknown.length > 0) {
+    throw new HoldfastError('SET_NOT_FOUND', `there is no restore ${unknown.join(', ')}`, {
+      hint: '`holdfast restores` lists them',
+      facts: { unknown },
+    });
+  }
+  const chosen = known.filter(({ restoreId, state }) =>
+    options.all ? state === 'finished' : ids.includes(restoreId),
+  );
+  if (chosen.length === 0) {
+    context.say('there are no safety copies');
+    context.emit({ type: 'result', command: 'discard', exitCode: 0, discarded: [] });
+    return 0;
+  }
+  if (!(await confirmed(context, options.yes, sayDiscard(chosen)))) return 130;
+  for (const { restoreId } of chosen) {
+    await context.ports.discardRestore(config, restoreId);
+    context.say(`discarded the safety copies of restore ${restoreId}`);
+  }
+  const discarded = chosen.map(({ restoreId }) => restoreId);
+  context.emit({ type: 'result', command: 'discard', exitCode: 0, discarded });
+  return 0;
+}
+
+function sayDiscard(chosen: readonly RestoreListing[]): string {
+  const bytes = chosen.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
+  return (
+    `Throw the safety copies of ${count(chosen.length, 'restore')} away ` +
+    `(${chosen.map(({ restoreId }) => restoreId).join(', ')}; ${formatBytes(bytes)})?`
+  );
+}
+
+async function recover(
+  context: CliContext,
+  options: z.output<typeof recoverSchema>,
+): Promise<ExitCode> {
+  const config = await context.loadConfig();
+  const question = 'Take back everything that is not finished, whatever run it belongs to?';
+  if (options.withoutTemporal && !(await confirmed(context, options.yes, question))) return 130;
+  const { takenBack, started, problems } = await context.ports.recover(config, options);
+  const exitCode: ExitCode = problems.length === 0 ? 0 : 1;
+  for (const id of takenBack) context.say(`restore ${id} was taken back`);
+  for (const name of started) context.say(`started ${name}`);
+  for (const problem of problems)
+    context.say(`${context.style.status('failed', 'not done')}  ${problem}`);
+  if (takenBack.length + started.length + problems.length === 0) context.say('nothing to recover');
+  context.emit({ type: 'result', command: 'recover', exitCode, takenBack, started, problems });
+  return exitCode;
+}
+
+async function approve(
+  context: CliContext,
+  run: string | undefined,
+  { by }: z.output<typeof approveSchema>,
+): Promise<ExitCode> {
+  const config = await context.loadConfig();
+  return withRuns(context, async (gateway) => {
+    const waiting = run === undefined ? await gateway.waiting(config.stack) : [run];
+    const [only] = waiting;
+    if (only === undefined || waiting.length > 1) {
+      throw new HoldfastError(
+        'USAGE',
+        only === undefined ? 'no run waits for an approval' : 'several runs wait for an approval',
+        {
+          hint: only === undefined ? 'nothing is to be done' : `name one: ${waiting.join(', ')}`,
+          facts: { waiting },
+        },
+      );
+    }
+    const answer = await gateway.approve(only, by);
+    context.say(answer);
+    context.emit({ type: 'result', command: 'approve', exitCode: 0, workflowId: only, answer });
+    return 0;
+  });
+}
+
+/** @throws HoldfastError CONFIRMATION_REQUIRED where nobody can be asked */
+async function confirmed(context: CliContext, yes: boolean, question: string): Promise<boolean> {
+  if (yes) return true;
+  if (!context.interactive) {
+    throw new HoldfastError('CONFIRMATION_REQUIRED', 'this needs a yes', {
+      hint: 'add --yes to do it without asking',
+    });
+  }
+  if ((await ask(context.host, `${question} Type yes: `)) === 'yes') return true;
+  context.say('nothing was changed');
+  return false;
+}

@@ -1,0 +1,149 @@
+/** `holdfast undo`: brings back what a finished restore replaced. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { Config } from '../../config/schema.js';
+import { HoldfastError } from '../../errors.js';
+import { formatStamp, undoWorkflowId } from '../../plan/ids.js';
+import type { UndoRestoreResult } from '../../plan/inputs.js';
+import { formatDuration } from '../../plan/words.js';
+import { ask } from '../ask.js';
+import type { CommandHost } from '../command-host.js';
+import type { CliContext } from '../context.js';
+import { withRunsAnywhere } from '../embedded.js';
+import type { ExitCode } from '../exit.js';
+import { sayDetached, startAndWatch } from '../follow.js';
+import type { RunGateway, StartUndo } from '../ports.js';
+import { silentReporter } from '../progress/reporter.js';
+import { watchRun } from '../progress/watch.js';
+import { parseResult, undoRestoreResultSchema } from '../results.js';
+import { oneLine } from '../render/text.js';
+import { renderUndoPlan } from '../views/restores-view.js';
+
+const optionsSchema = z.object({
+  dryRun: z.boolean().default(false),
+  yes: z.boolean().default(false),
+  refuseIfBusy: z.boolean().default(false),
+});
+type Options = z.output<typeof optionsSchema>;
+
+const EXAMPLES = `
+Examples:
+  holdfast restores                        what can be undone
+  holdfast undo                            the latest restore, after asking
+  holdfast undo 20241213_093000 --yes
+
+The exact state from before the restore comes back, from the safety copies that
+the restore kept: data, files, volumes, and the containers that ran. What was
+restored is thrown away; the set it came from stays.
+
+Exit codes:
+  0 done   1 failed   2 usage or configuration   3 done, a service is not healthy
+  130 interrupted`;
+
+export function addUndoCommand(program: Command, commands: CommandHost): void {
+  program
+    .command('undo')
+    .description('bring back what a finished restore replaced')
+    .argument('[restore]', 'id of the restore, or latest', 'latest')
+    .option('--dry-run', 'show what would be put back and stop')
+    .option('-y, --yes', 'do not ask for confirmation')
+    .option('--refuse-if-busy', 'fail when another run holds the stack, instead of waiting')
+    .addHelpText('after', EXAMPLES)
+    .action((restore: string, options: unknown, command: Command) =>
+      commands.run(command, (context) => undo(context, restore, optionsSchema.parse(options))),
+    );
+}
+
+async function undo(context: CliContext, restore: string, options: Options): Promise<ExitCode> {
+  if (!/^(latest|\d{8}_\d{6})$/.test(restore)) {
+    throw new HoldfastError('USAGE', `"${restore}" is not a restore`, {
+      hint: 'give an id such as 20241213_093000, or latest; `holdfast restores` lists them',
+      facts: { restore },
+    });
+  }
+  if (!options.dryRun && !options.yes && !context.interactive) {
+    throw new HoldfastError('CONFIRMATION_REQUIRED', 'an undo replaces data and needs a yes', {
+      hint: 'add --dry-run to see what it would do, or --yes to do it without asking',
+    });
+  }
+  const config = await context.loadConfig();
+  return withRunsAnywhere(context, config, async (gateway) => {
+    const planned = await plan(context, gateway, config, restore);
+    if (planned === undefined) return 130;
+    for (const line of renderUndoPlan(planned.plan, context.style)) context.say(line);
+    context.emit({ type: 'plan', plan: planned.plan });
+    if (options.dryRun) {
+      context.emit({ type: 'result', command: 'undo', exitCode: 0, dryRun: true, result: planned });
+      return 0;
+    }
+    const question = `Put the state from before restore ${planned.restoreId} back? Type yes: `;
+    if (!options.yes && (await ask(context.host, question)) !== 'yes') {
+      context.say('nothing was changed');
+      return 130;
+    }
+    return carryOut(context, gateway, config, planned.restoreId, options);
+  });
+}
+
+async function plan(
+  context: CliContext,
+  gateway: RunGateway,
+  config: Config,
+  restore: string,
+): Promise<UndoRestoreResult | undefined> {
+  const run = undoRun(config, `${formatStamp(new Date())}-plan`, { restore, dryRun: true });
+  await gateway.start(run);
+  const outcome = await watchRun(context, {
+    gateway,
+    reporter: { ...silentReporter(), note: (text) => context.warn(text) },
+    workflowId: run.workflowId,
+    title: run.summary,
+    asks: false,
+  });
+  if (outcome.type === 'left') return undefined;
+  return parseResult(undoRestoreResultSchema, outcome.result, run.workflowId);
+}
+
+async function carryOut(
+  context: CliContext,
+  gateway: RunGateway,
+  config: Config,
+  restore: string,
+  options: Options,
+): Promise<ExitCode> {
+  const onBusy = options.refuseIfBusy ? 'refuse' : 'wait';
+  const run = undoRun(config, formatStamp(new Date()), { restore, onBusy });
+  const outcome = await startAndWatch(context, gateway, run);
+  if (outcome.type === 'left') {
+    sayDetached(context, gateway, run.workflowId);
+    return outcome.how === 'detached' ? 0 : 130;
+  }
+  const result = parseResult(undoRestoreResultSchema, outcome.result, run.workflowId);
+  const exitCode = result.unhealthy.length === 0 ? 0 : 3;
+  context.emit({ type: 'result', command: 'undo', exitCode, workflowId: run.workflowId, result });
+  context.say(
+    `${context.style.status(exitCode === 0 ? 'success' : 'degraded', 'undone')}  restore ` +
+      `${result.restoreId}, ${formatDuration(result.durationMs)}; the state from before it is back`,
+  );
+  for (const { service, reason } of result.unhealthy) {
+    context.say(`  ${service} runs, but is not healthy: ${oneLine(reason)}`);
+  }
+  return exitCode;
+}
+
+function undoRun(
+  config: Config,
+  stamp: string,
+  input: Omit<StartUndo['input'], 'stack' | 'host'> & { readonly restore: string },
+): StartUndo {
+  return {
+    type: 'undoRestore',
+    workflowId: undoWorkflowId(config.stack, stamp),
+    summary: `Undo of restore ${input.restore} of ${config.stack}`,
+    input: {
+      stack: config.stack,
+      ...(config.host === undefined ? {} : { host: config.host.id }),
+      ...input,
+    },
+  };
+}

@@ -1,0 +1,100 @@
+/** How long a restore will take, from what restores and drills on this host have taken. Pure. */
+import type { RestorePlan, RestoreServicePlan, RestoreSourceStep } from './restore-types.js';
+
+/** One thing that was done before, and how long it took. */
+export interface Measurement {
+  /** What was restored; `start` from the start of the containers until they were healthy; `check`
+   * reading all artifacts of the set before anything was touched. */
+  readonly kind: 'files' | 'volume' | 'postgres' | 'start' | 'check';
+  /** Empty for `check`. */
+  readonly service: string;
+  /** Empty for `start` and `check`. */
+  readonly source: string;
+  /** Of content; 0 for `start`. */
+  readonly bytes: number;
+  readonly durationMs: number;
+  /** ISO 8601 */
+  readonly at: string;
+}
+
+/** How many of the latest measurements count. */
+const LATEST = 3;
+/** Below this, what a step takes is its fixed cost: it says nothing of larger ones. */
+const RATE_FROM_BYTES = 1024 * 1024;
+
+/** The plan with an estimate wherever something like it was measured. */
+export function withEstimates(plan: RestorePlan, measured: readonly Measurement[]): RestorePlan {
+  const newest = [...measured].sort((left, right) => (left.at < right.at ? 1 : -1));
+  const stages = plan.stages.map((stage) =>
+    stage.map((service) => estimateService(service, newest)),
+  );
+  const checkMs = byBytes(
+    newest.filter(({ kind }) => kind === 'check'),
+    plan.contentBytes,
+  );
+  const stageMs = stages.map((stage) => longest(stage.map(serviceTotal)));
+  const estimateMs = checkMs === undefined ? undefined : sum([checkMs, ...stageMs]);
+  return { ...plan, stages, ...(estimateMs === undefined ? {} : { estimateMs }) };
+}
+
+function estimateService(
+  service: RestoreServicePlan,
+  newest: readonly Measurement[],
+): RestoreServicePlan {
+  const starts = newest.filter((one) => one.kind === 'start' && one.service === service.service);
+  const startMs = service.hasContainers ? median(starts.map(({ durationMs }) => durationMs)) : 0;
+  return {
+    ...service,
+    ...(startMs === undefined ? {} : { estimateMs: startMs }),
+    sources: service.sources.map((source) => {
+      const estimateMs = estimateSource(service.service, source, newest);
+      return estimateMs === undefined ? source : { ...source, estimateMs };
+    }),
+  };
+}
+
+/** The same source's own pace first, else that of its kind. */
+function estimateSource(
+  service: string,
+  { source, kind, artifact }: RestoreSourceStep,
+  newest: readonly Measurement[],
+): number | undefined {
+  const ofKind = newest.filter((one) => one.kind === kind);
+  const own = ofKind.filter((one) => one.service === service && one.source === source);
+  return byBytes(own, artifact.contentBytes) ?? byBytes(ofKind, artifact.contentBytes);
+}
+
+/** Scaled by size; what was small took its time whatever its size. */
+function byBytes(measured: readonly Measurement[], bytes: number): number | undefined {
+  const estimates = measured.slice(0, LATEST).map((one) => {
+    const from = Math.max(one.bytes, RATE_FROM_BYTES);
+    return one.durationMs * Math.max(1, bytes / from);
+  });
+  return median(estimates);
+}
+
+function serviceTotal({ sources, estimateMs }: RestoreServicePlan): number | undefined {
+  return sum([estimateMs, ...sources.map((source) => source.estimateMs)]);
+}
+
+/** Services of a stage run side by side. */
+function longest(values: readonly (number | undefined)[]): number | undefined {
+  return values.reduce(
+    (most, value) =>
+      most === undefined || value === undefined ? undefined : Math.max(most, value),
+    0,
+  );
+}
+
+function sum(values: readonly (number | undefined)[]): number | undefined {
+  return values.reduce(
+    (total, value) => (total === undefined || value === undefined ? undefined : total + value),
+    0,
+  );
+}
+
+function median(values: readonly number[]): number | undefined {
+  const sorted = [...values].sort((left, right) => left - right);
+  const middle = sorted[Math.floor((sorted.length - 1) / 2)];
+  return middle === undefined ? undefined : Math.round(middle);
+}

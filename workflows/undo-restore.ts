@@ -1,0 +1,136 @@
+/**
+ * Undoes a finished restore: permit → stop, dependents first → put the safety copies back, dependents
+ * first → start what ran before the restore, stage by stage, with its health gates. From its first
+ * step on the restore's record says so on disk: whoever dies meanwhile, the undo is finished by whoever
+ * comes next.
+ */
+import { isCancellation, upsertSearchAttributes } from '@temporalio/workflow';
+import { undoRestoreInputSchema, type UndoRestoreResult } from '../src/plan/inputs.js';
+import { planUndo, type UndoPlan } from '../src/plan/undo-plan.js';
+import { formatDuration } from '../src/plan/words.js';
+import { hostActivities, resolveStack, type HostCalls } from './activity-options.js';
+import { causeOf, failure, parseInput, raise } from './failure.js';
+import { takePermit } from './permit.js';
+import { Story } from './story.js';
+import { planOrFail, searchAttributes } from './support.js';
+
+type View = Awaited<ReturnType<typeof resolveStack>>['view'];
+
+export async function undoRestore(rawInput?: unknown): Promise<UndoRestoreResult> {
+  const startedMs = Date.now();
+  const input = parseInput(undoRestoreInputSchema, rawInput, 'undoRestore');
+  const story = new Story(input.dryRun ? 'undo (dry run)' : 'undo');
+  const { view } = await resolveStack({ stack: input.stack, host: input.host }).catch(raise);
+  const activities = hostActivities(view.hostId);
+  upsertSearchAttributes(searchAttributes({ stack: view.stack, status: 'running' }));
+  const makePlan = async (): Promise<UndoPlan> => {
+    story.phase('planning');
+    const past = await activities
+      .chooseUndo(`choose restore ${input.restore}`, { restore: input.restore })
+      .catch(raise);
+    return planOrFail(() => planUndo(view, past));
+  };
+  const plan = await makePlan();
+  upsertSearchAttributes(searchAttributes({ set: plan.setId }));
+  const { restoreId } = plan;
+  if (input.dryRun) return { restoreId, dryRun: true, plan, unhealthy: [], durationMs: 0 };
+
+  const permit = await takePermit(view.stack, input.onBusy, activities, story);
+  try {
+    const unhealthy = await carryOut(await makePlan(), view, activities, story);
+    const durationMs = Date.now() - startedMs;
+    upsertSearchAttributes(
+      searchAttributes({ status: unhealthy.length === 0 ? 'success' : 'degraded' }),
+    );
+    const message = [
+      `Restore ${restoreId} of set ${plan.setId} was undone in ${formatDuration(durationMs)}; ` +
+        'the state from before it is back',
+      ...unhealthy.map(({ service, reason }) => `${service} is not healthy: ${reason}`),
+    ].join('; ');
+    await tell(activities, unhealthy.length === 0 ? 'success' : 'degraded', message);
+    return { restoreId, dryRun: false, plan, unhealthy, durationMs };
+  } catch (error) {
+    upsertSearchAttributes(
+      searchAttributes({ status: isCancellation(error) ? 'cancelled' : 'failed' }),
+    );
+    if (isCancellation(error)) throw error;
+    await tell(
+      activities,
+      'failed',
+      `Undo of restore ${restoreId} failed: ${causeOf(error).message}`,
+    );
+    raise(error);
+  } finally {
+    await permit.release();
+  }
+}
+
+async function carryOut(
+  plan: UndoPlan,
+  { configDigest }: View,
+  activities: HostCalls,
+  story: Story,
+): Promise<{ service: string; reason: string }[]> {
+  const { restoreId } = plan;
+  await activities.beginUndo('open the record', { restoreId });
+  story.phase('stopping');
+  for (const service of plan.stopOrder) {
+    await story.during(service, 'stop', () =>
+      activities.stopForUndo(`stop ${service}`, { restoreId, service }),
+    );
+  }
+  story.phase('putting back');
+  for (const service of plan.putBack) {
+    await story.during(
+      service,
+      'put back',
+      () => activities.rollBackService(`put ${service} back`, { restoreId, configDigest, service }),
+      ({ undone }) => `${undone} steps`,
+    );
+  }
+  const unhealthy: { service: string; reason: string }[] = [];
+  const notStarted: string[] = [];
+  for (const stage of plan.stages) {
+    story.phase(`starting ${stage.join(', ')}`);
+    await Promise.all(
+      stage.map(async (service) => {
+        try {
+          const { started } = await story.during(service, 'start', () =>
+            activities.startStopped(`start ${service} again`, { restoreId, service }),
+          );
+          if (started.length === 0) return;
+          await story.during(service, 'health', () =>
+            activities.waitHealthy(`${service}: health gate`, { restoreId, configDigest, service }),
+          );
+        } catch (error) {
+          if (isCancellation(error)) throw error;
+          const { code, message } = causeOf(error);
+          // It may have been ill before the restore: that is what was asked for back.
+          if (code === 'HEALTH_GATE_FAILED') unhealthy.push({ service, reason: message });
+          else notStarted.push(`${service}: ${message}`);
+        }
+      }),
+    );
+  }
+  if (notStarted.length > 0) {
+    throw failure(
+      'RESTORE_FAILED',
+      `the state from before is back, but not all of it runs: ${notStarted.join('; ')}`,
+      { hint: '`holdfast recover` tries again to start what ran' },
+    );
+  }
+  await activities.finishRestore('close the record', { restoreId, state: 'undone', measured: [] });
+  story.phase('done');
+  return unhealthy;
+}
+
+async function tell(
+  activities: HostCalls,
+  status: 'success' | 'degraded' | 'failed',
+  message: string,
+): Promise<void> {
+  await Promise.allSettled([
+    activities.writeRunLog('log the result', { lines: [message] }),
+    activities.notify(`notify: ${status}`, { status, message }),
+  ]);
+}
