@@ -10,6 +10,7 @@ import { formatBytes } from '../src/plan/words.js';
 import { readCatalogue } from '../src/store/catalogue.js';
 import { beginSet, discardSet, incomingArtifact, recoverIncoming } from '../src/store/incoming.js';
 import { applyOwnership } from '../src/store/artifact.js';
+import { setsInUse } from '../src/store/in-use.js';
 import type { SetFile, Tier } from '../src/store/manifest.js';
 import { linkIntoTier } from '../src/store/link-tier.js';
 import { publishSet } from '../src/store/publish.js';
@@ -113,12 +114,18 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
         const keep = { daily: daily.keep, weekly: weekly.keep, monthly: monthly.keep };
         const plan = planRetention(own, keep, sourceKeeps(view), new Date());
         const removed: string[] = [];
+        const inUse = await setsInUse(root);
         for (const set of plan.remove.filter((one) => one.tier === tier)) {
+          if (inUse.has(set.id)) {
+            await runLog.write(`Set ${set.id} (${set.tier}) stays for now: it is being restored`);
+            continue;
+          }
           await removeSet(root, set, new Set());
           removed.push(`${set.id}-${set.tier}`);
           await runLog.write(`Removed set ${set.id} (${set.tier}): newer ones are kept`);
         }
         for (const { set, artifacts } of plan.trimArtifacts) {
+          if (inUse.has(set.id)) continue;
           await trimSet(root, set, artifacts);
           const names = artifacts.map(({ path }) => path).join(', ');
           await runLog.write(`Removed ${names} from set ${set.id}: newer versions are kept`);

@@ -12,6 +12,7 @@ import { readArtifact } from '../src/store/artifact.js';
 import { resolveInside } from '../src/store/layout.js';
 import type { ArtifactManifest, SetArtifact } from '../src/store/manifest.js';
 import { verifyArtifact } from '../src/store/verify.js';
+import { pathExists } from '../src/system/durable.js';
 import { forRestore } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
 import {
@@ -103,7 +104,11 @@ export function createDrillCompareActivities(dependencies: ActivityDependencies)
 
 /** @throws HoldfastError SET_NOT_FOUND when retention, or somebody, removed it meanwhile */
 async function artifactOf(root: string, path: string): Promise<string> {
-  return resolveInside(root, path);
+  const directory = await resolveInside(root, path);
+  if (await pathExists(directory)) return directory;
+  throw new HoldfastError('SET_NOT_FOUND', `${path} is not there any more`, {
+    hint: 'was the set removed meanwhile? drill a newer one',
+  });
 }
 
 function describe({ path, what, expected, actual }: Difference): string {

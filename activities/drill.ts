@@ -2,16 +2,18 @@
 import { mkdir, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { filesBase } from '../src/config/artifacts.js';
+import { toStackView } from '../src/config/stack-view.js';
 import { detectCompose } from '../src/docker/compose.js';
 import { messageOf, HoldfastError } from '../src/errors.js';
 import {
   DRILL_MARKER_FILE,
   drillMapping,
   drillRoot,
+  fitDrill,
   isBelow,
   type StackNames,
 } from '../src/plan/drill.js';
-import type { DrillResult } from '../src/plan/drill-types.js';
+import type { DrillResult, NotTried } from '../src/plan/drill-types.js';
 import type { RestoreServicePlan } from '../src/plan/restore-types.js';
 import { formatBytes, formatDuration } from '../src/plan/words.js';
 import { readArtifact } from '../src/store/artifact.js';
@@ -44,6 +46,12 @@ export interface BeginDrillInput {
   readonly services: readonly RestoreServicePlan[];
 }
 
+export interface BegunDrill {
+  /** Services that are drilled. */
+  readonly services: readonly string[];
+  readonly notTried: readonly NotTried[];
+}
+
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createDrillActivities(dependencies: ActivityDependencies) {
   const { config, engine, runLog, client } = dependencies;
@@ -66,9 +74,9 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
      * makes its workspace. Touches nothing of the stack.
      * @throws HoldfastError DISK_FULL, DOCKER_UNREACHABLE, COMPOSE_FAILED, RESTORE_FAILED
      */
-    beginDrill: guarded(async (input: BeginDrillInput): Promise<void> => {
+    beginDrill: guarded(async (input: BeginDrillInput): Promise<BegunDrill> => {
       checkDigest(config, input.configDigest);
-      await whileWaiting({ service: '', source: 'host' }, 'check', async () => {
+      return whileWaiting({ service: '', source: 'host' }, 'check', async () => {
         await engine.ping();
         if (input.services.some(({ hasContainers }) => hasContainers)) await detectCompose();
         const workspace = path.join(
@@ -76,7 +84,12 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
           input.drillId,
         );
         requireApart(dependencies, workspace);
-        await requireSpace(dependencies, workspace, input.services);
+        const fit = fitDrill(toStackView(config), input.services, config.drill.maxDisk);
+        const services = input.services.filter(({ service }) => fit.services.includes(service));
+        if (services.length === 0) {
+          throw new HoldfastError('DISK_FULL', 'nothing of the set fits into drill.maxDisk');
+        }
+        await requireSpace(dependencies, workspace, services);
         const record: RestoreRecord = {
           format: 'holdfast-restore',
           version: 1,
@@ -85,7 +98,7 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
           workflowId: workflowIdOf(),
           startedAt: new Date().toISOString(),
           state: 'running',
-          map: drillMapping(input.drillId, workspace, await namesOf(dependencies, input.services)),
+          map: drillMapping(input.drillId, workspace, await namesOf(dependencies, services)),
           purpose: 'drill',
           drill: { workspace, setTier: input.setTier, kept: false },
         };
@@ -96,6 +109,7 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
         await mkdirDurably(workspace, 0o700);
         await writeFileDurably(path.join(workspace, DRILL_MARKER_FILE), `${input.drillId}\n`);
         await mkdir(drillRoot(workspace), { recursive: true });
+        return fit;
       });
     }),
 
@@ -217,7 +231,7 @@ async function requireSpace(
       `the drill needs ${formatBytes(needed)}, ${formatBytes(Math.max(0, free))} may be used`,
       {
         facts: { neededBytes: needed, freeBytes: free },
-        hint: 'set drill.maxDisk to try a part each time, or drill.workspace to another disk',
+        hint: 'set drill.maxDisk to leave out what is too large, or drill.workspace to another disk',
       },
     );
   }

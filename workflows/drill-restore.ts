@@ -110,7 +110,7 @@ async function makePlan({ input, view, activities, story }: Run): Promise<Restor
 async function carryOut(run: Run, plan: RestorePlan): Promise<DrillRestoreResult> {
   const { activities, story, id, view, input } = run;
   const log = new DrillLog();
-  const stages = drillStages(plan);
+  let stages = drillStages(plan);
   for (const { service, sources } of stages.flat()) {
     for (const { source } of sources) story.step(service, source, 'pending');
   }
@@ -118,23 +118,26 @@ async function carryOut(run: Run, plan: RestorePlan): Promise<DrillRestoreResult
   let reaped: readonly string[] = [];
   try {
     ({ reaped } = await activities.reapDrills('remove what dead drills left', { kept: false }));
+    story.phase('preparing');
+    // First of all: from here on retention leaves the set alone.
+    const begun = await story.during('', 'prepare', () =>
+      activities.beginDrill('open the record', {
+        drillId: id,
+        configDigest: view.configDigest,
+        setId: plan.setId,
+        setTier: plan.setTier,
+        services: stages.flat(),
+      }),
+    );
+    log.notTried.push(...begun.notTried);
+    stages = stages
+      .map((stage) => stage.filter(({ service }) => begun.services.includes(service)))
+      .filter((stage) => stage.length > 0);
     checkMs = await checkAll(run, stages.flat(), log);
-    if (log.failures.length === 0) {
-      story.phase('preparing');
-      await story.during('', 'prepare', () =>
-        activities.beginDrill('open the record', {
-          drillId: id,
-          configDigest: view.configDigest,
-          setId: plan.setId,
-          setTier: plan.setTier,
-          services: stages.flat(),
-        }),
-      );
-      for (const stage of stages) {
-        story.phase(`drilling ${stage.map(({ service }) => service).join(', ')}`);
-        await drillStage(run, stage, log);
-        if (log.failures.length > 0) break;
-      }
+    for (const stage of stages) {
+      if (log.failures.length > 0) break;
+      story.phase(`drilling ${stage.map(({ service }) => service).join(', ')}`);
+      await drillStage(run, stage, log);
     }
   } catch (error) {
     if (isCancellation(error)) {
@@ -264,14 +267,13 @@ function resultOf(
     finishedAt: new Date().toISOString(),
     workflowId: workflowInfo().workflowId,
     services,
-    whole: input.services === undefined && log.sampled.length === 0 && log.notTried.length === 0,
+    whole: input.services === undefined && log.notTried.length === 0,
     contentBytes: plan.contentBytes,
     restoreMs: restoreTime(checkMs, names, log.steps),
     durationMs: Date.now() - startedMs,
     steps: log.steps,
     failures: log.failures,
     notTried: log.notTried,
-    sampled: log.sampled,
     warnings: [...plan.warnings, ...log.warnings],
     kept: input.keep,
   };

@@ -1,6 +1,6 @@
 /** One service of a drill: restored beside the real one, compared, started, its gates passed; timed. */
 import { isCancellation } from '@temporalio/workflow';
-import type { DrillFailure, DrillStep, NotTried, Sampled } from '../src/plan/drill-types.js';
+import type { DrillFailure, DrillStep, NotTried } from '../src/plan/drill-types.js';
 import type { RestoreServicePlan, RestoreSourceStep } from '../src/plan/restore-types.js';
 import { formatDuration } from '../src/plan/words.js';
 import type { HostCalls } from './activity-options.js';
@@ -12,7 +12,6 @@ export class DrillLog {
   readonly steps: DrillStep[] = [];
   readonly failures: DrillFailure[] = [];
   readonly notTried: NotTried[] = [];
-  readonly sampled: Sampled[] = [];
   readonly warnings: string[] = [];
 
   /** Does the work and notes how long it took; one that fails is noted, too, and thrown on. */

@@ -302,7 +302,7 @@ export const configSchema = z.strictObject({
         .describe('Where drills unpack; .drill below the backups’ root by default'),
       maxDisk: sizeSchema
         .optional()
-        .describe('What a drill may unpack at once; of what is larger a part is tried each time'),
+        .describe('What a drill may unpack; services that do not fit are left out, and what comes after them'),
       memory: sizeSchema.optional().describe('Memory each container of a drill may use'),
       internet: z
         .boolean()

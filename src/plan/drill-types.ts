@@ -21,7 +21,7 @@ export const drillStepSchema = z.object({
   service: z.string(),
   /** The source, where the step is about one. */
   source: z.string().optional(),
-  step: z.enum(['check', 'unpack', 'swap', 'load', 'start', 'gate', 'compare', 'sample']),
+  step: z.enum(['check', 'unpack', 'swap', 'load', 'start', 'gate', 'compare']),
   durationMs: z.number().min(0),
   /** Content the step was about. */
   bytes: z.number().min(0).optional(),
@@ -46,13 +46,6 @@ export const notTriedSchema = z.object({
   reason: z.string(),
 });
 
-export const sampledSchema = z.object({
-  service: z.string(),
-  source: z.string(),
-  /** How much of the source's content was read, unpacked and compared, 0 to 1. */
-  fraction: z.number().min(0).max(1),
-});
-
 export const drillResultSchema = z.object({
   drillId: z.string(),
   setId: z.string(),
@@ -63,7 +56,7 @@ export const drillResultSchema = z.object({
   workflowId: z.string(),
   /** What was drilled. */
   services: z.array(z.string()),
-  /** All that the set holds was drilled, nothing sampled and nothing left out. */
+  /** All that the set holds was drilled, and nothing left out. */
   whole: z.boolean(),
   contentBytes: z.number(),
   /** What a restore of the same takes, measured: without what only the drill did. */
@@ -73,7 +66,6 @@ export const drillResultSchema = z.object({
   failures: z.array(drillFailureSchema),
   /** What could not be tried on this host without touching the real stack, and why. */
   notTried: z.array(notTriedSchema),
-  sampled: z.array(sampledSchema),
   warnings: z.array(z.string()),
   /** It was left up for looking at. */
   kept: z.boolean(),
@@ -82,7 +74,6 @@ export const drillResultSchema = z.object({
 export type DrillStep = z.output<typeof drillStepSchema>;
 export type DrillFailure = z.output<typeof drillFailureSchema>;
 export type NotTried = z.output<typeof notTriedSchema>;
-export type Sampled = z.output<typeof sampledSchema>;
 export type DrillResult = z.output<typeof drillResultSchema>;
 
 /** What the workflow answers. */

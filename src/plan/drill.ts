@@ -5,10 +5,11 @@
  * below its workspace; what has neither is never touched.
  */
 import { HoldfastError } from '../errors.js';
-import type { DrillStep } from './drill-types.js';
+import type { DrillStep, NotTried } from './drill-types.js';
 import type { Mapping } from './mapping.js';
 import { mapPath } from './mapping.js';
 import { serviceOrder, type StackView } from './stack-view.js';
+import { formatBytes } from './words.js';
 import type { RestorePlan, RestoreServicePlan } from './restore-types.js';
 
 /** On every container, volume and network of a drill: its id. */
@@ -108,6 +109,38 @@ export function drillStages(plan: RestorePlan): readonly (readonly RestoreServic
 }
 
 /**
+ * The services that fit what a drill may unpack, in their order; what comes after one that does not fit
+ * could not be healthy, and is left out with it.
+ */
+export function fitDrill(
+  stack: Pick<StackView, 'services'>,
+  services: readonly RestoreServicePlan[],
+  maxDiskBytes: number | undefined,
+): { readonly services: readonly string[]; readonly notTried: readonly NotTried[] } {
+  const order = serviceOrder(stack);
+  const fitting: string[] = [];
+  const notTried: NotTried[] = [];
+  const leftOut = (name: string): boolean => notTried.some(({ service }) => service === name);
+  let used = 0;
+  for (const { service, sources } of services) {
+    const bytes = sources.reduce((sum, { artifact }) => sum + artifact.contentBytes, 0);
+    const missing = order[service]?.after.find(leftOut);
+    const isTooLarge = maxDiskBytes !== undefined && used + bytes > maxDiskBytes;
+    if (missing === undefined && !isTooLarge) {
+      used += bytes;
+      fitting.push(service);
+      continue;
+    }
+    const reason =
+      missing === undefined
+        ? `its ${formatBytes(bytes)} do not fit into what drill.maxDisk leaves`
+        : `it comes after ${missing}, which is left out`;
+    notTried.push({ service, what: 'all of it', reason });
+  }
+  return { services: fitting, notTried };
+}
+
+/**
  * What a real restore of the same would have taken, in milliseconds: the check of everything, then
  * stage by stage the slowest of its services, without what only a drill does (compare, prepare).
  */
@@ -133,7 +166,6 @@ function isPartOfRestore(step: DrillStep['step']): boolean {
       return true;
     case 'check': // counted once, for all artifacts side by side
     case 'compare':
-    case 'sample':
       return false;
   }
 }

@@ -128,7 +128,7 @@ beforeAll(async () => {
   expect(exitCode).toBe(0);
   const last = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { result: BackupStackResult };
   saved = last.result;
-}, 240_000);
+}, 600_000);
 
 afterAll(async () => {
   await host.remove();

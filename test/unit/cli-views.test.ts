@@ -68,7 +68,6 @@ describe('list', () => {
     at: '2024-12-12T09:00:00.000Z',
     status: 'passed',
     whole: true,
-    sampled: false,
     restoreMs: 250_000,
     drills: 1,
   } as const;

@@ -10,9 +10,8 @@ import { setName } from './set-rows.js';
 export interface DrillSummary {
   readonly at: string;
   readonly status: DrillResult['status'];
-  /** All of the set, nothing sampled or left out. */
+  /** All of the set, and nothing left out. */
   readonly whole: boolean;
-  readonly sampled: boolean;
   /** What a restore takes, measured. */
   readonly restoreMs: number;
   readonly drills: number;
@@ -25,7 +24,6 @@ export function summarizeDrills(results: readonly DrillResult[] | undefined): Dr
     at: newest.finishedAt,
     status: newest.status,
     whole: newest.whole,
-    sampled: newest.sampled.length > 0,
     restoreMs: newest.restoreMs,
     drills: results?.length ?? 0,
   };
@@ -43,7 +41,7 @@ export function describeDrill(drill: DrillSummary | null, nowMs: number, style: 
   if (drill === null) return 'never; `holdfast drill` restores it beside the stack';
   const age = formatAge(nowMs - Date.parse(drill.at));
   if (drill.status === 'failed') return style.paint('red', `failed ${age} ago`);
-  const part = drill.whole ? '' : drill.sampled ? ', sampled' : ', not all of it';
+  const part = drill.whole ? '' : ', not all of it';
   return `passed ${age} ago, a restore takes ${formatDuration(drill.restoreMs)}${part}`;
 }
 
@@ -109,10 +107,6 @@ function timeOf(steps: readonly DrillStep[], name: DrillStep['step']): string {
 
 function remarks(drill: DrillResult, style: Style): string[] {
   return [
-    ...drill.sampled.map(
-      ({ service, source, fraction }) =>
-        `  sampled: ${service}/${source}, ${Math.round(fraction * 100)} % of it`,
-    ),
     ...drill.notTried.map(
       ({ service, what, reason }) =>
         `  ${style.paint('yellow', 'not tried:')} ${service} ${oneLine(what)}: ${oneLine(reason)}`,
