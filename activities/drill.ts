@@ -84,10 +84,17 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
           input.drillId,
         );
         requireApart(dependencies, workspace);
-        const fit = fitDrill(toStackView(config), input.services, config.drill.maxDisk);
+        const fit = fitDrill(toStackView(config), input.services, {
+          maxDiskBytes: config.drill.maxDisk,
+          impossible: impossibleServices(dependencies, input.services),
+        });
         const services = input.services.filter(({ service }) => fit.services.includes(service));
         if (services.length === 0) {
-          throw new HoldfastError('DISK_FULL', 'nothing of the set fits into drill.maxDisk');
+          const reasons = fit.notTried.map(({ service, reason }) => `${service}: ${reason}`);
+          throw new HoldfastError(
+            'RESTORE_FAILED',
+            `nothing of the set can be drilled: ${reasons.join('; ')}`,
+          );
         }
         await requireSpace(dependencies, workspace, services);
         const record: RestoreRecord = {
@@ -157,6 +164,20 @@ function requireApart({ config }: ActivityDependencies, workspace: string): void
       { hint: 'set drill.workspace to a directory of its own' },
     );
   }
+}
+
+/** A server that no compose file makes can't be made a second time. */
+function impossibleServices(
+  { config }: ActivityDependencies,
+  services: readonly RestoreServicePlan[],
+): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { service, sources } of services) {
+    if (serviceOf(config, service).compose !== undefined) continue;
+    if (!sources.some(({ kind }) => kind === 'postgres')) continue;
+    found.set(service, 'its database server is not made by a compose file');
+  }
+  return found;
 }
 
 /** All that the configuration and the set's manifests call by a name. */

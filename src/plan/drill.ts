@@ -109,13 +109,17 @@ export function drillStages(plan: RestorePlan): readonly (readonly RestoreServic
 }
 
 /**
- * The services that fit what a drill may unpack, in their order; what comes after one that does not fit
- * could not be healthy, and is left out with it.
+ * The services that can be copied and fit what a drill may unpack, in their order; what comes after one
+ * that is left out could not be healthy, and is left out with it.
  */
 export function fitDrill(
   stack: Pick<StackView, 'services'>,
   services: readonly RestoreServicePlan[],
-  maxDiskBytes: number | undefined,
+  limits: {
+    readonly maxDiskBytes?: number | undefined;
+    /** Service → why a copy of it can't be made at all. */
+    readonly impossible?: ReadonlyMap<string, string>;
+  },
 ): { readonly services: readonly string[]; readonly notTried: readonly NotTried[] } {
   const order = serviceOrder(stack);
   const fitting: string[] = [];
@@ -125,15 +129,16 @@ export function fitDrill(
   for (const { service, sources } of services) {
     const bytes = sources.reduce((sum, { artifact }) => sum + artifact.contentBytes, 0);
     const missing = order[service]?.after.find(leftOut);
-    const isTooLarge = maxDiskBytes !== undefined && used + bytes > maxDiskBytes;
-    if (missing === undefined && !isTooLarge) {
+    const impossible = limits.impossible?.get(service);
+    const isTooLarge = used + bytes > (limits.maxDiskBytes ?? Infinity);
+    if (missing === undefined && impossible === undefined && !isTooLarge) {
       used += bytes;
       fitting.push(service);
       continue;
     }
     const reason =
       missing === undefined
-        ? `its ${formatBytes(bytes)} do not fit into what drill.maxDisk leaves`
+        ? (impossible ?? `its ${formatBytes(bytes)} do not fit into what drill.maxDisk leaves`)
         : `it comes after ${missing}, which is left out`;
     notTried.push({ service, what: 'all of it', reason });
   }

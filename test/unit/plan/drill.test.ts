@@ -123,18 +123,36 @@ describe('the services of a drill', () => {
     [40, ['docs'], ['db', 'model', 'api', 'web']],
     [1, [], ['db', 'model', 'api', 'web', 'docs']],
   ])('within %s bytes are %j, without %j', (maxDisk, services, left) => {
-    const fit = fitDrill(stack, plans, maxDisk);
+    const fit = fitDrill(stack, plans, { maxDiskBytes: maxDisk });
     expect(fit.services).toEqual(services);
     expect(fit.notTried.map((one) => one.service)).toEqual(left);
   });
 
   test('say why they are left out', () => {
-    expect(fitDrill(stack, plans, 40).notTried.map(({ reason }) => reason)).toEqual([
+    expect(
+      fitDrill(stack, plans, { maxDiskBytes: 40 }).notTried.map(({ reason }) => reason),
+    ).toEqual([
       'its 50 B do not fit into what drill.maxDisk leaves',
       'its 500 B do not fit into what drill.maxDisk leaves',
       'it comes after db, which is left out',
       'it comes after api, which is left out',
     ]);
+  });
+});
+
+test('a service that can’t be copied is left out, and what comes after it', () => {
+  const impossible = new Map([['db', 'no compose file makes it']]);
+  const plan = (name: string): RestoreServicePlan => ({
+    service: name,
+    sources: [],
+    hasContainers: true,
+  });
+  expect(fitDrill(stack, [plan('db'), plan('api'), plan('docs')], { impossible })).toEqual({
+    services: ['docs'],
+    notTried: [
+      { service: 'db', what: 'all of it', reason: 'no compose file makes it' },
+      { service: 'api', what: 'all of it', reason: 'it comes after db, which is left out' },
+    ],
   });
 });
 
