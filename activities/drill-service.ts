@@ -323,16 +323,24 @@ async function passGates(
       continue;
     }
     const composeProject = projectOf(name, service);
-    const { detail } = await waitForGate(
-      engine,
-      behind.check,
-      composeProject === undefined ? {} : { composeProject },
-      work,
+    const context = composeProject === undefined ? {} : { composeProject };
+    const { detail } = await waitForGate(engine, behind.check, context, work).catch(
+      (error: unknown) => {
+        throw asConfigured(error, check, behind.check);
+      },
     );
     checks.push(`${describeCheck(check)}: ${detail}`);
   }
   await runLog.write(`${name} is healthy in the drill`);
   return { waitedMs: Date.now() - began, checks, notTried };
+}
+
+/** A gate's failure under the address the person knows. */
+function asConfigured(error: unknown, check: HealthCheck, asked: HealthCheck): unknown {
+  const [known, used] = [describeCheck(check), describeCheck(asked)];
+  if (!isHoldfastError(error) || known === used) return error;
+  const message = error.message.replace(used, known);
+  return new HoldfastError(error.code, message, { facts: { ...error.facts, asked: used } });
 }
 
 /** The same check, asked of the drill's container; or why it can't be asked there. */

@@ -80,7 +80,7 @@ const serviceSchema = z.looseObject({
 });
 
 /** A volume or network: its real name, and whether compose makes it. */
-export const namedKeys = z.looseObject({
+const namedKeys = z.looseObject({
   name: optionalText,
   external: z
     .union([z.boolean(), z.looseObject({ name: optionalText })])
@@ -104,6 +104,7 @@ export const composeSchema = z.looseObject({
   configs: files,
 });
 
+export type NamedThing = z.output<typeof namedKeys>;
 export type ComposeConfig = z.output<typeof composeSchema>;
 export type ComposeServiceConfig = Partial<ComposeConfig['services'][string]>;
 

@@ -16,10 +16,10 @@ import { drillName, drillPath, isBelow } from '../plan/drill.js';
 import { unsafeReason } from './drill-unsafe.js';
 import {
   composeSchema,
-  namedKeys,
   splitVolume,
   type ComposeServiceConfig,
   type ComposeConfig,
+  type NamedThing,
   type VolumeEntry,
 } from './drill-compose-schema.js';
 import { publishedPorts, type PublishedPort } from './drill-ports.js';
@@ -86,6 +86,7 @@ export function parseCompose(text: string): ComposeConfig {
 }
 
 const FAILSAFE = { schema: 'failsafe' } as const;
+const listSchema = z.array(z.unknown());
 
 /**
  * Compose v1 writes YAML 1.1, where the text `1e3` needs no quotes; read as YAML 1.2 it would be a
@@ -94,8 +95,8 @@ const FAILSAFE = { schema: 'failsafe' } as const;
 function withoutFalseNumbers(value: unknown, text: unknown): unknown {
   if (typeof value === 'number') return String(value) === text ? value : text;
   if (Array.isArray(value)) {
-    const texts: readonly unknown[] = Array.isArray(text) ? text : [];
-    return value.map((one, at) => withoutFalseNumbers(one, texts[at]));
+    const texts = listSchema.safeParse(text).data ?? [];
+    return listSchema.parse(value).map((one, at) => withoutFalseNumbers(one, texts[at]));
   }
   if (typeof value !== 'object' || value === null) return value;
   const texts = new Map(typeof text === 'object' && text !== null ? Object.entries(text) : []);
@@ -408,7 +409,7 @@ function imageOf(
 }
 
 function realName(
-  definition: z.output<typeof namedKeys> | undefined,
+  definition: NamedThing | undefined,
   key: string,
   project: string,
 ): string {
