@@ -408,11 +408,7 @@ function imageOf(
   return image ?? `${project}${imageSeparator}${name}`;
 }
 
-function realName(
-  definition: NamedThing | undefined,
-  key: string,
-  project: string,
-): string {
+function realName(definition: NamedThing | undefined, key: string, project: string): string {
   const external = definition?.external;
   if (typeof external === 'object' && external.name !== undefined) return external.name;
   if (definition?.name !== undefined) return definition.name;
