@@ -22,6 +22,7 @@ import type { StoreOwnership } from '../src/store/layout.js';
 import type { SourceReference } from './hold.js';
 import { recoverHost, workflowRuns } from './recovery.js';
 import { checkDigest, guarded, whileWaiting, type ActivityDependencies } from './runtime.js';
+import { pingStart } from './start-ping.js';
 
 export interface BeginBackup {
   readonly workflowId: string;
@@ -51,6 +52,7 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
      * takes an id for the set. Called again by the same run it gives the same id.
      */
     beginBackup: guarded(async (input: BeginBackup): Promise<{ setId: string }> => {
+      pingStart(dependencies);
       checkDigest(config, input.configDigest);
       await mkdirDurably(root, config.backups.directoryMode);
       await engine.ping();

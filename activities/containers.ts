@@ -27,6 +27,13 @@ export interface ServiceReference {
   readonly service: string;
 }
 
+export interface StartedService {
+  /** Names of the containers that run. */
+  readonly started: string[];
+  /** Something was started and must become healthy. */
+  readonly gated: boolean;
+}
+
 export interface HealthReference extends ServiceReference {
   /** Shorter than the checks' own time-outs, for what was healthy a moment ago. */
   readonly withinMs?: number | undefined;
@@ -62,7 +69,7 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
      * wait exactly as it ran before.
      */
     startService: guarded(
-      async (input: ServiceReference & { restored: boolean }): Promise<{ started: string[] }> => {
+      async (input: ServiceReference & { restored: boolean }): Promise<StartedService> => {
         const { config } = await forRestore(dependencies, input.restoreId);
         checkDigest(config, input.configDigest);
         const service = serviceOf(config, input.service);
@@ -71,14 +78,14 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
           if (!input.restored || service.compose === undefined) {
             // Kept until the restore is over: a roll-back must know what ran before it.
             const { started } = await startRecorded(engine, recordFile, { keepRecord: true });
-            return { started: [...started] };
+            return { started: [...started], gated: started.length > 0 };
           }
           const project = projectOf(input.service, service) ?? input.service;
           const home = homeOf(input.service, service);
           const files = await composeFiles(home, service.compose.files);
           const made = await ensureExternals(engine, { home, files, project }, work.signal);
           if (made.length > 0) await runLog.write(`Created ${made.join(', ')}`);
-          await composeUp({
+          const { acted } = await composeUp({
             home,
             files,
             project,
@@ -92,8 +99,9 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
           });
           const running = await listContainers(engine, { composeProject: project });
           const names = running.filter(({ state }) => state === 'running').map(({ name }) => name);
-          await runLog.write(`Started ${names.join(', ')}`);
-          return { started: names };
+          await runLog.write(`Started ${names.join(', ') || 'nothing that still runs'}`);
+          // Also where all of it has ended again: that is for the gate to find.
+          return { started: names, gated: acted };
         });
       },
     ),

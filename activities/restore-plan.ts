@@ -8,6 +8,7 @@ import { readCatalogue } from '../src/store/catalogue.js';
 import type { SetFile } from '../src/store/manifest.js';
 import { writeRestoreRecord, readRestoreRecord } from '../src/store/restore-record.js';
 import { guarded, workflowIdOf, type ActivityDependencies } from './runtime.js';
+import { pingStart } from './start-ping.js';
 import { surveyHost } from './survey.js';
 
 export interface ChosenRestoreSet {
@@ -75,6 +76,7 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
         setId: string;
         map?: Mapping | undefined;
       }): Promise<void> => {
+        pingStart(dependencies);
         if ((await readRestoreRecord(root, input.restoreId)) !== undefined) return;
         await writeRestoreRecord(root, {
           format: 'holdfast-restore',

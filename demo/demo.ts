@@ -4,7 +4,8 @@ import { createServer, type Server } from 'node:http';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../src/temporal/dev-server.js';
-import { proveReuse } from './reuse.js';
+import { newestSet, proveReuse } from './reuse.js';
+import { proveRollBack, proveUndo, type Stage } from './taking-back.js';
 import { runCommand, startCommand, type RunningCommand } from '../src/system/process.js';
 import type { Checks } from './report.js';
 import {
@@ -80,6 +81,22 @@ export class Demo {
     await this.#sabotage(stack);
     say('6. Proof');
     await this.#prove(stack, before);
+    await this.#takeBack(stack);
+  }
+
+  async #takeBack(stack: SampleStack): Promise<void> {
+    const { checks, say } = this.options;
+    const stage: Stage = {
+      stack,
+      checks,
+      say,
+      holdfast: (args) => this.#holdfastCode(args),
+    };
+    const set = await newestSet(stack.backups, 'daily');
+    say('7. A restore that fails takes itself back');
+    await proveRollBack(stage);
+    say('8. A restore that was a mistake is undone');
+    await proveUndo(stage, set);
   }
 
   /** Removes everything the demo has started. Safe to call at any time. */
@@ -426,15 +443,23 @@ export class Demo {
   }
 
   /** Runs the CLI as a person would, its output on the screen. */
-  async #holdfast(args: string[]): Promise<void> {
+  async #holdfast(args: readonly string[]): Promise<void> {
+    const exitCode = await this.#holdfastCode(args);
+    if (exitCode !== 0) throw new Error(`holdfast ${args.join(' ')} ended with ${exitCode}`);
+  }
+
+  async #holdfastCode(args: readonly string[]): Promise<number> {
     this.options.say(`   $ holdfast ${args.join(' ')}`);
     const running = startCommand(process.execPath, [...this.#program(this.#stack), ...args], {
       env: this.#env(),
+      okExitCodes: [0, 1, 2, 3],
     });
     running.stdout.on('data', (chunk: Buffer) => {
       process.stdout.write(chunk.toString().replaceAll(/^(?=.)/gm, '   | '));
     });
-    await running.done;
+    const { exitCode, stderr } = await running.done;
+    if (stderr !== '') process.stdout.write(stderr.replaceAll(/^(?=.)/gm, '   | '));
+    return exitCode;
   }
 
   #program(stack: SampleStack | undefined): string[] {

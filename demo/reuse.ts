@@ -39,9 +39,15 @@ export async function proveReuse(
   checks.between('reuse', 'parts that are the same file in both sets', linkedFiles, 1, 100_000);
 }
 
-async function readTier(backups: string, tier: string): Promise<SetFile> {
-  const directory = path.join(backups, 'sets');
-  const name = (await readdir(directory)).sort().findLast((each) => each.includes(`-${tier}.`));
+/** The newest set of a tier, `<id>-<tier>`. */
+export async function newestSet(backups: string, tier: string): Promise<string> {
+  const names = (await readdir(path.join(backups, 'sets'))).sort();
+  const name = names.findLast((each) => each.endsWith(`-${tier}.json`));
   if (name === undefined) throw new Error(`there is no ${tier} set`);
-  return setFileSchema.parse(JSON.parse(await readFile(path.join(directory, name), 'utf8')));
+  return name.replace(/\.json$/, '');
+}
+
+async function readTier(backups: string, tier: string): Promise<SetFile> {
+  const file = path.join(backups, 'sets', `${await newestSet(backups, tier)}.json`);
+  return setFileSchema.parse(JSON.parse(await readFile(file, 'utf8')));
 }

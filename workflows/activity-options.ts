@@ -13,7 +13,7 @@ import { proxyActivities, proxyLocalActivities, type ActivityOptions } from '@te
 import type { HostActivities, StackActivities } from '../activities/index.js';
 import { drillQueue, heavyQueue, lightQueue } from '../src/plan/ids.js';
 
-type Kind = 'quick' | 'patient' | 'long' | 'verify' | 'notify';
+type Kind = 'quick' | 'patient' | 'long' | 'verify' | 'notify' | 'deliver';
 
 const KINDS: Record<Kind, ActivityOptions> = {
   /** Answers within seconds; a retry is cheap. */
@@ -48,6 +48,12 @@ const KINDS: Record<Kind, ActivityOptions> = {
     scheduleToCloseTimeout: '5m',
     retry: { initialInterval: '2s', maximumInterval: '1m', maximumAttempts: 5 },
   },
+  /** Goes on when the run has ended; a day later the message would only confuse. */
+  deliver: {
+    startToCloseTimeout: '30s',
+    scheduleToCloseTimeout: '1h',
+    retry: { initialInterval: '10s', maximumInterval: '10m' },
+  },
 };
 
 const HEAVY = {
@@ -72,6 +78,7 @@ const LIGHT = {
   discardSet: 'patient',
   pruneTier: 'patient',
   notify: 'notify',
+  deliver: 'deliver',
   writeRunLog: 'notify',
   chooseRestoreSet: 'quick',
   preflightHost: 'patient',
@@ -147,6 +154,7 @@ export function hostActivities(
     discardSet: summarised(on('discardSet').discardSet),
     pruneTier: summarised(on('pruneTier').pruneTier),
     notify: summarised(on('notify').notify),
+    deliver: summarised(on('deliver').deliver),
     writeRunLog: summarised(on('writeRunLog').writeRunLog),
     chooseRestoreSet: summarised(on('chooseRestoreSet').chooseRestoreSet),
     preflightHost: summarised(on('preflightHost').preflightHost),

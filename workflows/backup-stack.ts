@@ -234,12 +234,10 @@ async function finish(
     pruned,
   };
   const message = summaryOf(result);
-  await tell(activities, set.status, message);
+  const hint = `holdfast show ${set.id} lists what was saved and what was not`;
+  await tell(activities, set.status, message, set.status === 'success' ? undefined : hint);
   if (set.status === 'failed') {
-    throw failure('BACKUP_FAILED', message, {
-      hint: `holdfast show ${set.id} lists what was saved and what was not`,
-      details: [result],
-    });
+    throw failure('BACKUP_FAILED', message, { hint, details: [result] });
   }
   return result;
 }
@@ -269,6 +267,7 @@ async function sayItFailed(error: unknown, stack: string, activities: HostCalls)
     activities,
     'failed',
     cancelled ? `Backup of ${stack} was cancelled` : `Backup of ${stack} failed: ${message}`,
+    cancelled ? undefined : causeOf(error).hint,
   );
 }
 
@@ -277,10 +276,11 @@ async function tell(
   activities: HostCalls,
   status: 'success' | 'degraded' | 'failed',
   message: string,
+  hint?: string,
 ): Promise<void> {
   const calls = [
     activities.writeRunLog('log the result', { lines: [message] }),
-    activities.notify(`notify: ${status}`, { status, message }),
+    activities.notify(`notify: ${status}`, { status, message, hint }),
   ];
   for (const outcome of await Promise.allSettled(calls)) {
     if (outcome.status === 'rejected' && isCancellation(outcome.reason)) {

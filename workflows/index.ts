@@ -1,8 +1,10 @@
 /** What the worker registers, by name. */
 export { backupService } from './backup-service.js';
 export { backupStack } from './backup-stack.js';
+export { deliverNotifications } from './deliver-notifications.js';
 export { drillRestore } from './drill-restore.js';
 export { restoreService } from './restore-service.js';
 export { restoreStack } from './restore-stack.js';
+export { scheduledBackup } from './scheduled-backup.js';
 export { stackPermit } from './stack-permit.js';
 export { undoRestore } from './undo-restore.js';

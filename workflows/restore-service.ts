@@ -123,13 +123,13 @@ async function startAndGate(
     service,
     restored: sources.length > 0,
   };
-  const { started } = await story.during(
+  const { started, gated } = await story.during(
     service,
     'start',
     () => timed('start', () => activities.startService(`start ${service}`, reference)),
     (result) => result.started.join(', '),
   );
-  if (started.length === 0) return { startedContainers: [] };
+  if (!gated) return { startedContainers: [] };
   story.phase('waiting for the health gate');
   await story.during(
     service,

@@ -155,7 +155,8 @@ async function carryOut(run: Run, plan: RestorePlan): Promise<RestoreStackResult
   } catch (error) {
     const taken = await CancellationScope.nonCancellable(async () => {
       const outcome = await takeBack({ activities, story, restoreId, configDigest, plan });
-      await tell(activities, 'failed', sayTakenBack(plan.setId, error, outcome));
+      const hint = isCancellation(error) ? undefined : causeOf(error).hint;
+      await tell(activities, 'failed', sayTakenBack(plan.setId, error, outcome), hint);
       return outcome;
     });
     throw isCancellation(error) ? error : withOutcome(error, taken);
@@ -281,10 +282,11 @@ async function tell(
   activities: HostCalls,
   status: 'success' | 'failed',
   message: string,
+  hint?: string,
 ): Promise<void> {
   await Promise.allSettled([
     activities.writeRunLog('log the result', { lines: [message] }),
-    activities.notify(`notify: ${status}`, { status, message }),
+    activities.notify(`notify: ${status}`, { status, message, hint }),
   ]);
 }
 

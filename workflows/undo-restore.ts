@@ -58,6 +58,7 @@ export async function undoRestore(rawInput?: unknown): Promise<UndoRestoreResult
       activities,
       'failed',
       `Undo of restore ${restoreId} failed: ${causeOf(error).message}`,
+      causeOf(error).hint,
     );
     raise(error);
   } finally {
@@ -128,9 +129,10 @@ async function tell(
   activities: HostCalls,
   status: 'success' | 'degraded' | 'failed',
   message: string,
+  hint?: string,
 ): Promise<void> {
   await Promise.allSettled([
     activities.writeRunLog('log the result', { lines: [message] }),
-    activities.notify(`notify: ${status}`, { status, message }),
+    activities.notify(`notify: ${status}`, { status, message, hint }),
   ]);
 }

@@ -2,13 +2,17 @@
  * What the commands need of the rest of the program, as interfaces: a command that reads the disk
  * must not load Temporal's native library, and tests bring their own runs.
  */
-import type { Config } from '../config/schema.js';
+import type { Config, RunStatus } from '../config/schema.js';
+import type { ChannelOutcome } from '../observe/test-channels.js';
 import type { DrillRestoreInput } from '../plan/drill-types.js';
 import type { BackupStackInput, RestoreStackInput, UndoRestoreInput } from '../plan/inputs.js';
+import type { ScheduleChange } from '../plan/schedule-changes.js';
+import type { ScheduleView } from '../plan/schedule-view.js';
 import type { PastRestore } from '../plan/undo-plan.js';
 import type { SetFile } from '../store/manifest.js';
 import type { RunSnapshot } from '../temporal/run-status.js';
 
+export type { ChannelOutcome } from '../observe/test-channels.js';
 export type { ActivitySnapshot, RunSnapshot, RunState } from '../temporal/run-status.js';
 
 interface Start {
@@ -48,6 +52,19 @@ export interface RunGateway {
   waiting(stack: string): Promise<readonly string[]>;
   /** @returns what was approved, in words. @throws HoldfastError when the run does not wait for it */
   approve(workflowId: string, by: string | undefined): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** The schedules on one Temporal server. Names are those below the stack's prefix, or whole ids. */
+export interface ScheduleGateway {
+  apply(config: Config, options: { readonly dryRun: boolean }): Promise<readonly ScheduleChange[]>;
+  list(config: Config): Promise<readonly ScheduleView[]>;
+  /** All of the stack's without a name. @returns their ids. @throws HoldfastError INPUT_INVALID */
+  pause(stack: string, name: string | undefined, note: string): Promise<readonly string[]>;
+  /** @throws HoldfastError INPUT_INVALID */
+  resume(stack: string, name: string | undefined): Promise<readonly string[]>;
+  /** @returns the run's workflow id, once known. @throws HoldfastError PERMIT_HELD, INPUT_INVALID */
+  trigger(stack: string, name: string): Promise<string | undefined>;
   close(): Promise<void>;
 }
 
@@ -94,8 +111,15 @@ export interface Ports {
   readCatalogue(root: string): Promise<Catalogue>;
   /** What the sources of the configuration lack on this host; empty when all are there. */
   hostProbe(config: Config, signal: AbortSignal): Promise<readonly HostFinding[]>;
+  /** Sends a test message to the channels at these places of the list. Never rejects. */
+  testNotifications(
+    config: Config,
+    what: { readonly indices: readonly number[]; readonly status: RunStatus },
+  ): Promise<readonly ChannelOutcome[]>;
   /** @throws HoldfastError TEMPORAL_UNREACHABLE */
   connectRuns(): Promise<RunGateway>;
+  /** @throws HoldfastError TEMPORAL_UNREACHABLE */
+  connectSchedules(): Promise<ScheduleGateway>;
   /** Newest first. */
   pastRestores(config: Config): Promise<readonly RestoreListing[]>;
   /** Throws a restore's safety copies away. @throws HoldfastError SET_NOT_FOUND, RESTORE_FAILED */

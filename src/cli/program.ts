@@ -8,8 +8,10 @@ import { addConfigCommand } from './commands/config.js';
 import { addDiffCommand } from './commands/diff.js';
 import { addDrillCommand } from './commands/drill.js';
 import { addListCommand } from './commands/list.js';
+import { addNotifyCommand } from './commands/notify.js';
 import { addRestoreCommand } from './commands/restore.js';
 import { addRestoresCommands } from './commands/restores.js';
+import { addSchedulesCommand } from './commands/schedules.js';
 import { addShowCommand } from './commands/show.js';
 import { addUndoCommand } from './commands/undo.js';
 import { addUpCommand } from './commands/up.js';
@@ -105,7 +107,9 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addVerifyCommand(program, commands);
   addDrillCommand(program, commands);
   addDiffCommand(program, commands);
+  addSchedulesCommand(program, commands);
   addConfigCommand(program, commands);
+  addNotifyCommand(program, commands);
   return program;
 }
 

@@ -4,7 +4,7 @@ import type { Config } from '../config/schema.js';
 import { HoldfastError } from '../errors.js';
 import { serviceWorkflowId, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
 import { probeAddress } from './probe-address.js';
-import type { HostFinding, Ports, RunGateway } from './ports.js';
+import type { HostFinding, Ports, RunGateway, ScheduleGateway } from './ports.js';
 import { mergeSnapshots, servicesAtWork } from './progress/merge.js';
 
 export const realPorts: Ports = {
@@ -20,7 +20,12 @@ export const realPorts: Ports = {
     return { sets, unreadable };
   },
   hostProbe: lookAtHost,
+  testNotifications: async (config, what) => {
+    const { testChannels } = await import('../observe/test-channels.js');
+    return testChannels(config, what);
+  },
   connectRuns,
+  connectSchedules,
   temporalAddress: async () => {
     const { temporalEndpoint } = await import('../temporal/connect.js');
     return temporalEndpoint().address;
@@ -120,6 +125,24 @@ async function connectRuns(): Promise<RunGateway> {
     },
     waiting: (stack) => waitingRuns(client, stack),
     approve: (workflowId, by) => approveRun(client, workflowId, by),
+    close,
+  };
+}
+
+async function connectSchedules(): Promise<ScheduleGateway> {
+  const [connection, { applySchedules }, status] = await Promise.all([
+    import('../temporal/connect.js'),
+    import('../temporal/schedules.js'),
+    import('../temporal/schedule-status.js'),
+  ]);
+  await refuseAtOnce(connection.temporalEndpoint().address);
+  const { client, close } = await connection.connectClient();
+  return {
+    apply: (config, options) => applySchedules(client, config, options),
+    list: (config) => status.scheduleViews(client, config),
+    pause: (stack, name, note) => status.pauseSchedules(client, stack, name, note),
+    resume: (stack, name) => status.resumeSchedules(client, stack, name),
+    trigger: (stack, name) => status.triggerSchedule(client, stack, name),
     close,
   };
 }

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { compileGlobs } from '../archive/glob.js';
 import { filesBase } from './artifacts.js';
 import { nearest } from './nearest.js';
+import { notificationFiles } from './notification-files.js';
 import type { ConfigPath, Locate, Position } from './positions.js';
 import { formatPath } from './problems.js';
 import type { PathProblem } from './problems.js';
@@ -174,8 +175,9 @@ export async function checkHost(
   const check = new HostCheck(probe);
   check.owner(['backups', 'owner'], config.backups.owner);
   for (const [index, notification] of config.notifications.entries()) {
-    if (notification.urlFile === undefined) continue;
-    check.path(['notifications', index, 'urlFile'], notification.urlFile, 'the file');
+    for (const { key, file } of notificationFiles(notification)) {
+      check.path(['notifications', index, ...key], file, 'the file');
+    }
   }
   for (const [name, service] of Object.entries(config.services)) checkService(check, name, service);
   const answers = await Promise.all(check.questions);

@@ -1,9 +1,10 @@
 /**
- * Cross-checks of what is not a service: modes, schedules, notifications. Pure. Each takes the
+ * Cross-checks of what is not a service: modes, schedules. Pure. Each takes the
  * value as written and is silent about one that is malformed: that has been told already.
  */
 import { cronProblem } from './cron.js';
 import { cronSchema, modeSchema } from './fields.js';
+import { isRecord } from './known-keys.js';
 import { nearest } from './nearest.js';
 import type { ConfigPath } from './positions.js';
 import type { PathProblem } from './problems.js';
@@ -74,10 +75,26 @@ export function checkCron(path: ConfigPath, written: unknown): PathProblem[] {
   return [{ path, message, fix: 'five fields: minute hour day-of-month month day-of-week' }];
 }
 
-export function checkNotification(index: number, notification: Written): PathProblem[] {
-  const given = ['url', 'urlFile', 'urlEnv'].filter((key) => notification[key] !== undefined);
-  if (given.length === 1) return [];
-  const message = given.length === 0 ? 'no address' : `several addresses: ${given.join(', ')}`;
-  const fix = 'give exactly one of url, urlFile and urlEnv';
-  return [{ path: ['notifications', index], message, fix }];
+/** The times of verify and drill, and the services a drill names. */
+export function checkTests(schedules: Written, services: readonly string[]): PathProblem[] {
+  const field = (key: 'verify' | 'drill', part: string): unknown => {
+    const value = schedules[key];
+    return isRecord(value) ? value[part] : undefined;
+  };
+  const named = field('drill', 'services');
+  const unknown = (Array.isArray(named) ? named : []).flatMap((each: unknown, index) =>
+    typeof each === 'string' && !services.includes(each) ? [{ each, index }] : [],
+  );
+  return [
+    ...checkCron(['schedules', 'verify', 'cron'], field('verify', 'cron')),
+    ...checkCron(['schedules', 'drill', 'cron'], field('drill', 'cron')),
+    ...unknown.map(({ each, index }): PathProblem => {
+      const near = nearest(each, services);
+      return {
+        path: ['schedules', 'drill', 'services', index],
+        message: `no service "${each}"`,
+        fix: near === undefined ? `one of ${services.join(', ')}` : `did you mean "${near}"?`,
+      };
+    }),
+  ];
 }

@@ -4,7 +4,8 @@ import os from 'node:os';
 import path from 'node:path';
 import type { YAMLError } from 'yaml';
 import { checkAfter, checkServiceNames, checkServices } from './check-services.js';
-import { checkModes, checkNotification, checkCron, checkTimezone } from './check-settings.js';
+import { checkModes, checkCron, checkTests, checkTimezone } from './check-settings.js';
+import { checkNotifications } from './check-notifications.js';
 import { NAME_PATTERN } from './fields.js';
 import { isRecord } from './known-keys.js';
 import { parseYaml } from './positions.js';
@@ -78,9 +79,6 @@ function crossCheck(raw: unknown, locate: Locate): PathProblem[] {
   const tiers = part('tiers');
   const schedules = part('schedules');
   const root = configSchema.shape.backups.shape.root.safeParse(backups['root']).data;
-  const notifications: readonly unknown[] = Array.isArray(raw['notifications'])
-    ? raw['notifications']
-    : [];
   return [
     ...(isRecord(raw['services']) ? crossCheckServices(raw['services'], root, locate) : []),
     ...checkModes(backups),
@@ -89,10 +87,9 @@ function crossCheck(raw: unknown, locate: Locate): PathProblem[] {
       return isRecord(value) ? checkCron(['tiers', tier, 'schedule'], value['schedule']) : [];
     }),
     ...checkCron(['schedules', 'check'], schedules['check']),
+    ...checkTests(schedules, Object.keys(part('services'))),
     ...checkTimezone(schedules['timezone']),
-    ...notifications.flatMap((value, index) =>
-      isRecord(value) ? checkNotification(index, value) : [],
-    ),
+    ...checkNotifications(raw['notifications']),
   ];
 }
 

@@ -63,3 +63,11 @@ export const cronSchema = z
   .string()
   .regex(/^\S+ \S+ \S+ \S+ \S+$/, 'five cron fields: minute hour day-of-month month day-of-week')
   .describe('Five cron fields: minute hour day-of-month month day-of-week');
+
+/** A set as inputs and the command line take it. */
+export const setReferenceSchema = z
+  .string()
+  .regex(
+    /^(latest|\d{8}_\d{6}(-(daily|weekly|monthly|manual))?)$/,
+    'a set id such as 20241212_010000, or "latest"',
+  );

@@ -10,10 +10,13 @@ import {
   modeSchema as mode,
   nameSchema as name,
   ownershipSchema as ownership,
+  setReferenceSchema,
   sizeSchema,
 } from './fields.js';
+import { notificationSchema } from './notifications.js';
 
 export { durationSchema } from './fields.js';
+export type { NotificationConfig, RunKind, RunStatus } from './notifications.js';
 
 export const quiesceSchema = z
   .union([
@@ -205,8 +208,6 @@ const tier = (keep: number) =>
     })
     .prefault({});
 
-export const notificationStatusSchema = z.enum(['success', 'degraded', 'failed']);
-
 export const configSchema = z.strictObject({
   version: z.literal(1),
   stack: name.describe('Name of the stack: all services of this file'),
@@ -278,23 +279,36 @@ export const configSchema = z.strictObject({
         .describe('How late a run that was missed (host down) may still start'),
       jitter: durationSchema.prefault('0s').describe('Spread of the start, for many hosts at once'),
       check: cron.optional().describe('When to check that the backups are there, young and whole'),
+      verify: z
+        .strictObject({
+          cron,
+          budget: durationSchema
+            .prefault('1h')
+            .describe('How long one run may read; the next goes on with what is due longest'),
+        })
+        .optional()
+        .describe('When to read backups again and compare them with their checksums'),
+      drill: z
+        .strictObject({
+          cron,
+          set: setReferenceSchema.default('latest').describe('The set that is restored'),
+          services: z
+            .array(name)
+            .min(1)
+            .optional()
+            .describe('Only these services; all of them by default'),
+        })
+        .optional()
+        .describe('When to restore into throw-away containers, as a test'),
+      apply: z
+        .enum(['onStart', 'manual'])
+        .default('onStart')
+        .describe(
+          'Who brings the schedules to Temporal: the worker when it starts, or only `holdfast schedules apply`',
+        ),
     })
     .prefault({}),
-  notifications: z
-    .array(
-      z.strictObject({
-        type: z.literal('webhook'),
-        name: name.optional(),
-        url: z.url().optional(),
-        urlFile: absolutePath.optional().describe('A file that holds the URL'),
-        urlEnv: z
-          .string()
-          .optional()
-          .describe('An environment variable of the worker that holds the URL'),
-        on: z.array(notificationStatusSchema).min(1).default(['success', 'degraded', 'failed']),
-      }),
-    )
-    .default([]),
+  notifications: z.array(notificationSchema).default([]).describe('Who is told how runs ended'),
   drill: z
     .strictObject({
       workspace: absolutePath
@@ -302,7 +316,9 @@ export const configSchema = z.strictObject({
         .describe('Where drills unpack; .drill below the backups’ root by default'),
       maxDisk: sizeSchema
         .optional()
-        .describe('What a drill may unpack; services that do not fit are left out, and what comes after them'),
+        .describe(
+          'What a drill may unpack; services that do not fit are left out, and what comes after them',
+        ),
       memory: sizeSchema.optional().describe('Memory each container of a drill may use'),
       internet: z
         .boolean()
@@ -328,8 +344,6 @@ export type PostgresSource = z.output<typeof postgresSourceSchema>;
 export type SourceConfig = z.output<typeof sourceSchema>;
 export type ServiceConfig = z.output<typeof serviceSchema>;
 export type HealthCheck = z.output<typeof healthCheckSchema>;
-export type NotificationConfig = ParsedConfig['notifications'][number];
-export type RunStatus = z.output<typeof notificationStatusSchema>;
 
 /** A loaded configuration: parsed, cross-checked, with where it came from. */
 export interface Config extends ParsedConfig {

@@ -145,6 +145,8 @@ export interface ComposeUpOptions extends ComposeProject {
 }
 
 export interface ComposeUpResult {
+  /** False where every service was to be left as it is. */
+  readonly acted: boolean;
   /** Warnings of compose, such as a variable that is not set and counts as empty. */
   readonly warnings: readonly string[];
 }
@@ -156,13 +158,13 @@ export interface ComposeUpResult {
  */
 export async function composeUp(options: ComposeUpOptions): Promise<ComposeUpResult> {
   const services = await servicesToStart(options);
-  if (services !== undefined && services.length === 0) return { warnings: [] };
+  if (services !== undefined && services.length === 0) return { acted: false, warnings: [] };
   const { stderr } = await runCompose(
     options,
     ['up', '-d', ...(services === undefined ? [] : ['--no-deps', ...services])],
     options,
   );
-  return { warnings: warningsIn(stderr) };
+  return { acted: true, warnings: warningsIn(stderr) };
 }
 
 /** The services of a project's files, in no particular order. @throws HoldfastError COMPOSE_FAILED */

@@ -1,20 +1,42 @@
-/**
- * The webhook of the notification settings: one POST of `{status, message, timestamp}`.
- *
- * A webhook's URL is a password, so nothing that leaves this file holds more of it than the host:
- * not the message, not the facts, and not a `cause`, which loggers print.
- */
-import { readFile } from 'node:fs/promises';
-import type { NotificationConfig } from '../config/schema.js';
-import { HoldfastError, systemCodeOf } from '../errors.js';
+/** Telling one channel of the configuration: a webhook, a mail, or a ping of a dead-man switch. */
+import type {
+  NotificationConfig,
+  PingChannel,
+  RunKind,
+  RunStatus,
+  SecretValue,
+  WebhookChannel,
+} from '../config/notifications.js';
+import { assertNever } from '../errors.js';
+import { encodeTemplate, type JsonValue } from '../plan/body-template.js';
+import { z } from 'zod';
+import { callReceiver } from './http-call.js';
+import { sendMail } from './mail.js';
+import {
+  readSecret,
+  readSecretValue,
+  unusableSecret,
+  type Environment,
+  type SecretPlace,
+} from './secret-value.js';
 
-const DEFAULT_TIMEOUT_MS = 15_000;
+/** Long enough for a slow receiver; nothing waits for it that holds a run. */
+const DEFAULT_TIMEOUT_MS = 10_000;
 
 export interface NotificationPayload {
-  readonly status: string;
+  readonly status: RunStatus;
   readonly message: string;
   /** See {@link notificationTimestamp}. */
   readonly timestamp: string;
+}
+
+/** A payload with what templates, mails and pings say besides. */
+export interface Notification extends NotificationPayload {
+  /** One short line: the subject of a mail. */
+  readonly title: string;
+  readonly stack: string;
+  readonly host: string;
+  readonly run: RunKind;
 }
 
 export interface SendOptions {
@@ -22,60 +44,53 @@ export interface SendOptions {
   /** Longest time for the whole exchange. */
   readonly timeoutMs?: number | undefined;
   readonly fetch?: typeof globalThis.fetch | undefined;
-  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly env?: Environment | undefined;
 }
 
 /**
- * Sends one notification. Settles when the receiver has answered with a 2xx status.
+ * Sends one notification to one channel. Settles when the receiver has taken it.
  * @throws HoldfastError NOTIFY_FAILED (facts: channel, host, status or systemCode), CONFIG_INVALID
- *   when the channel has no usable URL; the signal's reason when it was aborted.
+ *   when the channel's address or a secret can't be had; the signal's reason when it was aborted
  */
 export async function sendNotification(
   channel: NotificationConfig,
-  payload: NotificationPayload,
+  notification: Notification,
   options: SendOptions = {},
 ): Promise<void> {
   options.signal?.throwIfAborted();
-  const url = await resolveUrl(channel, options.env ?? process.env);
-  const facts = { channel: nameOf(channel), host: url.host };
-  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const signal =
-    options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
+  switch (channel.type) {
+    case 'webhook':
+      return callWebhook(channel, notification, options);
+    case 'email':
+      return sendMail(
+        channel,
+        { subject: notification.title, text: letterText(notification) },
+        {
+          channel: channelName(channel),
+          timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+          env: options.env ?? process.env,
+          signal: options.signal,
+        },
+      );
+    case 'ping':
+      return ping(channel, outcomeOf(channel, notification.status), notification.message, options);
+    default:
+      return assertNever(channel);
+  }
+}
 
-  let response: Response;
-  try {
-    response = await (options.fetch ?? globalThis.fetch)(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: encodePayload(payload),
-      // A redirected POST turns into a GET, or carries the payload somewhere nobody configured.
-      redirect: 'manual',
-      signal,
-    });
-    // The connection is only given back when the body has been dealt with.
-    await response.body?.cancel();
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    const systemCode = systemCodeOf(causeOf(error)) ?? systemCodeOf(error);
-    const reason = timeout.aborted
-      ? `no answer within ${timeoutMs} ms`
-      : (systemCode ?? 'the connection failed');
-    throw new HoldfastError('NOTIFY_FAILED', `notification to ${url.host} failed: ${reason}`, {
-      facts: { ...facts, systemCode: systemCode ?? null, timedOut: timeout.aborted },
-      hint: 'check that the address is right and reachable from the worker',
-    });
-  }
-  if (!response.ok) {
-    throw new HoldfastError(
-      'NOTIFY_FAILED',
-      `notification to ${url.host} was refused with status ${response.status}`,
-      {
-        facts: { ...facts, status: response.status },
-        hint: 'check the webhook URL; the receiver answered, but not with a 2xx status',
-      },
-    );
-  }
+/** Tells a dead-man switch that a run has begun. @throws as {@link sendNotification} */
+export async function sendStartPing(
+  channel: PingChannel,
+  message: string,
+  options: SendOptions = {},
+): Promise<void> {
+  return ping(channel, 'start', message, options);
+}
+
+/** How messages and `--channel` call it: its name, else its type. */
+export function channelName(channel: NotificationConfig): string {
+  return channel.name ?? channel.type;
 }
 
 /**
@@ -89,66 +104,123 @@ export function notificationTimestamp(at: Date): string {
   return `${date}T${time}.${pad(at.getMilliseconds(), 3)}000`;
 }
 
-/** Exactly the three fields, whatever else the object carries. */
-function encodePayload({ status, message, timestamp }: NotificationPayload): string {
-  return JSON.stringify({ status, message, timestamp });
+async function callWebhook(
+  channel: WebhookChannel,
+  notification: Notification,
+  options: SendOptions,
+): Promise<void> {
+  const { contentType, body } = encodeBody(channel.body, notification);
+  await callReceiver({
+    ...(await target(channel, addressOf(channel), channel.headers, options)),
+    method: channel.method,
+    body,
+    contentType,
+  });
 }
 
-async function resolveUrl(
-  channel: NotificationConfig,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<URL> {
-  const text = (await readUrl(channel, env)).trim();
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
-    throw unusable(channel, 'is not an http or https URL');
+const jsonSchema: z.ZodType<JsonValue> = z.json();
+
+/** Exactly the three fields, whatever else the object carries, or the channel's own template. */
+function encodeBody(
+  template: unknown,
+  notification: Notification,
+): { contentType: string; body: string } {
+  const { status, message, timestamp } = notification;
+  if (template === undefined) {
+    return {
+      contentType: 'application/json',
+      body: JSON.stringify({ status, message, timestamp }),
+    };
   }
+  return encodeTemplate(jsonSchema.parse(template), notification);
+}
+
+type PingMoment = 'start' | 'success' | 'failure';
+
+function outcomeOf(channel: PingChannel, status: string): PingMoment {
+  if (status === 'degraded') return channel.degraded;
+  return status === 'success' ? 'success' : 'failure';
+}
+
+async function ping(
+  channel: PingChannel,
+  moment: PingMoment,
+  message: string,
+  options: SendOptions,
+): Promise<void> {
+  const own = channel[moment];
+  const hasBase = [channel.url, channel.urlFile, channel.urlEnv].some((at) => at !== undefined);
+  // A switch that is only told of the end has no URL for the start.
+  if (own === undefined && !hasBase) return;
+  const place = own === undefined ? addressOf(channel) : ownAddress(channel, moment, own);
+  const call = await target(channel, place, channel.headers, options);
+  await callReceiver({
+    ...call,
+    url: own === undefined ? below(call.url, moment) : call.url,
+    method: channel.method,
+    ...(channel.method === 'POST'
+      ? { body: message.slice(0, 10_000), contentType: 'text/plain; charset=utf-8' }
+      : {}),
+  });
+}
+
+/** healthchecks' way: the base is the success, `/start` and `/fail` hang below it. */
+function below(base: URL, moment: PingMoment): URL {
+  if (moment === 'success') return base;
+  const url = new URL(base);
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/${moment === 'start' ? 'start' : 'fail'}`;
   return url;
 }
 
-async function readUrl(
-  channel: NotificationConfig,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<string> {
-  if (channel.url !== undefined) return channel.url;
-  if (channel.urlEnv !== undefined) {
-    const value = env[channel.urlEnv];
-    if (value === undefined || value === '') throw unusable(channel, 'is not set for the worker');
-    return value;
-  }
-  if (channel.urlFile !== undefined) {
-    try {
-      return await readFile(channel.urlFile, 'utf8');
-    } catch (error) {
-      throw unusable(channel, `cannot be read (${systemCodeOf(error) ?? 'unknown reason'})`);
-    }
-  }
-  throw unusable(channel, 'is missing');
+function addressOf(channel: WebhookChannel | PingChannel): SecretPlace {
+  return {
+    what: 'url',
+    channel: channelName(channel),
+    value: channel.url,
+    file: channel.urlFile,
+    env: channel.urlEnv,
+  };
 }
 
-function unusable(channel: NotificationConfig, what: string): HoldfastError {
-  const place =
-    channel.url !== undefined
-      ? 'url'
-      : channel.urlEnv !== undefined
-        ? `environment variable ${channel.urlEnv}`
-        : channel.urlFile !== undefined
-          ? `file ${channel.urlFile}`
-          : 'url, urlFile or urlEnv';
-  return new HoldfastError(
-    'CONFIG_INVALID',
-    `notification ${nameOf(channel)}: the webhook's ${place} ${what}`,
-    {
-      facts: { channel: nameOf(channel) },
-      hint: 'give the URL with one of url, urlFile or urlEnv',
-    },
+function ownAddress(channel: PingChannel, what: PingMoment, value: SecretValue): SecretPlace {
+  const place = { what, channel: channelName(channel) };
+  if (typeof value === 'string') return { ...place, value };
+  return 'env' in value ? { ...place, env: value.env } : { ...place, file: value.file };
+}
+
+async function target(
+  channel: WebhookChannel | PingChannel,
+  place: SecretPlace,
+  headers: Readonly<Record<string, SecretValue>>,
+  options: SendOptions,
+): Promise<Omit<Parameters<typeof callReceiver>[0], 'method'>> {
+  const env = options.env ?? process.env;
+  const text = await readSecret(place, env);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
+    throw unusableSecret(place, 'is not an http or https URL');
+  }
+  const name = channelName(channel);
+  const entries = await Promise.all(
+    Object.entries(headers).map(async ([header, value]) => {
+      const read = await readSecretValue(value, `header ${header}`, name, env);
+      // fetch would say the value in its error.
+      if (/[^\t\x20-\x7e\x80-\xff]/.test(read)) {
+        throw unusableSecret({ what: `header ${header}`, channel: name }, 'has bytes HTTP forbids');
+      }
+      return [header, read] as const;
+    }),
   );
+  return {
+    channel: name,
+    url,
+    headers: Object.fromEntries(entries),
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    signal: options.signal,
+    fetch: options.fetch,
+  };
 }
 
-function nameOf(channel: NotificationConfig): string {
-  return channel.name ?? channel.type;
-}
-
-function causeOf(error: unknown): unknown {
-  return error instanceof Error ? error.cause : undefined;
+function letterText({ message, stack, host, run, timestamp }: Notification): string {
+  return `${message}\n\n-- \nHoldfast: ${run} of ${stack} on ${host}, ${timestamp}\n`;
 }

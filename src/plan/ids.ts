@@ -32,6 +32,16 @@ export function drillPermit(stack: string): string {
   return `${stack}/drill`;
 }
 
+/** What the schedules of a stack begin with; no stack's name holds a slash. */
+export function schedulePrefix(stack: string): string {
+  return `holdfast/${stack}/`;
+}
+
+/** Also the beginning of the ids of its runs: the server appends the time each was due. */
+export function scheduleId(stack: string, name: string): string {
+  return `${schedulePrefix(stack)}${name}`;
+}
+
 export function undoWorkflowId(stack: string, stamp: string): string {
   return `holdfast/${stack}/undo/${stamp}`;
 }

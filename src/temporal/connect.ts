@@ -34,7 +34,7 @@ export function temporalEndpoint(): Endpoint {
 /** @throws HoldfastError TEMPORAL_UNREACHABLE */
 export async function connectClient(): Promise<ConnectedClient> {
   const { address, namespace, connectionOptions } = temporalEndpoint();
-  const connection = await unreachable(address, () =>
+  const connection = await unreachable(address, connectionOptions.tls !== undefined, () =>
     Connection.connect({ ...connectionOptions, address, connectTimeout: CONNECT_TIMEOUT_MS }),
   );
   return {
@@ -53,7 +53,7 @@ export async function connectWorker(): Promise<{
 }> {
   const { address, namespace, connectionOptions } = temporalEndpoint();
   const { tls, apiKey, metadata } = connectionOptions;
-  const connection = await unreachable(address, () =>
+  const connection = await unreachable(address, tls !== undefined, () =>
     NativeConnection.connect({
       address,
       ...(tls === undefined ? {} : { tls }),
@@ -64,7 +64,11 @@ export async function connectWorker(): Promise<{
   return { connection, namespace, address };
 }
 
-async function unreachable<T>(address: string, connect: () => Promise<T>): Promise<T> {
+async function unreachable<T>(
+  address: string,
+  withTls: boolean,
+  connect: () => Promise<T>,
+): Promise<T> {
   try {
     return await connect();
   } catch (error) {
@@ -72,7 +76,9 @@ async function unreachable<T>(address: string, connect: () => Promise<T>): Promi
       'TEMPORAL_UNREACHABLE',
       `no Temporal server answers at ${address}: ${messageOf(error)}`,
       {
-        hint: 'start one with `holdfast up`, or set TEMPORAL_ADDRESS (or TEMPORAL_PROFILE) to yours',
+        hint: withTls
+          ? 'check the certificates in TEMPORAL_TLS_* or the profile: the authority, the name, and that they have not expired'
+          : 'start one with `holdfast up`, or set TEMPORAL_ADDRESS (or TEMPORAL_PROFILE) to yours; one that asks for certificates needs TEMPORAL_TLS_*, too',
         facts: { address },
         cause: error,
       },

@@ -27,6 +27,7 @@ import { newestFirst } from '../plan/set-order.js';
 import { readCatalogue } from '../store/catalogue.js';
 import { drillQueue, heavyQueue, lightQueue, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
 import { connectClient, connectWorker } from './connect.js';
+import { keepSchedules } from './keep-schedules.js';
 import { registerSearchAttributes } from './search-attributes.js';
 
 /** Two data movers at once: more only make a disk seek. */
@@ -116,9 +117,14 @@ async function serve(
   const running = Promise.all(workers.map((worker) => worker.run().finally(stop)));
   options.onReady?.();
   if (options.signal.aborted) stop();
+  const ended = new AbortController();
+  if (config.schedules.apply === 'onStart') {
+    void keepSchedules(client, config, { signal: ended.signal, log: structuredLog() });
+  }
   try {
     await running;
   } finally {
+    ended.abort();
     await metrics.close();
   }
 }

@@ -142,6 +142,7 @@ describe('compose', () => {
     );
     expect(states).toEqual(['db exited', 'web running']);
     expect(await composeUp({ home, files, project, signal, except: ['db', 'web'] })).toEqual({
+      acted: false,
       warnings: [],
     });
   });

@@ -3,39 +3,19 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { setTimeout as delay } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
 import { SampleStack } from '../../demo/sample-stack.js';
-import type { RunView } from '../../src/plan/inputs.js';
-import { runCommand, startCommand, type RunningCommand } from '../../src/system/process.js';
+import { runCommand } from '../../src/system/process.js';
+import { PROJECT, WorkerHost } from './worker-host.js';
 
-export const PROJECT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const PROGRAM = path.join(PROJECT, 'dist/src/cli/main.js');
+export { PROJECT, temporalAddress, type CliRun } from './worker-host.js';
 
-export interface CliRun {
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** The address of the run's Temporal, from the global set-up. */
-export function temporalAddress(): string {
-  const address = process.env['TEMPORAL_ADDRESS'];
-  if (address === undefined) throw new Error('no Temporal server: run jest with its global set-up');
-  return address;
-}
-
-export class StackHost {
-  #worker: RunningCommand | undefined;
-  #connection: Connection | undefined;
-  #client: Client | undefined;
-  workerOutput = '';
-
+export class StackHost extends WorkerHost {
   private constructor(
     readonly directory: string,
     readonly stack: SampleStack,
-  ) {}
+  ) {
+    super(stack.configFile, `sample-${stack.names.prefix.replaceAll(/[^A-Za-z0-9]/g, '')}`);
+  }
 
   static async create(options: { up: boolean }): Promise<StackHost> {
     const directory = await mkdtemp(path.join(tmpdir(), 'holdfast-test-'));
@@ -51,95 +31,6 @@ export class StackHost {
     const host = new StackHost(directory, stack);
     if (options.up) await stack.up();
     return host;
-  }
-
-  get stackName(): string {
-    return `sample-${this.stack.names.prefix.replaceAll(/[^A-Za-z0-9]/g, '')}`;
-  }
-
-  async client(): Promise<Client> {
-    this.#connection ??= await Connection.connect({ address: temporalAddress() });
-    this.#client ??= new Client({ connection: this.#connection });
-    return this.#client;
-  }
-
-  /** Starts the worker as its own process, as in real life; it can be killed like one. */
-  async startWorker(
-    options: { configFile?: string; env?: Record<string, string> } = {},
-  ): Promise<void> {
-    const worker = startCommand(
-      process.execPath,
-      [PROGRAM, '--config', options.configFile ?? this.stack.configFile, 'worker'],
-      { env: { TEMPORAL_ADDRESS: temporalAddress(), ...options.env }, okExitCodes: [0, 130] },
-    );
-    this.#worker = worker;
-    const ended = new AbortController();
-    worker.done.then(
-      () => ended.abort(),
-      () => ended.abort(),
-    );
-    const before = this.workerOutput.length;
-    worker.stdout.on('data', (chunk: Buffer) => {
-      this.workerOutput += chunk.toString();
-    });
-    while (!this.workerOutput.slice(before).includes('is ready')) {
-      if (ended.signal.aborted)
-        throw new Error(`the worker ended: ${this.workerOutput.slice(before)}`);
-      await delay(100);
-    }
-  }
-
-  /** SIGKILL, to the process alone: what it had started must notice by itself. */
-  async killWorker(): Promise<void> {
-    const worker = this.#worker;
-    if (worker === undefined) return;
-    process.kill(worker.pid, 'SIGKILL');
-    await worker.done.catch(() => undefined);
-    this.#worker = undefined;
-  }
-
-  async stopWorker(): Promise<void> {
-    this.#worker?.kill();
-    await this.#worker?.done.catch(() => undefined);
-    this.#worker = undefined;
-  }
-
-  async holdfast(args: string[], configFile?: string): Promise<CliRun> {
-    const running = startCommand(
-      process.execPath,
-      [PROGRAM, '--config', configFile ?? this.stack.configFile, ...args],
-      {
-        env: { TEMPORAL_ADDRESS: temporalAddress() },
-        okExitCodes: [0, 1, 2, 3, 130],
-      },
-    );
-    let stdout = '';
-    running.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString();
-    });
-    const { exitCode, stderr } = await running.done;
-    return { exitCode, stdout, stderr };
-  }
-
-  /** Starts a run with plain JSON, as `temporal workflow start --input` does. */
-  async start(type: string, input: unknown, id: string): Promise<string> {
-    const client = await this.client();
-    const workflowId = `${this.stackName}-${id}`;
-    await client.workflow.start(type, { taskQueue: 'holdfast', workflowId, args: [input] });
-    return workflowId;
-  }
-
-  /** Waits until the run's own story satisfies the condition; fails when the run ends before. */
-  async waitForView(workflowId: string, wanted: (view: RunView) => boolean): Promise<RunView> {
-    const handle = (await this.client()).workflow.getHandle(workflowId);
-    for (let tries = 0; tries < 1200; tries += 1) {
-      const { status } = await handle.describe();
-      if (status.name !== 'RUNNING') throw new Error(`the run ended as ${status.name}`);
-      const view = await handle.query<RunView>('status').catch(() => undefined);
-      if (view !== undefined && wanted(view)) return view;
-      await delay(50);
-    }
-    throw new Error('waited too long');
   }
 
   /** Names of the stack's running containers with the time they were started at. */
@@ -179,8 +70,7 @@ export class StackHost {
   }
 
   async remove(): Promise<void> {
-    await this.stopWorker();
-    await this.#connection?.close();
+    await this.close();
     await this.stack.remove();
     await rm(this.directory, { recursive: true, force: true });
   }

@@ -29,6 +29,7 @@ class World {
   constructor(readonly address: string) {}
 
   readonly ports: Ports = {
+    testNotifications: () => Promise.resolve([]),
     findConfigFile: () => Promise.resolve('/etc/holdfast.yaml'),
     loadConfig: () => Promise.resolve(config),
     configJsonSchema: () => Promise.resolve({}),
@@ -38,6 +39,7 @@ class World {
     discardRestore: () => Promise.resolve(),
     recover: () => Promise.resolve({ takenBack: [], started: [], problems: [] }),
     connectRuns: () => Promise.reject(new Error('not here')),
+    connectSchedules: () => Promise.reject(new Error('not here')),
     temporalAddress: () => Promise.resolve(this.env['TEMPORAL_ADDRESS'] ?? this.address),
     startDevServer: ({ dbFile, port, uiPort }) => {
       this.events.push(`server ${dbFile} ${port} ${uiPort}`);

@@ -173,7 +173,7 @@ async function approve(
   { by }: z.output<typeof approveSchema>,
 ): Promise<ExitCode> {
   const config = await context.loadConfig();
-  return withRuns(context, async (gateway) => {
+  return withRuns<ExitCode>(context, async (gateway) => {
     const waiting = run === undefined ? await gateway.waiting(config.stack) : [run];
     const [only] = waiting;
     if (only === undefined || waiting.length > 1) {

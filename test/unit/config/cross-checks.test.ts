@@ -160,6 +160,35 @@ describe('settings', () => {
     },
   );
 
+  const smtp = 'type: email, host: mx.example, from: a@b.example, to: [c@d.example]';
+  test.each([
+    [
+      '{ type: webhook, url: "https://a.example", body: { t: "{{mesage}}" } }',
+      'did you mean "message"?',
+    ],
+    ['{ type: ping }', 'no address for success and failure'],
+    ['{ type: ping, success: "https://a.example" }', 'no address for failure'],
+    ['{ type: ping, urlEnv: A, urlFile: /a }', 'several addresses'],
+    [`{ ${smtp}, user: u }`, 'a user without a password'],
+    [`{ ${smtp}, passwordEnv: P }`, 'a password without a user'],
+    [`{ ${smtp}, user: u, passwordEnv: P, security: none }`, 'plain text'],
+    ['{ type: mail }', 'did you mean "email"?'],
+    ['{ type: email, host: h, from: a@b.example, to: [] }', 'is empty; at least 1'],
+    ['{ type: webhook, urlEnv: A, name: x }, { type: ping, urlEnv: B, name: x }', 'called "x"'],
+  ])('a channel that could not work is refused: %s', (channel, expected) => {
+    expect(withExtras(`notifications: [${channel}]`)).toContain(expected);
+  });
+
+  test.each([
+    '{ type: ping, urlEnv: A }',
+    '{ type: ping, success: { env: A }, failure: { file: /b } }',
+    `{ ${smtp} }`,
+    `{ ${smtp}, user: u, passwordFile: /p, security: tls, port: 465 }`,
+    '{ type: webhook, urlEnv: A, body: "{{title}}", headers: { A: { env: B, prefix: "Bearer " } } }',
+  ])('a whole channel is accepted: %s', (channel) => {
+    expect(withExtras(`notifications: [${channel}]`)).toBe('');
+  });
+
   test.each([
     ['Europe/Moskow', 'did you mean "Europe/Moscow"?'],
     ['europe/moscow', 'did you mean "Europe/Moscow"?'],
@@ -171,6 +200,32 @@ describe('settings', () => {
 
   test.each(['UTC', 'Europe/Berlin', 'Europe/Kiev', 'Asia/Kolkata'])('%s is a zone', (zone) => {
     expect(withExtras(`schedules: { timezone: ${zone} }`)).toBe('');
+  });
+
+  test.each([
+    ['verify: { cron: "0 25 * * *" }', 'hour "25" is not within 0-23'],
+    ['drill: { cron: "0 5 31 2 *" }', 'never fires'],
+    ['drill: { cron: "0 5 * * 6", services: [aa] }', 'no service "aa"'],
+    ['drill: { cron: "0 5 * * 6", set: newest }', 'a set id'],
+  ])('a verification or drill that could never be is refused: %s', (schedule, expected) => {
+    expect(withExtras(`schedules: { ${schedule} }`)).toContain(expected);
+  });
+
+  test('verification and drill by their defaults', () => {
+    const { schedules } = configOf(
+      fileWith(
+        'a: {}',
+        'schedules: { verify: { cron: "0 4 * * *" }, drill: { cron: "0 5 * * 6", services: [a] } }',
+      ),
+    );
+    expect(schedules).toMatchObject({
+      verify: { cron: '0 4 * * *', budget: 3_600_000 },
+      drill: { cron: '0 5 * * 6', set: 'latest', services: ['a'] },
+    });
+  });
+
+  test('a cron line for either of two day fields fires also where one of them never does', () => {
+    expect(withExtras('schedules: { check: "0 5 31 2 0" }')).toBe('');
   });
 
   test.each([

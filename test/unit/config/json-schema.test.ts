@@ -31,12 +31,16 @@ describe('the JSON Schema editors complete from', () => {
   });
 
   test('keys are known below records, lists and unions', () => {
-    const root = { services: { a: { sources: { b: { kind: 'volume' } } } }, notifications: [{}] };
+    const root = {
+      services: { a: { sources: { b: { kind: 'volume' } } } },
+      notifications: [{ type: 'ping' }],
+    };
     expect(knownKeysAt(root, [])).toContain('services');
     expect(knownKeysAt(root, ['services', 'a'])).toContain('stopGrace');
     expect(knownKeysAt(root, ['services', 'a', 'sources', 'b'])).toContain('volume');
     expect(knownKeysAt(root, ['services', 'a', 'sources', 'b'])).not.toContain('include');
     expect(knownKeysAt(root, ['notifications', 0])).toContain('urlEnv');
+    expect(knownKeysAt(root, ['notifications', 0])).not.toContain('passwordFile');
     expect(knownKeysAt(root, ['no', 'such'])).toEqual([]);
   });
 });

@@ -245,7 +245,12 @@ describe('what a good file becomes', () => {
       weekly: { keep: 2 },
       monthly: { keep: 2 },
     });
-    expect(config.schedules).toEqual({ timezone: 'UTC', catchUp: 43_200_000, jitter: 0 });
+    expect(config.schedules).toEqual({
+      timezone: 'UTC',
+      catchUp: 43_200_000,
+      jitter: 0,
+      apply: 'onStart',
+    });
   });
 
   test('a tier with a schedule only keeps its own number of sets', () => {
