@@ -87,6 +87,7 @@ export function parseCompose(text: string): ComposeConfig {
 
 const FAILSAFE = { schema: 'failsafe' } as const;
 const listSchema = z.array(z.unknown());
+const recordSchema = z.record(z.string(), z.unknown());
 
 /**
  * Compose v1 writes YAML 1.1, where the text `1e3` needs no quotes; read as YAML 1.2 it would be a
@@ -98,10 +99,11 @@ function withoutFalseNumbers(value: unknown, text: unknown): unknown {
     const texts = listSchema.safeParse(text).data ?? [];
     return listSchema.parse(value).map((one, at) => withoutFalseNumbers(one, texts[at]));
   }
-  if (typeof value !== 'object' || value === null) return value;
-  const texts = new Map(typeof text === 'object' && text !== null ? Object.entries(text) : []);
+  const fields = recordSchema.safeParse(value).data;
+  if (fields === undefined) return value;
+  const texts = recordSchema.safeParse(text).data ?? {};
   return Object.fromEntries(
-    Object.entries(value).map(([key, one]) => [key, withoutFalseNumbers(one, texts.get(key))]),
+    Object.entries(fields).map(([key, one]) => [key, withoutFalseNumbers(one, texts[key])]),
   );
 }
 
