@@ -3,6 +3,9 @@ import { createArchiveActivities } from './archive.js';
 import { createBackupRunActivities } from './backup-run.js';
 import { createCheckActivities } from './check.js';
 import { createContainerActivities } from './containers.js';
+import { createDrillActivities } from './drill.js';
+import { createDrillCompareActivities } from './drill-compare.js';
+import { createDrillServiceActivities } from './drill-service.js';
 import { createDumpActivities } from './dump.js';
 import { createHoldActivities } from './hold.js';
 import { createPermitActivities } from './permit.js';
@@ -30,6 +33,9 @@ export function createHostActivities(dependencies: ActivityDependencies) {
     ...createBackupRunActivities(dependencies),
     ...createCheckActivities(dependencies),
     ...createContainerActivities(dependencies),
+    ...createDrillActivities(dependencies),
+    ...createDrillCompareActivities(dependencies),
+    ...createDrillServiceActivities(dependencies),
     ...createDumpActivities(dependencies),
     ...createHoldActivities(dependencies),
     ...createPermitActivities(dependencies),

@@ -26,6 +26,8 @@ type Context = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
 export async function pastRestores(root: string): Promise<PastRestore[]> {
   const found: PastRestore[] = [];
   for (const record of await listRestores(root)) {
+    // A drill replaced nothing.
+    if (record.purpose === 'drill') continue;
     const { restoreId, setId, startedAt, state } = record;
     const steps = await readAllSteps(root, restoreId);
     found.push({

@@ -7,6 +7,7 @@ import type { Work } from '../src/progress.js';
 import { readRestoreRecord } from '../src/store/restore-record.js';
 import { startAgain } from './containers.js';
 import { stoppedDirectory } from './places.js';
+import { reapDrills } from './drill-teardown.js';
 import { forRestore } from './restore-context.js';
 import { discardOldRestores } from './past-restores.js';
 import type { ActivityDependencies } from './runtime.js';
@@ -44,6 +45,10 @@ export async function bringBackStopped(
   const problems = [...stuck].map(
     ([id, reason]) => `restore ${id} could not be taken back: ${reason}`,
   );
+  // Nothing of the stack depends on what a dead drill left: it must not keep anything from coming back.
+  await reapDrills(dependencies, isAlive, { kept: false }, work).catch((error: unknown) => {
+    problems.push(`what dead drills left is still there: ${messageOf(error)}`);
+  });
   for (const { file, record } of await listRecords(stoppedDirectory(root))) {
     const [runId = ''] = path.basename(file, '.json').split('--');
     // Half new and half old is worse than stopped.

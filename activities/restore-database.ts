@@ -23,6 +23,7 @@ import { compareWithManifest } from '../src/postgres/compare.js';
 import { containerExec } from '../src/postgres/container.js';
 import { dataLocation } from '../src/postgres/data-location.js';
 import { inspectCluster } from '../src/postgres/inspect.js';
+import { drillRoot, isBelow } from '../src/plan/drill.js';
 import { mapName, mapPath } from '../src/plan/mapping.js';
 import { expectedOfScript } from '../src/postgres/read-old-script.js';
 import { loadDump, waitUntilReady } from '../src/postgres/restore.js';
@@ -34,8 +35,7 @@ import { pathExists } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
 import { homeOf } from './containers.js';
 import { loginOf, pgdataOf, postgresSource } from './dump.js';
-import { lockFile } from './places.js';
-import { forRestore } from './restore-context.js';
+import { forRestore, restoreLock, volumeToRestore } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
 import {
   checkDigest,
@@ -62,6 +62,8 @@ export function createRestoreDatabaseActivities(dependencies: ActivityDependenci
 interface RestoredDatabase {
   readonly aside?: string;
   readonly verified: string;
+  /** How long the comparison with the manifest took. */
+  readonly compareMs: number;
 }
 
 function databaseRestorer(
@@ -73,23 +75,28 @@ function databaseRestorer(
     checkDigest(config, input.configDigest);
     const service = serviceOf(config, input.service);
     const source = postgresSource(dependencies, input);
-    const lock = lockFile(root, 'restore', input.service, input.source);
+    const lock = restoreLock(root, input.restoreId, input.service, input.source);
     return withHeartbeat(input, 'prepare', (work) =>
       withFileLock(lock, { mode: 'wait', signal: work.signal }, async () => {
         const { directory, manifest } = await readRestorable(root, input.artifactPath);
         const recorded = postgresOf(manifest);
-        const place = await dataPlace(input.restoreId, service, source, recorded);
+        const place = await placeToRestore(
+          input.restoreId,
+          await dataPlace(input.restoreId, service, source, recorded),
+        );
         await stopServer(source.container, service);
         const { aside } = await freshData(input, place, work);
         const emptiedAt = new Date();
         await startServer(input, service, source, work);
         await load(source, directory, manifest, { recorded, emptiedAt }, work);
+        const comparedFrom = Date.now();
         const verified = await compare(source, manifest, recorded, work);
+        const compareMs = Date.now() - comparedFrom;
         await runLog.write(
           `PostgreSQL in ${source.container} restored: ${verified}` +
             (aside === undefined ? '' : `; the old data is kept in ${aside}`),
         );
-        return { verified, ...(aside === undefined ? {} : { aside }) };
+        return { verified, compareMs, ...(aside === undefined ? {} : { aside }) };
       }),
     );
   };
@@ -121,6 +128,18 @@ function databaseRestorer(
       `where ${source.container} keeps its data is not known`,
       { hint: 'set dataDirectory or dataVolume in the source’s configuration' },
     );
+  }
+
+  /** A drill's data is its own, whatever was found out about the real one. */
+  async function placeToRestore(restoreId: string, place: DataPlace): Promise<DataPlace> {
+    if (place.type === 'volume') {
+      return { type: 'volume', volume: await volumeToRestore(config, restoreId, place.volume) };
+    }
+    const workspace = (await readRestoreRecord(root, restoreId))?.drill?.workspace;
+    if (workspace !== undefined && !isBelow(place.path, drillRoot(workspace))) {
+      throw new HoldfastError('INTERNAL', `the drill ${restoreId} would touch ${place.path}`);
+    }
+    return place;
   }
 
   /** Where it was when it was backed up, under the names of this restore. */

@@ -18,8 +18,8 @@ import { readRestorable } from '../src/store/old-records.js';
 import { readStep, writeStep } from '../src/store/restore-record.js';
 import { withFileLock } from '../src/system/lock.js';
 import { lookUpOwner } from '../src/system/ownership.js';
-import { lockFile, unpackJournal } from './places.js';
-import { forRestore } from './restore-context.js';
+import { unpackJournal } from './places.js';
+import { forRestore, restoreLock, volumeToRestore } from './restore-context.js';
 import {
   checkDigest,
   guarded,
@@ -66,7 +66,7 @@ function treeRestorer({ config, engine, runLog }: ActivityDependencies): TreeRes
 
   const locked = <T>(input: RestoreReference, work: Work, action: () => Promise<T>): Promise<T> =>
     withFileLock(
-      lockFile(root, 'restore', input.service, input.source),
+      restoreLock(root, input.restoreId, input.service, input.source),
       { mode: 'wait', signal: work.signal },
       action,
     );
@@ -233,10 +233,11 @@ function treeRestorer({ config, engine, runLog }: ActivityDependencies): TreeRes
     work: Work,
   ): Promise<{ aside?: string }> {
     const { manifest } = await readRestorable(root, input.artifactPath);
-    const info =
+    const saved =
       manifest.importedFrom === undefined
         ? volumeInfo(source, manifest)
         : await volumeNow(input, source);
+    const info = await volumeToRestore(config, input.restoreId, saved);
     const earlier = await readStep(root, input.restoreId, input.service, input.source);
     const existed =
       earlier?.undo.kind === 'volume'

@@ -255,6 +255,8 @@ export async function takeBackDeadRestores(
   const takenBack: string[] = [];
   const stuck = new Map<string, string>();
   for (const record of await listRestores(config.backups.root)) {
+    // What a dead drill left is torn down, see drill-teardown.ts; there is nothing to put back.
+    if (record.purpose === 'drill') continue;
     const open = record.state === 'running' || record.state === 'undoing';
     if (!open || (await isAlive(record.workflowId))) continue;
     const { restoreId } = record;

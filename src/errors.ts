@@ -60,6 +60,7 @@ export const ERROR_RULES = {
   NOTIFY_FAILED: transient,
   BACKUP_FAILED: failed,
   CHECK_FAILED: failed,
+  DRILL_FAILED: failed,
   CANCELLED: { retryable: false, exitCode: 130 },
   INTERNAL: failed,
 } as const satisfies Record<string, ErrorRule>;

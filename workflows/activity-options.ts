@@ -11,7 +11,7 @@
  */
 import { proxyActivities, proxyLocalActivities, type ActivityOptions } from '@temporalio/workflow';
 import type { HostActivities, StackActivities } from '../activities/index.js';
-import { heavyQueue, lightQueue } from '../src/plan/ids.js';
+import { drillQueue, heavyQueue, lightQueue } from '../src/plan/ids.js';
 
 type Kind = 'quick' | 'patient' | 'long' | 'verify' | 'notify' | 'deliver';
 
@@ -64,6 +64,8 @@ const HEAVY = {
   preflightArtifact: 'verify',
   unpackSource: 'long',
   restoreDatabase: 'long',
+  checkDrillArtifact: 'verify',
+  compareDrillSource: 'verify',
   restoreSomeDatabases: 'long',
 } as const satisfies Partial<Record<keyof HostActivities, Kind>>;
 
@@ -92,6 +94,14 @@ const LIGHT = {
   rollBackService: 'patient',
   startStopped: 'patient',
   finishRestore: 'patient',
+  reapDrills: 'patient',
+  beginDrill: 'patient',
+  keepDrill: 'quick',
+  tearDownDrill: 'patient',
+  recordDrill: 'quick',
+  adaptDrillService: 'patient',
+  passDrillGates: 'patient',
+  readDrillOutput: 'quick',
   chooseUndo: 'quick',
   beginUndo: 'patient',
   stopForUndo: 'patient',
@@ -116,15 +126,20 @@ function summarised<Args extends unknown[], Result>(
 }
 
 /**
- * The activities of one host, each on its queue with its options. Every call takes a summary first:
+ * The activities of one host, each on its queue with its options; those of a drill that move data on
+ * the drills' own queue. Every call takes a summary first:
  * the words Temporal's UI shows on the step.
  */
-export function hostActivities(hostId: string): HostCalls {
+export function hostActivities(
+  hostId: string,
+  options: { readonly forDrill?: boolean } = {},
+): HostCalls {
+  const heavy = options.forDrill === true ? drillQueue(hostId) : heavyQueue(hostId);
   const kinds: Record<keyof HostActivities, Kind> = { ...HEAVY, ...LIGHT };
   const on = (name: keyof HostActivities) =>
     proxyActivities<HostActivities>({
       ...KINDS[kinds[name]],
-      taskQueue: Object.hasOwn(HEAVY, name) ? heavyQueue(hostId) : lightQueue(hostId),
+      taskQueue: Object.hasOwn(HEAVY, name) ? heavy : lightQueue(hostId),
     });
   return {
     archiveSource: summarised(on('archiveSource').archiveSource),
@@ -159,6 +174,16 @@ export function hostActivities(hostId: string): HostCalls {
     rollBackService: summarised(on('rollBackService').rollBackService),
     startStopped: summarised(on('startStopped').startStopped),
     finishRestore: summarised(on('finishRestore').finishRestore),
+    checkDrillArtifact: summarised(on('checkDrillArtifact').checkDrillArtifact),
+    compareDrillSource: summarised(on('compareDrillSource').compareDrillSource),
+    reapDrills: summarised(on('reapDrills').reapDrills),
+    beginDrill: summarised(on('beginDrill').beginDrill),
+    keepDrill: summarised(on('keepDrill').keepDrill),
+    tearDownDrill: summarised(on('tearDownDrill').tearDownDrill),
+    recordDrill: summarised(on('recordDrill').recordDrill),
+    adaptDrillService: summarised(on('adaptDrillService').adaptDrillService),
+    passDrillGates: summarised(on('passDrillGates').passDrillGates),
+    readDrillOutput: summarised(on('readDrillOutput').readDrillOutput),
     chooseUndo: summarised(on('chooseUndo').chooseUndo),
     beginUndo: summarised(on('beginUndo').beginUndo),
     stopForUndo: summarised(on('stopForUndo').stopForUndo),

@@ -4,6 +4,7 @@ export { backupStack } from './backup-stack.js';
 export { deliverNotifications } from './deliver-notifications.js';
 export { checkBackups } from './check-backups.js';
 export { pruneBackups } from './prune-backups.js';
+export { drillRestore } from './drill-restore.js';
 export { restoreService } from './restore-service.js';
 export { restoreStack } from './restore-stack.js';
 export { scheduledBackup } from './scheduled-backup.js';

@@ -5,6 +5,7 @@
 import type { Config, RunStatus } from '../config/schema.js';
 import type { ChannelOutcome } from '../observe/test-channels.js';
 import type { ServerFacts } from '../observe/server-facts.js';
+import type { DrillRestoreInput } from '../plan/drill-types.js';
 import type { BackupStackInput, RestoreStackInput, UndoRestoreInput } from '../plan/inputs.js';
 import type { PruneBackupsInput } from '../plan/prune-types.js';
 import type { ScheduleChange } from '../plan/schedule-changes.js';
@@ -34,11 +35,15 @@ export interface StartRestore extends Start {
   readonly input: RestoreStackInput;
 }
 
+export interface StartDrill extends Start {
+  readonly type: 'drillRestore';
+  readonly input: DrillRestoreInput;
+}
 export interface StartUndo extends Start {
   readonly type: 'undoRestore';
   readonly input: UndoRestoreInput;
 }
-export type StartRun = StartBackup | StartPrune | StartRestore | StartUndo;
+export type StartRun = StartBackup | StartPrune | StartRestore | StartUndo | StartDrill;
 
 /** The runs on one Temporal server. Failed runs reject with the run's own HoldfastError. */
 export interface RunGateway {

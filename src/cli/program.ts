@@ -8,6 +8,7 @@ import { addCheckCommand } from './commands/check.js';
 import { addConfigCommand } from './commands/config.js';
 import { addDiffCommand } from './commands/diff.js';
 import { addImportCommand } from './commands/import.js';
+import { addDrillCommand } from './commands/drill.js';
 import { addListCommand } from './commands/list.js';
 import { addNotifyCommand } from './commands/notify.js';
 import { addPinCommands } from './commands/pin.js';
@@ -36,6 +37,7 @@ Examples:
   holdfast restore                         do it
   holdfast undo                            and take it back
   holdfast verify                          are the backups still sound?
+  holdfast drill                           prove it: restore beside the stack
 
 Exit codes:
   0 done   1 failed   2 usage or configuration   3 done, but degraded
@@ -110,6 +112,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
   addVerifyCommand(program, commands);
   addPruneCommand(program, commands);
   addPinCommands(program, commands);
+  addDrillCommand(program, commands);
   addDiffCommand(program, commands);
   addSchedulesCommand(program, commands);
   addImportCommand(program, commands);

@@ -1,6 +1,7 @@
 /** What the workflows answer, parsed at the CLI's door: a worker of another version may run them. */
 import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
+import { drillResultSchema } from '../plan/drill-types.js';
 import type { BackupStackResult, UndoRestoreResult } from '../plan/inputs.js';
 import type { PruneBackupsResult } from '../plan/prune-types.js';
 import type { RestoreStackResult } from '../plan/restore-types.js';
@@ -105,6 +106,11 @@ export const restoreStackResultSchema = z.object({
   durationMs: z.number(),
   warnings: z.array(z.string()),
 }) satisfies z.ZodType<RestoreStackResult>;
+
+export const drillRestoreResultSchema = z.object({
+  drill: drillResultSchema.optional(),
+  reaped: z.array(z.string()),
+});
 
 const replacedSchema = z.object({
   service: z.string(),

@@ -365,6 +365,26 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe('What `holdfast check` and the scheduled check expect'),
   notifications: z.array(notificationSchema).default([]).describe('Who is told how runs ended'),
+  drill: z
+    .strictObject({
+      workspace: absolutePath
+        .optional()
+        .describe('Where drills unpack; .drill below the backups’ root by default'),
+      maxDisk: sizeSchema
+        .optional()
+        .describe(
+          'What a drill may unpack; services that do not fit are left out, and what comes after them',
+        ),
+      memory: sizeSchema.optional().describe('Memory each container of a drill may use'),
+      internet: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Let the containers of a drill reach the world: without it, copies of services send nothing to anybody',
+        ),
+    })
+    .prefault({})
+    .describe('Drills: restores under throw-away names, compared and timed'),
   services: z.record(name, serviceSchema),
 });
 

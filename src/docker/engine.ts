@@ -159,7 +159,10 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** Volume and container names go into request paths: refuse what could name another path. */
-export function assertPlainName(name: string, what: 'container' | 'volume' | 'image'): string {
+export function assertPlainName(
+  name: string,
+  what: 'container' | 'volume' | 'image' | 'network',
+): string {
   const allowed = what === 'image' ? /^[A-Za-z0-9][\w./:@-]*$/ : /^[A-Za-z0-9][\w.-]*$/;
   if (!allowed.test(name) || name.includes('..')) {
     throw new HoldfastError('INPUT_INVALID', `not a ${what} name: ${JSON.stringify(name)}`, {

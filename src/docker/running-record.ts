@@ -92,7 +92,8 @@ export function mergeRecord(
     // Paused by us counts as running, so does one that we had stopped already.
     const pausedByUs = paused && before?.mode === 'pause' && before.wasRunning && !before.wasPaused;
     const entry: RecordedContainer = {
-      id: container.id,
+      // The first one's: whoever starts it again can tell that it was made anew since.
+      id: before?.id ?? container.id,
       name: container.name,
       wasRunning: (before?.wasRunning ?? false) || isUp(container),
       wasPaused: isUp(container) && !pausedByUs ? paused : (before?.wasPaused ?? false),

@@ -10,6 +10,11 @@ export function lightQueue(hostId: string): string {
   return `host/${hostId}/light`;
 }
 
+/** Heavy work of drills has a queue of its own: a backup or a restore must not wait for one. */
+export function drillQueue(hostId: string): string {
+  return `host/${hostId}/drill`;
+}
+
 export function backupWorkflowId(stack: string, stamp: string): string {
   return `holdfast/${stack}/backup/${stamp}`;
 }
@@ -20,6 +25,15 @@ export function restoreWorkflowId(stack: string, stamp: string): string {
 
 export function pruneWorkflowId(stack: string, stamp: string): string {
   return `holdfast/${stack}/prune/${stamp}`;
+}
+
+export function drillWorkflowId(stack: string, stamp: string): string {
+  return `holdfast/${stack}/drill/${stamp}`;
+}
+
+/** What the permit of drills is for: they need none of the stack, but one at a time is enough. */
+export function drillPermit(stack: string): string {
+  return `${stack}/drill`;
 }
 
 /** What the schedules of a stack begin with; no stack's name holds a slash. */

@@ -25,6 +25,7 @@ import {
 } from './layout.js';
 import { setFileSchema, type SetFile } from './manifest.js';
 import { dropVerification } from './verification.js';
+import { dropDrills } from './drills.js';
 
 export const REMOVAL_JOURNAL_FILE = 'remove.json';
 const journalSchema = z.object({ set: setFileSchema, keepPaths: z.array(z.string()) });
@@ -118,6 +119,7 @@ async function finishRemoval(
   // A set that was only trimmed is still there, and so is what is known of it.
   if (!sets.some((other) => setFileName(other) === setFileName(set))) {
     await dropVerification(root, set);
+    await dropDrills(root, set);
   }
   options.beforeStep?.('delete');
   // The set's file last: it is what says that this removal has begun.

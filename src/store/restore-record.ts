@@ -64,6 +64,18 @@ export const restoreRecordSchema = z.object({
   state: z.enum(['running', 'finished', 'rolled-back', 'undoing', 'undone', 'discarded']),
   /** Other names than the configuration's. */
   map: mappingSchema.optional(),
+  /** A drill is never taken back: it is torn down. */
+  purpose: z.enum(['restore', 'drill']).optional(),
+  /** Of a drill. */
+  drill: z
+    .object({
+      /** Absolute; everything it writes is below it. */
+      workspace: z.string(),
+      setTier: z.string(),
+      /** It was left up for looking at: only who asks for that removes it. */
+      kept: z.boolean(),
+    })
+    .optional(),
 });
 
 export type TreeStep = z.output<typeof treeStepSchema>;

@@ -25,7 +25,7 @@ import { Metrics, serveMetrics } from '../observe/metrics.js';
 import { RunLog } from '../observe/run-log.js';
 import { newestFirst } from '../plan/set-order.js';
 import { readCatalogue } from '../store/catalogue.js';
-import { heavyQueue, lightQueue, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
+import { drillQueue, heavyQueue, lightQueue, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
 import { connectClient, connectWorker } from './connect.js';
 import { keepSchedules } from './keep-schedules.js';
 import { registerSearchAttributes } from './search-attributes.js';
@@ -90,6 +90,12 @@ async function serve(
     Worker.create({
       ...common,
       taskQueue: heavyQueue(config.hostId),
+      activities: hostActivities,
+      maxConcurrentActivityTaskExecutions: HEAVY_SLOTS,
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: drillQueue(config.hostId),
       activities: hostActivities,
       maxConcurrentActivityTaskExecutions: HEAVY_SLOTS,
     }),

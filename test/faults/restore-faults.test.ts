@@ -80,7 +80,7 @@ beforeAll(async () => {
   first = await stack.state();
   await stack.change('second');
   second = await stack.state();
-}, 180_000);
+}, 300_000);
 
 afterAll(async () => {
   await stack.remove();
@@ -90,9 +90,11 @@ describe('a restore that fails leaves the old state, all services up, and says s
   /** A backup of the app with a compose file that is no good, which itself is put right again. */
   async function badSet(change: Parameters<SmallStack['writeCompose']>[0]): Promise<string> {
     await stack.writeCompose(change);
-    const set = await backup('app');
-    await stack.writeCompose({ made: 'second' });
-    return set;
+    try {
+      return await backup('app');
+    } finally {
+      await stack.writeCompose({ made: 'second' });
+    }
   }
 
   test('an image that is nowhere: refused before anything is touched', async () => {
@@ -101,7 +103,7 @@ describe('a restore that fails leaves the old state, all services up, and says s
     expect(status).toBe('FAILED');
     expect(message).toMatch(/app: image holdfast-nowhere\.invalid\/none:1 is not here/);
     await expectOld();
-  }, 120_000);
+  }, 300_000);
 
   test('a container that ends at once', async () => {
     const set = await badSet({ command: "['false']", made: 'broken' });
@@ -109,7 +111,7 @@ describe('a restore that fails leaves the old state, all services up, and says s
     expect([status, outcome]).toEqual(['FAILED', 'old']);
     expect(message).toMatch(/the state from before is back and what ran before runs again/);
     await expectOld();
-  }, 120_000);
+  }, 300_000);
 
   test('a gate that never passes, after the services before it were restored', async () => {
     const set = await badSet({ healthy: false, made: 'ill' });
@@ -119,7 +121,7 @@ describe('a restore that fails leaves the old state, all services up, and says s
     expect([status, outcome]).toEqual(['FAILED', 'old']);
     expect(message).toMatch(/was not healthy in time/);
     await expectOld();
-  }, 180_000);
+  }, 300_000);
 
   test('a disk that fills up while it is unpacked', async () => {
     // The app's home moves to a small disk of its own.
@@ -148,7 +150,7 @@ describe('a restore that fails leaves the old state, all services up, and says s
       await runCommand('umount', [small]);
       await rm(small, { recursive: true });
     }
-  }, 180_000);
+  }, 300_000);
 
   test('a database that refuses what it is given', async () => {
     // pg_dump's own trap: a check that looks up a table by a bare name works until it is restored.
@@ -164,7 +166,7 @@ describe('a restore that fails leaves the old state, all services up, and says s
     expect([status, outcome]).toEqual(['FAILED', 'old']);
     expect(message).toMatch(/relation "allowed" does not exist/);
     await expectOld();
-  }, 180_000);
+  }, 300_000);
 
   test('a container that dies after its gate', async () => {
     const run = await restore({ set: good, pauseBefore: 'app' });
@@ -174,7 +176,7 @@ describe('a restore that fails leaves the old state, all services up, and says s
     const { status, outcome } = await ended(run);
     expect([status, outcome]).toEqual(['FAILED', 'old']);
     await expectOld();
-  }, 180_000);
+  }, 300_000);
 
   test('a cancel between two stages', async () => {
     const run = await restore({ set: good, pauseBefore: 'app' });
@@ -182,7 +184,7 @@ describe('a restore that fails leaves the old state, all services up, and says s
     await (await stack.client()).workflow.getHandle(run).cancel();
     expect((await ended(run)).status).toBe('CANCELLED');
     await expectOld();
-  }, 180_000);
+  }, 300_000);
 
   test('a terminated run, taken back by `holdfast recover`', async () => {
     const run = await restore({ set: good, pauseBefore: 'app' });
@@ -194,7 +196,7 @@ describe('a restore that fails leaves the old state, all services up, and says s
     await expectOld();
     const again = await stack.holdfast(['recover', '--json']);
     expect(again.stdout).toContain('"takenBack":[]');
-  }, 180_000);
+  }, 300_000);
 });
 
 describe('a restore that is interrupted and goes on ends with the new state, nothing twice', () => {

@@ -146,7 +146,7 @@ services:
       - { type: containers, timeout: 20s }
     sources:
       home: { kind: files }
-      data: { kind: volume, volume: ${this.volume} }
+      data: { kind: volume, volume: ${this.volume}, quiesce: pause }
 `;
   }
 

@@ -64,8 +64,15 @@ describe('list', () => {
     ok: true,
     damagedFiles: 0,
   } as const;
+  const drilled = {
+    at: '2024-12-12T09:00:00.000Z',
+    status: 'passed',
+    whole: true,
+    restoreMs: 250_000,
+    drills: 1,
+  } as const;
   const sets = [
-    { ...summarizeSet(setFile(), NOW), ...facts, verification: verified },
+    { ...summarizeSet(setFile(), NOW), ...facts, verification: verified, drill: drilled },
     {
       ...summarizeSet(
         setFile({
@@ -79,14 +86,15 @@ describe('list', () => {
       ),
       ...facts,
       verification: { ...verified, ok: false, damagedFiles: 2 },
+      drill: { ...drilled, whole: false, restoreMs: 4_210_000 },
     },
   ];
 
   test('shows each set on a line', () => {
     expect(renderList(sets, 120, NOW, plain)).toEqual([
-      'SET              TIER     STATUS    AGE  SERVICES       CONTENT   STORED    FREES  VERIFIED  PROBLEMS',
-      '20241212_010000  daily    success    2h  all: pgdb      3.0 GiB  1.0 GiB  5.0 MiB  ok 3h            0',
-      '20241211_010000  monthly  degraded   2h  pgdb, (agent)  3.0 GiB  1.0 GiB  5.0 MiB  damaged          1',
+      'SET              TIER     STATUS    AGE  SERVICES       CONTENT   STORED    FREES  VERIFIED  DRILLED        PROBLEMS',
+      '20241212_010000  daily    success    2h  all: pgdb      3.0 GiB  1.0 GiB  5.0 MiB  ok 3h     4m 10s                0',
+      '20241211_010000  monthly  degraded   2h  pgdb, (agent)  3.0 GiB  1.0 GiB  5.0 MiB  damaged   1h 10m (part)         1',
     ]);
   });
 
@@ -109,6 +117,7 @@ describe('show', () => {
     sharedBytes: 2 * 1024 ** 2,
     freedBytes: 1024 ** 2,
     verification: null,
+    drill: null,
   };
 
   function page(
@@ -117,7 +126,10 @@ describe('show', () => {
     damage: readonly RecordedDamage[] = [],
   ): string {
     const summary = summarizeSet(setFile(), NOW);
-    const shown = { summary: { ...summary, ...facts }, artifacts: all, damage, root: '/backups' };
+    const shown = {
+      ...{ summary: { ...summary, ...facts }, artifacts: all, damage },
+      ...{ drills: [], root: '/backups' },
+    };
     return renderSet(shown, columns, NOW, plain).join('\n');
   }
 

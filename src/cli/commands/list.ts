@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { formatBytes } from '../../plan/words.js';
 import { measureDiskUse } from '../../store/disk-use.js';
+import { readDrills } from '../../store/drills.js';
 import { tierSchema, type SetFile } from '../../store/manifest.js';
 import { readVerifications } from '../../store/verification.js';
 import type { CommandHost } from '../command-host.js';
@@ -12,6 +13,7 @@ import { Option } from 'commander';
 import { oneLine } from '../render/text.js';
 import { openOldBackups } from '../old-backups.js';
 import { openStore, rootOption } from '../store.js';
+import { summarizeDrills } from '../views/drill-view.js';
 import { renderList } from '../views/list-view.js';
 import { oldBackupAsJson, renderOldList } from '../views/old-view.js';
 import { setName, storeFacts, summarizeSet } from '../views/set-rows.js';
@@ -27,7 +29,8 @@ Examples:
   holdfast list --json | jq '.sets[0]'     newest first
 
 Sets share the files that did not change between them: STORED counts them in
-each, the total below the table once. VERIFIED is what \`holdfast verify\` found.
+each, the total below the table once. VERIFIED is what \`holdfast verify\` found,
+DRILLED how long a restore took in the last drill.
 What the old backup script left in the same tree is listed below, unverified.
 
 Exit codes:
@@ -51,9 +54,10 @@ async function list(
 ): Promise<ExitCode> {
   const store = await openStore(context, options.root);
   const nowMs = Date.now();
-  const [use, verifications] = await Promise.all([
+  const [use, verifications, drills] = await Promise.all([
     measureDiskUse(store.root, store.sets),
     readVerifications(store.root),
+    readDrills(store.root),
   ]);
   for (const sentence of use.unmeasured) context.warn(oneLine(sentence));
   const sets = newestFirst(store.sets)
@@ -64,6 +68,7 @@ async function list(
         set,
         use.sets.get(setName(set)),
         summarizeVerification(verifications.get(setName(set))),
+        summarizeDrills(drills.get(setName(set))),
       ),
     }));
   const { root, unreadable } = store;

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { chooseAmongAll } from '../../plan/choose-old-set.js';
 import { measureDiskUse } from '../../store/disk-use.js';
 import type { OldBackup } from '../../store/old-sets.js';
+import { readDrills } from '../../store/drills.js';
 import { readVerification } from '../../store/verification.js';
 import { readArtifactDetails } from '../artifact-details.js';
 import type { CommandHost } from '../command-host.js';
@@ -15,6 +16,7 @@ import { openOldBackups } from '../old-backups.js';
 import { openStore, rootOption } from '../store.js';
 import { oldBackupAsJson, renderOldSet } from '../views/old-view.js';
 import { setName, storeFacts, summarizeSet } from '../views/set-rows.js';
+import { summarizeDrills } from '../views/drill-view.js';
 import { lastVerification, renderSet } from '../views/show-view.js';
 import { summarizeVerification } from '../views/verify-view.js';
 
@@ -52,13 +54,20 @@ async function show(
   const nowMs = Date.now();
   const unimported = backups.find((backup) => backup.set === set);
   if (unimported !== undefined) return showOld(context, root, unimported);
-  const [artifacts, use, record] = await Promise.all([
+  const [artifacts, use, record, drilled] = await Promise.all([
     Promise.all(set.artifacts.map((artifact) => readArtifactDetails(root, artifact))),
     measureDiskUse(root, sets),
     readVerification(root, set),
+    readDrills(root),
   ]);
+  const drills = drilled.get(setName(set)) ?? [];
   for (const sentence of use.unmeasured) context.warn(oneLine(sentence));
-  const facts = storeFacts(set, use.sets.get(setName(set)), summarizeVerification(record));
+  const facts = storeFacts(
+    set,
+    use.sets.get(setName(set)),
+    summarizeVerification(record),
+    summarizeDrills(drills),
+  );
   const damage = record?.damage ?? [];
   if (context.options.json) {
     context.printJson({
@@ -66,6 +75,7 @@ async function show(
       ...summarizeSet(set, nowMs),
       ...facts,
       damage,
+      drills,
       configDigest: set.configDigest,
       warnings,
       restoreCommand: `holdfast restore ${setName(set)}`,
@@ -78,7 +88,8 @@ async function show(
     });
   } else {
     for (const warning of warnings) context.warn(warning);
-    const shown = { summary: { ...summarizeSet(set, nowMs), ...facts }, artifacts, damage, root };
+    const summary = { ...summarizeSet(set, nowMs), ...facts };
+    const shown = { summary, artifacts, damage, drills, root };
     for (const line of renderSet(shown, context.host.out.columns(), nowMs, context.style)) {
       context.print(line);
     }

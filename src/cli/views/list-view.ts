@@ -3,15 +3,19 @@ import { formatBytes } from '../../plan/words.js';
 import type { Style } from '../render/style.js';
 import { renderTable, type Column } from '../render/table.js';
 import { formatAge } from '../render/words.js';
+import { shortDrill } from './drill-view.js';
 import type { SetSummary, StoreFacts } from './set-rows.js';
 import { shortVerification } from './verify-view.js';
 
 /** Room the names of the services need to say more than their number does. */
 const LEAST_NAMES_WIDTH = 12;
 /** Everything but the services, with all columns and with those a narrow terminal has room for. */
-const WIDE_WIDTH = 92;
+const WIDE_WIDTH = 104;
 const NARROW_WIDTH = 72;
 const COUNT_WIDTH = 8;
+/** From here on there is room for how long a restore took in a drill. */
+const DRILLED_FROM = 94;
+const DRILLED_WIDTH = 12;
 
 export type ListRow = SetSummary & StoreFacts;
 
@@ -23,7 +27,9 @@ export function renderList(
   style: Style,
 ): readonly string[] {
   const wide = columns >= WIDE_WIDTH + COUNT_WIDTH;
-  const names = columns - (wide ? WIDE_WIDTH : NARROW_WIDTH) >= LEAST_NAMES_WIDTH;
+  const drilled = columns >= DRILLED_FROM;
+  const others = wide ? WIDE_WIDTH : NARROW_WIDTH + (drilled ? DRILLED_WIDTH : 0);
+  const names = columns - others >= LEAST_NAMES_WIDTH;
   const ifWide = (column: Column<ListRow>): Column<ListRow>[] => (wide ? [column] : []);
   const table: Column<ListRow>[] = [
     { title: 'SET', cell: ({ id }) => id },
@@ -46,6 +52,9 @@ export function renderList(
       title: 'VERIFIED',
       cell: ({ verification }) => shortVerification(verification, nowMs, style),
     },
+    ...(drilled
+      ? [{ title: 'DRILLED', cell: ({ drill }: ListRow) => shortDrill(drill, style) }]
+      : []),
     ...ifWide({
       title: 'PROBLEMS',
       cell: ({ status, problems }) =>

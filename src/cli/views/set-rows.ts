@@ -1,6 +1,7 @@
 /** A backup set summed up, for tables and for `--json`. Pure. */
 import type { SetDiskUse } from '../../store/disk-use.js';
 import type { SetFile } from '../../store/manifest.js';
+import type { DrillSummary } from './drill-view.js';
 import type { VerificationSummary } from './verify-view.js';
 
 export interface SetSummary {
@@ -36,18 +37,21 @@ export interface StoreFacts {
   /** Bytes that removing the set would free. */
   readonly freedBytes: number;
   readonly verification: VerificationSummary | null;
+  readonly drill: DrillSummary | null;
 }
 
 export function storeFacts(
   set: SetFile,
   use: SetDiskUse | undefined,
   verification: VerificationSummary | null,
+  drill: DrillSummary | null,
 ): StoreFacts {
   return {
     storedBytes: use?.storedBytes ?? sum(set, 'storedBytes'),
     sharedBytes: use?.sharedBytes ?? 0,
     freedBytes: use?.freedBytes ?? 0,
     verification,
+    drill,
   };
 }
 

@@ -1,4 +1,5 @@
 /** `holdfast show` for people. Pure. */
+import type { DrillResult } from '../../plan/drill-types.js';
 import { formatBytes, formatDuration } from '../../plan/words.js';
 import type { RecordedDamage } from '../../store/verification.js';
 import type { ArtifactDetails } from '../artifact-details.js';
@@ -6,6 +7,7 @@ import type { Style } from '../render/style.js';
 import { naturalWidth, renderTable, type Column } from '../render/table.js';
 import { count, oneLine } from '../render/text.js';
 import { formatAge, formatCount, formatTime } from '../render/words.js';
+import { describeDrill, renderDrill } from './drill-view.js';
 import { renderProblem } from './problem-view.js';
 import { setName, type SetSummary, type StoreFacts } from './set-rows.js';
 import { describeVerification } from './verify-view.js';
@@ -15,6 +17,8 @@ export interface ShownSet {
   /** What verifications found of it. */
   readonly damage: readonly RecordedDamage[];
   readonly artifacts: readonly ArtifactDetails[];
+  /** Newest first. */
+  readonly drills: readonly DrillResult[];
   readonly root: string;
 }
 
@@ -38,6 +42,7 @@ export function renderSet(
     ...(artifacts.length === 0 ? ['  none'] : artifactLines(artifacts, columns, nowMs, style)),
     ...damageLines(shown, style),
     ...problemLines(summary, columns, style),
+    ...renderDrill(shown.drills, nowMs, style),
     '',
     style.paint('bold', 'Restore it with'),
     `  holdfast restore ${setName(summary)} --dry-run`,
@@ -64,6 +69,7 @@ function heading({ summary, root }: ShownSet, nowMs: number, style: Style): stri
         `removing it frees ${formatBytes(summary.freedBytes)}`,
     ],
     ['verified', describeVerification(summary.verification, nowMs, style)],
+    ['drilled', describeDrill(summary.drill, nowMs, style)],
     ['root', root],
     ['run', summary.workflowId],
   ];

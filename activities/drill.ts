@@ -1,0 +1,272 @@
+/** The steps that only a drill has: opening it, adapting compose files, asking gates, taking it down. */
+import { mkdir, statfs, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { filesBase } from '../src/config/artifacts.js';
+import { toStackView } from '../src/config/stack-view.js';
+import { detectCompose } from '../src/docker/compose.js';
+import { messageOf, HoldfastError } from '../src/errors.js';
+import {
+  DRILL_MARKER_FILE,
+  drillMapping,
+  drillRoot,
+  fitDrill,
+  isBelow,
+  type StackNames,
+} from '../src/plan/drill.js';
+import type { DrillResult, NotTried } from '../src/plan/drill-types.js';
+import type { RestoreServicePlan } from '../src/plan/restore-types.js';
+import { formatBytes, formatDuration } from '../src/plan/words.js';
+import { readArtifact } from '../src/store/artifact.js';
+import { recordDrill } from '../src/store/drills.js';
+import { resolveInside } from '../src/store/layout.js';
+import {
+  readRestoreRecord,
+  writeRestoreRecord,
+  type RestoreRecord,
+} from '../src/store/restore-record.js';
+import { mkdirDurably, pathExists, writeFileDurably } from '../src/system/durable.js';
+import { reapDrills, tearDownDrill } from './drill-teardown.js';
+import { workflowRuns } from './recovery.js';
+import {
+  checkDigest,
+  guarded,
+  projectOf,
+  serviceOf,
+  whileWaiting,
+  withHeartbeat,
+  workflowIdOf,
+  type ActivityDependencies,
+} from './runtime.js';
+
+export interface BeginDrillInput {
+  readonly drillId: string;
+  readonly configDigest: string;
+  readonly setId: string;
+  readonly setTier: string;
+  readonly services: readonly RestoreServicePlan[];
+}
+
+export interface BegunDrill {
+  /** Services that are drilled. */
+  readonly services: readonly string[];
+  readonly notTried: readonly NotTried[];
+}
+
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
+export function createDrillActivities(dependencies: ActivityDependencies) {
+  const { config, engine, runLog, client } = dependencies;
+  const { root } = config.backups;
+  return {
+    /** Removes what dead drills left; with `kept`, also what was left up for looking at. */
+    reapDrills: guarded(async ({ kept }: { kept: boolean }): Promise<{ reaped: string[] }> =>
+      withHeartbeat({ service: '', source: 'reap' }, 'reap', async (work) => ({
+        reaped: await reapDrills(
+          dependencies,
+          (workflowId) => workflowRuns(client, workflowId),
+          { kept },
+          work,
+        ),
+      })),
+    ),
+
+    /**
+     * Checks the host and opens the drill's record, which says what there will be to remove; then
+     * makes its workspace. Touches nothing of the stack.
+     * @throws HoldfastError DISK_FULL, DOCKER_UNREACHABLE, COMPOSE_FAILED, RESTORE_FAILED
+     */
+    beginDrill: guarded(async (input: BeginDrillInput): Promise<BegunDrill> => {
+      checkDigest(config, input.configDigest);
+      return whileWaiting({ service: '', source: 'host' }, 'check', async () => {
+        await engine.ping();
+        if (input.services.some(({ hasContainers }) => hasContainers)) await detectCompose();
+        const workspace = path.join(
+          config.drill.workspace ?? path.join(root, '.drill'),
+          input.drillId,
+        );
+        requireApart(dependencies, workspace);
+        const fit = fitDrill(toStackView(config), input.services, {
+          maxDiskBytes: config.drill.maxDisk,
+          impossible: impossibleServices(dependencies, input.services),
+        });
+        const services = input.services.filter(({ service }) => fit.services.includes(service));
+        if (services.length === 0) {
+          const reasons = fit.notTried.map(({ service, reason }) => `${service}: ${reason}`);
+          throw new HoldfastError(
+            'RESTORE_FAILED',
+            `nothing of the set can be drilled: ${reasons.join('; ')}`,
+          );
+        }
+        await requireSpace(dependencies, workspace, services);
+        const record: RestoreRecord = {
+          format: 'holdfast-restore',
+          version: 1,
+          restoreId: input.drillId,
+          setId: input.setId,
+          workflowId: workflowIdOf(),
+          startedAt: new Date().toISOString(),
+          state: 'running',
+          map: drillMapping(input.drillId, workspace, await namesOf(dependencies, services)),
+          purpose: 'drill',
+          drill: { workspace, setTier: input.setTier, kept: false },
+        };
+        if ((await readRestoreRecord(root, input.drillId)) === undefined) {
+          await writeRestoreRecord(root, record);
+          await runLog.write(`Starting drill ${input.drillId} of set ${input.setId}`);
+        }
+        await mkdirDurably(workspace, 0o700);
+        await writeFileDurably(path.join(workspace, DRILL_MARKER_FILE), `${input.drillId}\n`);
+        await mkdir(drillRoot(workspace), { recursive: true });
+        return fit;
+      });
+    }),
+
+    /** Notes that it stays up: only who asks for that takes it down. */
+    keepDrill: guarded(async ({ drillId }: { drillId: string }): Promise<{ workspace: string }> => {
+      const record = await readRestoreRecord(root, drillId);
+      if (record?.drill === undefined) {
+        throw new HoldfastError('RESTORE_FAILED', `the drill ${drillId} is not there any more`);
+      }
+      await writeRestoreRecord(root, { ...record, drill: { ...record.drill, kept: true } });
+      return { workspace: record.drill.workspace };
+    }),
+
+    tearDownDrill: guarded(async ({ drillId }: { drillId: string }): Promise<void> => {
+      await withHeartbeat({ service: '', source: 'tear down' }, 'tear down', (work) =>
+        tearDownDrill(dependencies, drillId, work),
+      );
+    }),
+
+    /** Remembers what was found, for `holdfast list` and for estimates. */
+    recordDrill: guarded(async ({ result }: { result: DrillResult }): Promise<void> => {
+      await recordDrill(root, result);
+      await runLog.write(
+        `Drill ${result.drillId} of set ${result.setId} ${result.status}; ` +
+          `a restore takes ${formatDuration(result.restoreMs)}`,
+      );
+    }),
+  };
+}
+
+/** @throws HoldfastError CONFIG_INVALID where the workspace lies in what is backed up */
+function requireApart({ config }: ActivityDependencies, workspace: string): void {
+  for (const [name, service] of Object.entries(config.services)) {
+    const places = [
+      service.home,
+      ...Object.values(service.sources).map((source) =>
+        source.kind === 'files' ? filesBase(service, source) : undefined,
+      ),
+    ];
+    const around = places.find((place) => place !== undefined && isBelow(workspace, place));
+    if (around === undefined) continue;
+    throw new HoldfastError(
+      'CONFIG_INVALID',
+      `the workspace of drills, ${workspace}, lies in ${around} of the service ${name}`,
+      { hint: 'set drill.workspace to a directory of its own' },
+    );
+  }
+}
+
+/** A server that no compose file makes can't be made a second time. */
+function impossibleServices(
+  { config }: ActivityDependencies,
+  services: readonly RestoreServicePlan[],
+): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { service, sources } of services) {
+    if (serviceOf(config, service).compose !== undefined) continue;
+    if (!sources.some(({ kind }) => kind === 'postgres')) continue;
+    found.set(service, 'its database server is not made by a compose file');
+  }
+  return found;
+}
+
+/** All that the configuration and the set's manifests call by a name. */
+async function namesOf(
+  { config }: ActivityDependencies,
+  services: readonly RestoreServicePlan[],
+): Promise<StackNames> {
+  const volumes = new Set<string>();
+  const containers = new Set<string>();
+  const projects = new Set<string>();
+  for (const [name, service] of Object.entries(config.services)) {
+    const project = projectOf(name, service);
+    if (project !== undefined) projects.add(project);
+    for (const source of Object.values(service.sources)) {
+      if (source.kind === 'volume') volumes.add(source.volume);
+      if (source.kind === 'postgres') {
+        containers.add(source.container);
+        if (source.dataVolume !== undefined) volumes.add(source.dataVolume);
+      }
+      if (source.kind !== 'postgres' && typeof source.quiesce === 'object') {
+        containers.add(source.quiesce.container);
+      }
+    }
+    for (const check of service.health ?? []) {
+      if ('container' in check) containers.add(check.container);
+    }
+  }
+  for (const { service, sources } of services) {
+    for (const { kind, artifact } of sources) {
+      if (kind !== 'postgres') continue;
+      serviceOf(config, service);
+      const manifest = await readArtifact(await resolveInside(config.backups.root, artifact.path));
+      const data = manifest.postgres?.data;
+      if (data?.type === 'volume') volumes.add(data.volume.name);
+      if (manifest.postgres !== undefined) containers.add(manifest.postgres.container);
+    }
+  }
+  return { volumes: [...volumes], containers: [...containers], projects: [...projects] };
+}
+
+/**
+ * What is unpacked must fit, and leave the disk's reserve alone: a drill that fills the disk would do
+ * harm where it was to prove that there is none.
+ */
+async function requireSpace(
+  { config, engine }: ActivityDependencies,
+  workspace: string,
+  services: readonly RestoreServicePlan[],
+): Promise<void> {
+  const bytesOf = (volumes: boolean): number =>
+    services
+      .flatMap(({ sources }) => sources)
+      .filter(({ kind }) => (kind === 'volume') === volumes)
+      .reduce((sum, { artifact }) => sum + artifact.contentBytes, 0);
+  const disks = new Map<string, { needed: number; free: number }>();
+  const { dockerRootDir } = await engine.info();
+  for (const [place, bytes] of [
+    [await existingParent(workspace), bytesOf(false)],
+    // The engine's disk, where it is this host's.
+    ...((await pathExists(dockerRootDir)) ? [[dockerRootDir, bytesOf(true)] as const] : []),
+  ] as const) {
+    const { bavail, blocks, bsize, type } = await statfs(place);
+    const key = `${type}:${blocks}:${bavail}`;
+    const reserved = (blocks * bsize * config.backups.minimumFree) / 100;
+    const disk = disks.get(key) ?? { needed: 0, free: bavail * bsize - reserved };
+    disks.set(key, { ...disk, needed: disk.needed + bytes });
+  }
+  for (const { needed, free } of disks.values()) {
+    if (needed <= free) continue;
+    throw new HoldfastError(
+      'DISK_FULL',
+      `the drill needs ${formatBytes(needed)}, ${formatBytes(Math.max(0, free))} may be used`,
+      {
+        facts: { neededBytes: needed, freeBytes: free },
+        hint: 'set drill.maxDisk to leave out what is too large, or drill.workspace to another disk',
+      },
+    );
+  }
+}
+
+async function existingParent(target: string): Promise<string> {
+  let at = target;
+  while (!(await pathExists(at)) && at !== '/') at = path.dirname(at);
+  return at;
+}
+
+/** Writes what only the worker's user may read: interpolated compose files hold passwords. */
+export async function writePrivately(file: string, text: string): Promise<void> {
+  await writeFile(file, text, { mode: 0o600 }).catch((error: unknown) => {
+    throw new HoldfastError('RESTORE_FAILED', `can't write ${file}: ${messageOf(error)}`);
+  });
+}

@@ -1,0 +1,85 @@
+/** A drill's input and result: plain JSON, as the workflow takes and gives them. */
+import { z } from 'zod';
+import { restoreStackInputSchema } from './inputs.js';
+
+const { stack, host, set, services } = restoreStackInputSchema.shape;
+
+export const drillRestoreInputSchema = z.strictObject({
+  stack,
+  host,
+  set,
+  services,
+  /** Leave it up for looking at; `reap` removes it. */
+  keep: z.boolean().default(false),
+  /** Only remove what dead and kept drills left. */
+  reap: z.boolean().default(false),
+});
+
+export type DrillRestoreInput = z.input<typeof drillRestoreInputSchema>;
+
+export const drillStepSchema = z.object({
+  service: z.string(),
+  /** The source, where the step is about one. */
+  source: z.string().optional(),
+  step: z.enum(['check', 'unpack', 'swap', 'load', 'start', 'gate', 'compare']),
+  durationMs: z.number().min(0),
+  /** Content the step was about. */
+  bytes: z.number().min(0).optional(),
+  /** What was seen, in words. */
+  detail: z.string().optional(),
+});
+
+export const drillFailureSchema = z.object({
+  service: z.string(),
+  source: z.string().optional(),
+  step: z.string(),
+  code: z.string(),
+  reason: z.string(),
+  /** The last output of the service's containers. */
+  output: z.string().optional(),
+});
+
+export const notTriedSchema = z.object({
+  service: z.string(),
+  /** A source, a compose service or a gate. */
+  what: z.string(),
+  reason: z.string(),
+});
+
+export const drillResultSchema = z.object({
+  drillId: z.string(),
+  setId: z.string(),
+  setTier: z.string(),
+  status: z.enum(['passed', 'failed']),
+  startedAt: z.iso.datetime(),
+  finishedAt: z.iso.datetime(),
+  workflowId: z.string(),
+  /** What was drilled. */
+  services: z.array(z.string()),
+  /** All that the set holds was drilled, and nothing left out. */
+  whole: z.boolean(),
+  contentBytes: z.number(),
+  /** What a restore of the same takes, measured: without what only the drill did. */
+  restoreMs: z.number(),
+  durationMs: z.number(),
+  steps: z.array(drillStepSchema),
+  failures: z.array(drillFailureSchema),
+  /** What could not be tried on this host without touching the real stack, and why. */
+  notTried: z.array(notTriedSchema),
+  warnings: z.array(z.string()),
+  /** It was left up for looking at. */
+  kept: z.boolean(),
+});
+
+export type DrillStep = z.output<typeof drillStepSchema>;
+export type DrillFailure = z.output<typeof drillFailureSchema>;
+export type NotTried = z.output<typeof notTriedSchema>;
+export type DrillResult = z.output<typeof drillResultSchema>;
+
+/** What the workflow answers. */
+export interface DrillRestoreResult {
+  /** Absent when it was only asked to reap. */
+  readonly drill?: DrillResult;
+  /** Ids of the dead or kept drills whose left-overs were removed. */
+  readonly reaped: readonly string[];
+}

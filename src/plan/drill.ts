@@ -1,0 +1,176 @@
+/**
+ * Names and numbers of a drill: a real restore under names that are thrown away. Pure.
+ *
+ * Everything a drill makes in Docker carries the drill's prefix and label, everything it writes lies
+ * below its workspace; what has neither is never touched.
+ */
+import { HoldfastError } from '../errors.js';
+import type { DrillStep, NotTried } from './drill-types.js';
+import type { Mapping } from './mapping.js';
+import { mapPath } from './mapping.js';
+import { serviceOrder, type StackView } from './stack-view.js';
+import { formatBytes } from './words.js';
+import type { RestorePlan, RestoreServicePlan } from './restore-types.js';
+
+/** On every container, volume and network of a drill: its id. */
+export const DRILL_LABEL = 'dev.holdfast.drill';
+/** The root of the backups it works from: two stacks of one engine leave each other's drills alone. */
+export const DRILL_ROOT_LABEL = 'dev.holdfast.drill-root';
+/** The run it belongs to. */
+export const DRILL_WORKFLOW_LABEL = 'dev.holdfast.drill-workflow';
+/** The compose file a drill starts a service with, in the drill's copy of the service's home. */
+export const DRILL_COMPOSE_FILE = '.holdfast-drill.compose.yml';
+/** Says in a workspace whose it is: a directory without it is not removed. */
+export const DRILL_MARKER_FILE = '.holdfast-drill';
+
+const ID = /^drill-\d{8}_\d{6}-[0-9a-f]{4}$/;
+
+/** `drill-20241212_010000-1a2b`. */
+export function drillId(stamp: string, random: string): string {
+  return `drill-${stamp}-${random.slice(0, 4)}`;
+}
+
+export function isDrillId(id: string): boolean {
+  return ID.test(id);
+}
+
+/** What all names of a drill in Docker begin with. */
+export function drillPrefix(id: string): string {
+  if (!isDrillId(id)) throw new HoldfastError('INTERNAL', `${id} is not the id of a drill`);
+  return `holdfast-${id}-`;
+}
+
+/** The drill's name for a container, volume, network or project. */
+export function drillName(id: string, name: string): string {
+  return `${drillPrefix(id)}${name}`;
+}
+
+/** The host's root as the drill sees it: `/pgdb` lies in `<workspace>/root/pgdb`. */
+export function drillRoot(workspace: string): string {
+  return `${workspace}/root`;
+}
+
+/** What a stack calls its things, as far as configuration and manifests tell. */
+export interface StackNames {
+  readonly volumes: readonly string[];
+  readonly containers: readonly string[];
+  readonly projects: readonly string[];
+}
+
+/** Every path below the workspace, every name with the drill's prefix. */
+export function drillMapping(id: string, workspace: string, names: StackNames): Mapping {
+  const renamed = (all: readonly string[]): Record<string, string> =>
+    Object.fromEntries(all.map((name) => [name, drillName(id, name)]));
+  return {
+    paths: { '/': drillRoot(workspace) },
+    volumes: renamed(names.volumes),
+    containers: renamed(names.containers),
+    projects: renamed(names.projects),
+    services: {},
+  };
+}
+
+/** Is the absolute path below the directory, or the directory itself? Neither may hold `..`. */
+export function isBelow(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
+}
+
+/** Where a path of the host lies in the drill; one that is in the workspace already stays. */
+export function drillPath(path: string, workspace: string): string {
+  return isBelow(path, workspace) ? path : mapPath(path, { '/': drillRoot(workspace) });
+}
+
+/**
+ * The services to drill when some were asked for: these and all they come after, since a service is
+ * healthy only with what it needs. Undefined (all that the set holds) where none were.
+ */
+export function drilledServices(
+  stack: Pick<StackView, 'services'>,
+  asked: readonly string[] | undefined,
+): { readonly services: readonly string[] | undefined; readonly added: readonly string[] } {
+  if (asked === undefined) return { services: undefined, added: [] };
+  const order = serviceOrder(stack);
+  const all = new Set<string>();
+  const add = (name: string): void => {
+    if (all.has(name)) return;
+    all.add(name);
+    for (const before of order[name]?.after ?? []) add(before);
+  };
+  asked.forEach(add);
+  const services = [...all];
+  return { services, added: services.filter((name) => !asked.includes(name)) };
+}
+
+/** Without services that are only stopped and started again: a drill stops nothing. */
+export function drillStages(plan: RestorePlan): readonly (readonly RestoreServicePlan[])[] {
+  return plan.stages
+    .map((stage) => stage.filter(({ sources }) => sources.length > 0))
+    .filter((stage) => stage.length > 0);
+}
+
+/**
+ * The services that can be copied and fit what a drill may unpack, in their order; what comes after one
+ * that is left out could not be healthy, and is left out with it.
+ */
+export function fitDrill(
+  stack: Pick<StackView, 'services'>,
+  services: readonly RestoreServicePlan[],
+  limits: {
+    readonly maxDiskBytes?: number | undefined;
+    /** Service → why a copy of it can't be made at all. */
+    readonly impossible?: ReadonlyMap<string, string>;
+  },
+): { readonly services: readonly string[]; readonly notTried: readonly NotTried[] } {
+  const order = serviceOrder(stack);
+  const fitting: string[] = [];
+  const notTried: NotTried[] = [];
+  const leftOut = (name: string): boolean => notTried.some(({ service }) => service === name);
+  let used = 0;
+  for (const { service, sources } of services) {
+    const bytes = sources.reduce((sum, { artifact }) => sum + artifact.contentBytes, 0);
+    const missing = order[service]?.after.find(leftOut);
+    const impossible = limits.impossible?.get(service);
+    const isTooLarge = used + bytes > (limits.maxDiskBytes ?? Infinity);
+    if (missing === undefined && impossible === undefined && !isTooLarge) {
+      used += bytes;
+      fitting.push(service);
+      continue;
+    }
+    const reason =
+      missing === undefined
+        ? (impossible ?? `its ${formatBytes(bytes)} do not fit into what drill.maxDisk leaves`)
+        : `it comes after ${missing}, which is left out`;
+    notTried.push({ service, what: 'all of it', reason });
+  }
+  return { services: fitting, notTried };
+}
+
+/**
+ * What a real restore of the same would have taken, in milliseconds: the check of everything, then
+ * stage by stage the slowest of its services, without what only a drill does (compare, prepare).
+ */
+export function restoreTime(
+  checkMs: number,
+  stages: readonly (readonly string[])[],
+  steps: readonly DrillStep[],
+): number {
+  const ofService = (name: string): number =>
+    steps
+      .filter(({ service, step }) => service === name && isPartOfRestore(step))
+      .reduce((sum, { durationMs }) => sum + durationMs, 0);
+  return stages.reduce((sum, stage) => sum + Math.max(0, ...stage.map(ofService)), checkMs);
+}
+
+function isPartOfRestore(step: DrillStep['step']): boolean {
+  switch (step) {
+    case 'unpack':
+    case 'swap':
+    case 'load':
+    case 'start':
+    case 'gate':
+      return true;
+    case 'check': // counted once, for all artifacts side by side
+    case 'compare':
+      return false;
+  }
+}
