@@ -103,16 +103,16 @@ async function startWorker(): Promise<void> {
   );
   worker = started;
   let output = '';
-  let ended = false;
+  const ended = new AbortController();
   started.done.then(
-    () => (ended = true),
-    () => (ended = true),
+    () => ended.abort(),
+    () => ended.abort(),
   );
   started.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString();
   });
   while (!output.includes('is ready')) {
-    if (ended) throw new Error(`the worker ended: ${output}`);
+    if (ended.signal.aborted) throw new Error(`the worker ended: ${output}`);
     await delay(50);
   }
 }

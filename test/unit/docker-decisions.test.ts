@@ -73,10 +73,10 @@ describe('the record of what ran', () => {
     ]);
   });
 
-  it('follows a container that was made anew under its name', () => {
+  it('remembers which container ran, also when one was made anew under its name', () => {
     const first = merge(undefined, [container('a')]);
     const second = merge(first, [container('a', { id: 'another', state: 'created' })]);
-    expect(second.containers).toMatchObject([{ id: 'another', wasRunning: true }]);
+    expect(second.containers).toMatchObject([{ id: 'id-a', wasRunning: true }]);
   });
 
   it('counts one that is restarting as running', () => {
