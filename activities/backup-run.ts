@@ -4,18 +4,16 @@ import { checkHost } from '../src/config/check-host.js';
 import { hostProbe } from '../src/docker/host-probe.js';
 import { HoldfastError } from '../src/errors.js';
 import type { Metrics } from '../src/observe/metrics.js';
-import { planRetention, sourceKeeps } from '../src/plan/retention.js';
-import { toStackView } from '../src/config/stack-view.js';
+import { isImportRun } from '../src/plan/old-backups.js';
 import { formatBytes } from '../src/plan/words.js';
-import { readCatalogue } from '../src/store/catalogue.js';
 import { beginSet, discardSet, incomingArtifact, recoverIncoming } from '../src/store/incoming.js';
+import { importRuns } from '../src/store/import-old.js';
 import { applyOwnership } from '../src/store/artifact.js';
-import { setsInUse } from '../src/store/in-use.js';
 import type { SetFile, Tier } from '../src/store/manifest.js';
 import { linkIntoTier } from '../src/store/link-tier.js';
 import { publishSet } from '../src/store/publish.js';
-import { emptyTrash, removeSet } from '../src/store/remove.js';
-import { trimSet } from '../src/store/trim.js';
+import { emptyTrash } from '../src/store/remove.js';
+import { spreadDamage } from '../src/store/verification.js';
 import { mkdirDurably } from '../src/system/durable.js';
 import { lookUpOwner } from '../src/system/ownership.js';
 import type { StoreOwnership } from '../src/store/layout.js';
@@ -58,7 +56,8 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
       await engine.ping();
       await recoverHost(dependencies);
       const recovered = await recoverIncoming(root, {
-        isAlive: (workflowId) => workflowRuns(client, workflowId),
+        isAlive: (workflowId) =>
+          isImportRun(workflowId) ? importRuns(root) : workflowRuns(client, workflowId),
         ownership: await ownership(),
       });
       for (const { setId, reason } of recovered.failed) {
@@ -89,6 +88,9 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
           await linkIntoTier(root, set, tier, { ownership: await ownership() });
           await runLog.write(`Set ${set.id} is in ${tier} too: the same files, nothing read again`);
         }
+        for (const name of await spreadDamage(root)) {
+          await runLog.write(`Set ${name} shares a file that was found damaged while it was made`);
+        }
         metrics.recordBackup({
           ...observationOf(set),
           status: set.status,
@@ -105,37 +107,6 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
         );
       },
     ),
-
-    /** Retention of one tier, after a run of it. @returns the sets that went */
-    pruneTier: guarded(async ({ tier }: { tier: Tier }): Promise<{ removed: string[] }> => {
-      return whileWaiting({ service: '', source: 'prune' }, 'prune', async () => {
-        const { sets } = await readCatalogue(root);
-        const own = sets.filter((set) => set.stack === config.stack);
-        const view = toStackView(config);
-        const { daily, weekly, monthly } = view.tiers;
-        const keep = { daily: daily.keep, weekly: weekly.keep, monthly: monthly.keep };
-        const plan = planRetention(own, keep, sourceKeeps(view), new Date());
-        const removed: string[] = [];
-        const inUse = await setsInUse(root);
-        for (const set of plan.remove.filter((one) => one.tier === tier)) {
-          if (inUse.has(set.id)) {
-            await runLog.write(`Set ${set.id} (${set.tier}) stays for now: it is being restored`);
-            continue;
-          }
-          await removeSet(root, set, new Set());
-          removed.push(`${set.id}-${set.tier}`);
-          await runLog.write(`Removed set ${set.id} (${set.tier}): newer ones are kept`);
-        }
-        for (const { set, artifacts } of plan.trimArtifacts) {
-          if (inUse.has(set.id)) continue;
-          await trimSet(root, set, artifacts);
-          const names = artifacts.map(({ path }) => path).join(', ');
-          await runLog.write(`Removed ${names} from set ${set.id}: newer versions are kept`);
-        }
-        await emptyTrash(root);
-        return { removed };
-      });
-    }),
   };
 }
 

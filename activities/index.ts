@@ -1,6 +1,7 @@
 /** All activities, by family. */
 import { createArchiveActivities } from './archive.js';
 import { createBackupRunActivities } from './backup-run.js';
+import { createCheckActivities } from './check.js';
 import { createContainerActivities } from './containers.js';
 import { createDrillActivities } from './drill.js';
 import { createDrillCompareActivities } from './drill-compare.js';
@@ -8,6 +9,7 @@ import { createDrillServiceActivities } from './drill-service.js';
 import { createDumpActivities } from './dump.js';
 import { createHoldActivities } from './hold.js';
 import { createPermitActivities } from './permit.js';
+import { createPruneActivities } from './prune.js';
 import { createRestoreDatabaseActivities } from './restore-database.js';
 import { createPreflightActivities } from './preflight-host.js';
 import { createRestorePlanActivities } from './restore-plan.js';
@@ -17,6 +19,7 @@ import { createRollBackActivities } from './roll-back.js';
 import type { ActivityDependencies } from './runtime.js';
 import { createStackActivities } from './stack.js';
 import { createTellActivities } from './tell.js';
+import { createVerifyStoreActivities } from './verify-store.js';
 import { createUndoActivities } from './undo.js';
 import { createVerifyActivities } from './verify.js';
 
@@ -28,6 +31,7 @@ export function createHostActivities(dependencies: ActivityDependencies) {
   return {
     ...createArchiveActivities(dependencies),
     ...createBackupRunActivities(dependencies),
+    ...createCheckActivities(dependencies),
     ...createContainerActivities(dependencies),
     ...createDrillActivities(dependencies),
     ...createDrillCompareActivities(dependencies),
@@ -35,6 +39,7 @@ export function createHostActivities(dependencies: ActivityDependencies) {
     ...createDumpActivities(dependencies),
     ...createHoldActivities(dependencies),
     ...createPermitActivities(dependencies),
+    ...createPruneActivities(dependencies),
     ...createRestoreDatabaseActivities(dependencies),
     ...createPreflightActivities(dependencies),
     ...createRestorePlanActivities(dependencies),
@@ -44,6 +49,7 @@ export function createHostActivities(dependencies: ActivityDependencies) {
     ...createTellActivities(dependencies),
     ...createUndoActivities(dependencies),
     ...createVerifyActivities(dependencies),
+    ...createVerifyStoreActivities(dependencies),
   };
 }
 

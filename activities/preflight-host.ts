@@ -17,6 +17,7 @@ import { formatBytes } from '../src/plan/words.js';
 import { majorOf } from '../src/postgres/version.js';
 import type { Work } from '../src/progress.js';
 import { readArtifact } from '../src/store/artifact.js';
+import { isOldFile } from '../src/store/old-records.js';
 import { resolveInside } from '../src/store/layout.js';
 import { containersOf, homeOf } from './containers.js';
 import { recoverHost } from './recovery.js';
@@ -149,6 +150,8 @@ async function olderServers(
   for (const step of plan.sources) {
     const source = serviceOf(config, plan.service).sources[step.source];
     if (source?.kind !== 'postgres') continue;
+    // Its script is only read by its own check, which runs beside this; loading it looks once more.
+    if (await isOldFile(config.backups.root, step.artifact.path)) continue;
     const directory = await resolveInside(config.backups.root, step.artifact.path);
     const dumped = (await readArtifact(directory)).postgres;
     const image = needed.find(({ containerName }) => containerName === source.container)?.image;

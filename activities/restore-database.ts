@@ -25,11 +25,11 @@ import { dataLocation } from '../src/postgres/data-location.js';
 import { inspectCluster } from '../src/postgres/inspect.js';
 import { drillRoot, isBelow } from '../src/plan/drill.js';
 import { mapName, mapPath } from '../src/plan/mapping.js';
+import { expectedOfScript } from '../src/postgres/read-old-script.js';
 import { loadDump, waitUntilReady } from '../src/postgres/restore.js';
 import type { Work } from '../src/progress.js';
-import { readArtifact } from '../src/store/artifact.js';
-import { resolveInside } from '../src/store/layout.js';
 import type { ArtifactManifest, PostgresInfo, VolumeInfo } from '../src/store/manifest.js';
+import { readRestorable } from '../src/store/old-records.js';
 import { readRestoreRecord, readStep, writeStep } from '../src/store/restore-record.js';
 import { pathExists } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
@@ -78,8 +78,7 @@ function databaseRestorer(
     const lock = restoreLock(root, input.restoreId, input.service, input.source);
     return withHeartbeat(input, 'prepare', (work) =>
       withFileLock(lock, { mode: 'wait', signal: work.signal }, async () => {
-        const directory = await resolveInside(root, input.artifactPath);
-        const manifest = await readArtifact(directory);
+        const { directory, manifest } = await readRestorable(root, input.artifactPath);
         const recorded = postgresOf(manifest);
         const place = await placeToRestore(
           input.restoreId,
@@ -91,7 +90,7 @@ function databaseRestorer(
         await startServer(input, service, source, work);
         await load(source, directory, manifest, { recorded, emptiedAt }, work);
         const comparedFrom = Date.now();
-        const verified = await compare(source, recorded, work);
+        const verified = await compare(source, manifest, recorded, work);
         const compareMs = Date.now() - comparedFrom;
         await runLog.write(
           `PostgreSQL in ${source.container} restored: ${verified}` +
@@ -286,6 +285,7 @@ function databaseRestorer(
 
   async function compare(
     source: PostgresSource,
+    { importedFrom }: ArtifactManifest,
     recorded: PostgresInfo,
     work: Work,
   ): Promise<string> {
@@ -293,7 +293,8 @@ function databaseRestorer(
     const pg = containerExec(engine, { container: source.container });
     work.report({ phase: 'compare', bytes: 0, entries: 0, totalBytes: 0 });
     const state = await inspectCluster(pg, login, work.signal);
-    const mismatches = compareWithManifest(recorded, state).filter(
+    const expected = importedFrom === undefined ? recorded : expectedOfScript(recorded, state);
+    const mismatches = compareWithManifest(expected, state).filter(
       ({ severity }) => severity === 'error',
     );
     if (mismatches.length > 0) {

@@ -1,11 +1,12 @@
 /** Before a restore: which set, and the record that opens it. */
 import { remapConfig } from '../src/config/remap.js';
-import { chooseSet } from '../src/plan/choose-set.js';
+import { chooseAmongAll } from '../src/plan/choose-old-set.js';
 import type { HostSurvey } from '../src/plan/host-survey.js';
 import type { Mapping } from '../src/plan/mapping.js';
 import { mixSets, renameServices } from '../src/plan/mix-sets.js';
 import { readCatalogue } from '../src/store/catalogue.js';
 import type { SetFile } from '../src/store/manifest.js';
+import { readOldBackups } from '../src/store/old-sets.js';
 import { writeRestoreRecord, readRestoreRecord } from '../src/store/restore-record.js';
 import { guarded, workflowIdOf, type ActivityDependencies } from './runtime.js';
 import { pingStart } from './start-ping.js';
@@ -40,10 +41,12 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
         const { map } = input;
         const known =
           map === undefined ? sets : sets.map((set) => renameServices(set, map.services));
+        const { backups } = await readOldBackups(root, config, sets);
+        const old = backups.map((backup) => backup.set);
         const picks: Record<string, SetFile> = {};
         const warnings: string[] = [];
         for (const [service, wanted] of Object.entries(input.sets ?? {})) {
-          const chosen = chooseSet(known, wanted, [service]);
+          const chosen = chooseAmongAll(known, old, wanted, [service]);
           picks[service] = chosen.set;
           warnings.push(...chosen.warnings.map((warning) => `${service}: ${warning}`));
         }
@@ -51,7 +54,7 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
         const [onlyPick] = rest?.length === 0 ? Object.values(picks) : [];
         const base =
           onlyPick === undefined
-            ? chooseSet(known, input.set, rest)
+            ? chooseAmongAll(known, old, input.set, rest)
             : { set: onlyPick, warnings: [] };
         const { otherSets, ...set } = mixSets(base.set, picks);
         const named =

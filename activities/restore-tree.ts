@@ -1,7 +1,8 @@
 /** Files and volumes from artifacts: unpacked beside their place first, then swapped in. */
-import { mkdir, rm } from 'node:fs/promises';
+import { chmod, chown, mkdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { canResume, extractTree } from '../src/archive/extract.js';
+import { isForeign } from '../src/archive/foreign.js';
 import { planSwap, stagePath, swapIn } from '../src/archive/replace.js';
 import { applyAttributes } from '../src/archive/attributes.js';
 import { filesBase } from '../src/config/artifacts.js';
@@ -12,9 +13,8 @@ import { swapVolume } from '../src/docker/volume-swap.js';
 import { findVolume } from '../src/docker/volumes.js';
 import { HoldfastError } from '../src/errors.js';
 import type { Work } from '../src/progress.js';
-import { readArtifact } from '../src/store/artifact.js';
-import { resolveInside } from '../src/store/layout.js';
 import type { ArtifactManifest, VolumeInfo } from '../src/store/manifest.js';
+import { readRestorable } from '../src/store/old-records.js';
 import { readStep, writeStep } from '../src/store/restore-record.js';
 import { withFileLock } from '../src/system/lock.js';
 import { lookUpOwner } from '../src/system/ownership.js';
@@ -23,6 +23,7 @@ import { forRestore, restoreLock, volumeToRestore } from './restore-context.js';
 import {
   checkDigest,
   guarded,
+  projectOf,
   serviceOf,
   sourceOf,
   withHeartbeat,
@@ -76,12 +77,11 @@ function treeRestorer({ config, engine, runLog }: ActivityDependencies): TreeRes
       const source = sourceOf(config, input.service, input.source);
       return withHeartbeat(input, 'unpack', (work) =>
         locked(input, work, async () => {
-          const artifactDirectory = await resolveInside(root, input.artifactPath);
-          const manifest = await readArtifact(artifactDirectory);
+          const { directory, manifest } = await readRestorable(root, input.artifactPath);
           const { restoreId, service } = input;
           const journal = unpackJournal(root, restoreId, service, input.source);
           await mkdir(path.dirname(journal), { recursive: true, mode: 0o700 });
-          const artifact = { artifactDirectory, manifest, journal };
+          const artifact = { artifactDirectory: directory, manifest, journal };
           const unpacked = await unpack(input, source, artifact, work);
           await rm(journal, { force: true });
           return unpacked;
@@ -137,9 +137,16 @@ function treeRestorer({ config, engine, runLog }: ActivityDependencies): TreeRes
   ): Promise<{ entries: number }> {
     const base = baseOf(input, source);
     const stage = await stagePath(base, input.restoreId);
-    const extraction = { artifactDirectory, files: manifest.files, target: stage, journal };
+    const extraction = {
+      artifactDirectory,
+      files: manifest.files,
+      target: stage,
+      ...resumable(manifest, journal),
+    };
     if (!(await canResume(extraction))) await rm(stage, { recursive: true, force: true });
     await mkdir(stage, { recursive: true, mode: 0o700 });
+    // The old script's archives may not have the directory itself among their entries.
+    if (isForeign(manifest.files)) await makeLike(base, stage);
     const { entries } = await extractTree(extraction, work);
     if (source.afterRestore !== undefined) {
       const { owner, directoryMode, fileMode } = source.afterRestore;
@@ -192,9 +199,32 @@ function treeRestorer({ config, engine, runLog }: ActivityDependencies): TreeRes
     const staging = await stageVolume(engine, source.volume, input.restoreId);
     return extractIntoVolume(
       engine,
-      { volume: staging.name, artifactDirectory, files: manifest.files, journal },
+      {
+        volume: staging.name,
+        artifactDirectory,
+        files: manifest.files,
+        ...resumable(manifest, journal),
+      },
       work,
     );
+  }
+
+  /** The old script kept nothing of a volume but its content: as it is here, or as compose makes it. */
+  async function volumeNow(input: RestoreReference, { volume }: VolumeSource): Promise<VolumeInfo> {
+    const found = await findVolume(engine, volume);
+    if (found !== undefined) {
+      const { driver, options, labels } = found;
+      return { name: volume, driver, options, labels };
+    }
+    const project = projectOf(input.service, serviceOf(config, input.service));
+    const labels: VolumeInfo['labels'] =
+      project === undefined || !volume.startsWith(`${project}_`)
+        ? {}
+        : {
+            'com.docker.compose.project': project,
+            'com.docker.compose.volume': volume.slice(project.length + 1),
+          };
+    return { name: volume, driver: 'local', options: {}, labels };
   }
 
   async function swapVolumeSource(
@@ -202,8 +232,11 @@ function treeRestorer({ config, engine, runLog }: ActivityDependencies): TreeRes
     source: VolumeSource,
     work: Work,
   ): Promise<{ aside?: string }> {
-    const directory = await resolveInside(root, input.artifactPath);
-    const saved = volumeInfo(source, await readArtifact(directory));
+    const { manifest } = await readRestorable(root, input.artifactPath);
+    const saved =
+      manifest.importedFrom === undefined
+        ? volumeInfo(source, manifest)
+        : await volumeNow(input, source);
     const info = await volumeToRestore(config, input.restoreId, saved);
     const earlier = await readStep(root, input.restoreId, input.service, input.source);
     const existed =
@@ -230,6 +263,20 @@ function treeRestorer({ config, engine, runLog }: ActivityDependencies): TreeRes
     );
     return aside === undefined ? {} : { aside };
   }
+}
+
+/** One tar as a whole is unpacked from its beginning. */
+function resumable({ files }: ArtifactManifest, journal: string): { journal?: string } {
+  return isForeign(files) ? {} : { journal };
+}
+
+/** Mode and owner of the directory that will be replaced; those of a usual one where there is none. */
+async function makeLike(model: string, directory: string): Promise<void> {
+  const found = await stat(model).catch(() => undefined);
+  await chmod(directory, found === undefined ? 0o755 : found.mode & 0o7777);
+  if (found === undefined) return;
+  await chown(directory, found.uid, found.gid);
+  await chmod(directory, found.mode & 0o7777);
 }
 
 interface UnpackedArtifact {

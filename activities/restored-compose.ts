@@ -12,6 +12,7 @@ import { composeFiles } from '../src/docker/compose.js';
 import type { RestoreServicePlan } from '../src/plan/restore-types.js';
 import type { Work } from '../src/progress.js';
 import { readArtifact } from '../src/store/artifact.js';
+import { isOldFile } from '../src/store/old-records.js';
 import { resolveInside } from '../src/store/layout.js';
 import { homeOf } from './containers.js';
 import { serviceOf } from './runtime.js';
@@ -32,6 +33,8 @@ export async function restoredComposeFiles(
   for (const step of plan.sources) {
     const source = service.sources[step.source];
     if (source?.kind !== 'files' || filesBase(service, source) !== home) continue;
+    // No index tells what a tar of the old script holds: what is in place has to do.
+    if (await isOldFile(config.backups.root, step.artifact.path)) continue;
     const directory = await resolveInside(config.backups.root, step.artifact.path);
     const found = await textsIn(directory, service.compose.files, work);
     for (const [name, text] of found) texts.set(name, text);

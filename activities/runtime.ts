@@ -18,6 +18,13 @@ export interface ActivityDependencies {
   readonly runLog: RunLog;
   readonly client: Client;
   readonly metrics: Metrics;
+  /** The present, where it is not the clock's: retention and set ids of simulated months. */
+  readonly now?: () => Date;
+}
+
+/** What time it is for the store: ids of sets, their age, what is due. */
+export function timeOf({ now }: Pick<ActivityDependencies, 'now'>): Date {
+  return now?.() ?? new Date();
 }
 
 /** How often a running activity tells how far it is; the worker's throttle is set to match. */

@@ -5,16 +5,21 @@ import { toStackView } from '../src/config/stack-view.js';
 import { formatStamp } from '../src/plan/ids.js';
 import type { Mapping } from '../src/plan/mapping.js';
 import type { StackView } from '../src/plan/stack-view.js';
-import { guarded, type ActivityDependencies } from './runtime.js';
+import { guarded, timeOf, type ActivityDependencies } from './runtime.js';
 
 export interface ResolvedStack {
   readonly view: StackView;
   /** Now, as `YYYYMMDD_HHMMSS` in the host's local time. */
   readonly stamp: string;
+  /** The same moment, ISO: a set's id and the times in it are by one clock, the host's. */
+  readonly at?: string;
+  /** Is a check that finds nothing told as well? */
+  readonly tellCheckSuccess?: boolean;
 }
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
-export function createStackActivities({ config }: ActivityDependencies) {
+export function createStackActivities(dependencies: ActivityDependencies) {
+  const { config } = dependencies;
   return {
     /** @throws HoldfastError INPUT_INVALID when the worker serves another stack or host */
     resolveStack: guarded(
@@ -38,7 +43,15 @@ export function createStackActivities({ config }: ActivityDependencies) {
           );
         }
         const named = input.map === undefined ? config : remapConfig(config, input.map);
-        return Promise.resolve({ view: toStackView(named), stamp: formatStamp(new Date()) });
+        const now = timeOf(dependencies);
+        const at = now.toISOString();
+        const { tellSuccess: tellCheckSuccess } = config.check;
+        return Promise.resolve({
+          view: toStackView(named),
+          stamp: formatStamp(now),
+          at,
+          tellCheckSuccess,
+        });
       },
     ),
   };

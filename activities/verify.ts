@@ -3,6 +3,8 @@ import path from 'node:path';
 import { HoldfastError } from '../src/errors.js';
 import type { SetArtifact } from '../src/store/manifest.js';
 import { incomingArtifact } from '../src/store/incoming.js';
+import { checkOldFile } from '../src/store/check-old.js';
+import { isOldFile } from '../src/store/old-records.js';
 import { readArtifact } from '../src/store/artifact.js';
 import { verifyArtifact } from '../src/store/verify.js';
 import { resolveInside } from '../src/store/layout.js';
@@ -47,6 +49,12 @@ export function createVerifyActivities({ config, engine }: ActivityDependencies)
         databases?: readonly string[] | undefined;
         map?: Mapping | undefined;
       }): Promise<void> => {
+        if (await isOldFile(root, input.artifact.path)) {
+          // It has no archives of single databases: that says so.
+          if (input.databases !== undefined) archivesOf([], input.databases);
+          await withHeartbeat(input, 'read', (work) => checkOldFile(config, input, work));
+          return;
+        }
         const directory = await resolveInside(root, input.artifact.path);
         await withHeartbeat(input, 'verify', async (work) => {
           await verifyArtifact(

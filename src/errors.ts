@@ -59,6 +59,7 @@ export const ERROR_RULES = {
   STORE_UNSAFE: failed,
   NOTIFY_FAILED: transient,
   BACKUP_FAILED: failed,
+  CHECK_FAILED: failed,
   DRILL_FAILED: failed,
   CANCELLED: { retryable: false, exitCode: 130 },
   INTERNAL: failed,

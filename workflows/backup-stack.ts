@@ -28,8 +28,11 @@ import { Story } from './story.js';
 export async function backupStack(rawInput?: unknown): Promise<BackupStackResult> {
   const input = parseInput(backupStackInputSchema, rawInput, 'backupStack');
   const story = new Story('backup');
-  const startedAt = new Date(Date.now());
-  const { view, stamp } = await resolveStack({ stack: input.stack, host: input.host }).catch(raise);
+  const began = Date.now();
+  const { view, stamp, at } = await resolveStack({ stack: input.stack, host: input.host }).catch(
+    raise,
+  );
+  const clock = runClock(began, at);
   const activities = hostActivities(view.hostId);
   upsertSearchAttributes(
     searchAttributes({ stack: view.stack, tier: input.tier, status: 'running' }),
@@ -39,7 +42,7 @@ export async function backupStack(rawInput?: unknown): Promise<BackupStackResult
 
   const permit = await takePermit(view.stack, input.onBusy, activities, story);
   try {
-    return await run(input, view, stamp, activities, story, startedAt);
+    return await run(input, view, stamp, activities, story, clock);
   } catch (error) {
     if (!wasTold(error)) {
       await CancellationScope.nonCancellable(() => sayItFailed(error, view.stack, activities));
@@ -63,7 +66,7 @@ async function run(
   stamp: string,
   activities: HostCalls,
   story: Story,
-  startedAt: Date,
+  clock: RunClock,
 ): Promise<BackupStackResult> {
   const { workflowId } = workflowInfo();
   const scope = input.services ?? 'all';
@@ -106,7 +109,7 @@ async function run(
         )),
       );
     }
-    const set = toSetFile({ input, view, setId, scope, workflowId, startedAt, results });
+    const set = toSetFile({ input, view, setId, scope, workflowId, clock, results });
     if (set.artifacts.length === 0) {
       throw failure(
         'BACKUP_FAILED',
@@ -124,12 +127,15 @@ async function run(
     });
     published = true;
     const pruned: string[] = [];
+    const held = new Set<string>();
     for (const tier of [input.tier, ...alsoTiers]) {
-      pruned.push(...(await prune(tier, activities, story, set)));
+      const done = await prune(tier, activities, story, set);
+      pruned.push(...done.removed);
+      for (const reason of done.held ?? []) held.add(reason);
     }
     story.phase(set.status);
     upsertSearchAttributes(searchAttributes({ status: set.status }));
-    return await finish(set, alsoTiers, pruned, activities);
+    return await finish({ set, alsoTiers, pruned, held, clock }, activities);
   } catch (error) {
     if (!published) {
       await CancellationScope.nonCancellable(() =>
@@ -161,7 +167,7 @@ interface SetParts {
   readonly setId: string;
   readonly scope: 'all' | readonly string[];
   readonly workflowId: string;
-  readonly startedAt: Date;
+  readonly clock: RunClock;
   readonly results: readonly BackupServiceResult[];
 }
 
@@ -180,8 +186,8 @@ function toSetFile(parts: SetParts): SetFile {
     status: missing ? 'failed' : problems.length > 0 ? 'degraded' : 'success',
     problems,
     scope: parts.scope === 'all' ? 'all' : [...parts.scope],
-    startedAt: parts.startedAt.toISOString(),
-    finishedAt: new Date(Date.now()).toISOString(),
+    startedAt: new Date(parts.clock.startedMs).toISOString(),
+    finishedAt: new Date(parts.clock.nowMs()).toISOString(),
     workflowId: parts.workflowId,
     artifacts,
   };
@@ -193,17 +199,16 @@ async function prune(
   activities: HostCalls,
   story: Story,
   set: SetFile,
-): Promise<readonly string[]> {
-  if (tier === 'manual' || set.status === 'failed') return [];
+): Promise<{ readonly removed: readonly string[]; readonly held?: readonly string[] }> {
+  if (tier === 'manual' || set.status === 'failed') return { removed: [] };
   try {
     story.phase('pruning');
-    const { removed } = await activities.pruneTier(`keep the newest sets of ${tier}`, { tier });
-    return removed;
+    return await activities.pruneTier(`keep the newest sets of ${tier}`, { tier });
   } catch (error) {
     if (isCancellation(error)) throw error;
     const { message } = causeOf(error);
     await activities.writeRunLog('log', { lines: [`Old sets were not removed: ${message}`] });
-    return [];
+    return { removed: [] };
   }
 }
 
@@ -212,10 +217,29 @@ function furtherTiers({ tier, alsoTiers }: Input): readonly Tier[] {
   return [...new Set(alsoTiers ?? [])].filter((each) => each !== tier);
 }
 
+/** When the run began and what time it is, by the clock its set's id was made from. */
+interface RunClock {
+  readonly startedMs: number;
+  readonly nowMs: () => number;
+}
+
+/** `at`: the host's time when the run began; the workflow's own where the host did not tell. */
+function runClock(beganMs: number, at: string | undefined): RunClock {
+  const startedMs = at === undefined ? beganMs : Date.parse(at);
+  return { startedMs, nowMs: () => startedMs + Date.now() - beganMs };
+}
+
+interface Finished {
+  readonly set: SetFile;
+  readonly alsoTiers: readonly Tier[];
+  readonly pruned: readonly string[];
+  /** Why no old set was removed, where something held retention back. */
+  readonly held: ReadonlySet<string>;
+  readonly clock: RunClock;
+}
+
 async function finish(
-  set: SetFile,
-  alsoTiers: readonly Tier[],
-  pruned: readonly string[],
+  { set, alsoTiers, pruned, held, clock }: Finished,
   activities: HostCalls,
 ): Promise<BackupStackResult> {
   const sum = (pick: (artifact: SetArtifact) => number): number =>
@@ -230,12 +254,15 @@ async function finish(
     storedBytes: sum(({ storedBytes }) => storedBytes),
     linkedBytes: sum(({ linkedBytes }) => linkedBytes ?? 0),
     alsoTiers,
-    durationMs: Date.now() - Date.parse(set.startedAt),
+    durationMs: clock.nowMs() - clock.startedMs,
     pruned,
+    ...(held.size === 0 ? {} : { pruneHeld: [...held] }),
   };
   const message = summaryOf(result);
   const hint = `holdfast show ${set.id} lists what was saved and what was not`;
-  await tell(activities, set.status, message, set.status === 'success' ? undefined : hint);
+  // The set is what it is; but somebody must look.
+  const told = set.status === 'success' && held.size > 0 ? 'degraded' : set.status;
+  await tell(activities, told, message, set.status === 'success' ? undefined : hint);
   if (set.status === 'failed') {
     throw failure('BACKUP_FAILED', message, { hint, details: [result] });
   }
@@ -248,7 +275,14 @@ function summaryOf(result: BackupStackResult): string {
     `${result.artifacts.length} artifacts, ${formatBytes(result.contentBytes)} of data, ` +
     `${formatBytes(result.storedBytes)} stored` +
     (result.linkedBytes === 0 ? '' : `, ${formatBytes(result.linkedBytes)} of it unchanged`);
-  return [head, ...result.problems.map(sayProblem)].join('; ');
+  const held =
+    result.pruneHeld === undefined
+      ? []
+      : [
+          `no old set was removed because ${result.pruneHeld.join('; ')}`,
+          'is that right? then holdfast prune --accept-shrink',
+        ];
+  return [head, ...result.problems.map(sayProblem), ...held].join('; ');
 }
 
 function sayProblem({ service, source, message }: Problem): string {

@@ -5,7 +5,9 @@ import type { Work } from '../progress.js';
 import type { ArtifactManifest } from '../store/manifest.js';
 import { runCommand, startCommand, type RunningCommand } from '../system/process.js';
 import { extractTree } from './extract.js';
+import { foreignPrefix, requireBelow } from './foreign.js';
 import { normalize } from './hostile.js';
+import type { BytePath } from './paths.js';
 import type { Selection } from './select-entries.js';
 import { stageDirectory, type Target } from './staging.js';
 import { TarFilter, type Verdict } from './tar-filter.js';
@@ -45,6 +47,9 @@ export async function extractTo(options: ExtractToOptions, work: Work): Promise<
   );
   const staged = await stageDirectory(options.target);
   const kept = { entries: 0 };
+  const prefix = foreignPrefix(files);
+  const below = (name: BytePath): BytePath =>
+    prefix === undefined ? normalize(name) : requireBelow(name, prefix);
   let extractArguments: readonly string[] = [];
   try {
     const extracted = await extractTree(
@@ -64,7 +69,7 @@ export async function extractTo(options: ExtractToOptions, work: Work): Promise<
           });
           if (selection === undefined) return tar;
           return filtered(tar, (member) => {
-            const verdict = judge(member, selection);
+            const verdict = judge(member, selection, below);
             if (verdict.keep) kept.entries += 1;
             return verdict;
           });
@@ -98,14 +103,19 @@ function filtered(tar: RunningCommand, decide: (member: TarMember) => Verdict): 
   return { ...tar, stdin: filter };
 }
 
-function judge(member: TarMember, selection: Selection): Verdict {
-  const path = normalize(member.path);
+/** @param below a name of the archive as a path of the tree */
+function judge(
+  member: TarMember,
+  selection: Selection,
+  below: (name: BytePath) => BytePath,
+): Verdict {
+  const path = below(member.path);
   const { selects, parents, heirs } = selection;
   const heir = heirs.get(path);
   if (heir !== undefined) return { keep: true, path: `./${heir}` };
   if (!selects(path)) return { keep: member.flag === '5' && parents.has(path) };
   if (member.flag !== '1') return { keep: true };
-  const holder = heirs.get(normalize(member.linkPath));
+  const holder = heirs.get(below(member.linkPath));
   if (holder === undefined) return { keep: true };
   // What its first name brought is there already under this name, or under another of the selected.
   return holder === path ? { keep: false } : { keep: true, linkPath: `./${holder}` };

@@ -25,6 +25,18 @@ export interface TarMember {
   readonly linkNames: readonly BytePath[];
   /** Bytes of data that follow in the archive. */
   readonly storedBytes: number;
+  /** The data begins with a map of where it belongs: it is not the file's content as it is. */
+  readonly sparse: boolean;
+}
+
+/** What else a member's headers say of it. */
+export interface TarAttributes {
+  /** Permission bits with setuid, setgid and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Nanoseconds since the epoch. */
+  readonly mtimeNs: bigint;
 }
 
 export class TarHeaderReader {
@@ -32,14 +44,23 @@ export class TarHeaderReader {
   #pendingBytes = 0;
   #wantedBytes = BLOCK_BYTES;
   #skipBytes = 0;
+  /** Of what is skipped, the bytes of the member itself; the rest fills its last block. */
+  #dataBytes = 0;
   /** Type flag and size of the extension (`x`, `g`, `L`, `K`) whose data is being collected. */
   #meta: { readonly flag: string; readonly sizeBytes: number } | undefined;
   #pax = new Map<string, string>();
   #longName: BytePath | undefined;
   #longLink: BytePath | undefined;
+  #zeroBlocks = 0;
 
-  /** @param onMember called for each member before its data has passed; may throw to refuse it. */
-  constructor(readonly onMember: (member: TarMember) => void) {}
+  /**
+   * @param onMember called for each member before its data has passed; may throw to refuse it.
+   * @param onData called with the data of the last member, piece by piece.
+   */
+  constructor(
+    readonly onMember: (member: TarMember, attributes: () => TarAttributes) => void,
+    readonly onData?: (chunk: Buffer) => void,
+  ) {}
 
   /** Takes the next bytes. @throws HoldfastError INTEGRITY for what is no tar. */
   push(chunk: Buffer): void {
@@ -48,6 +69,11 @@ export class TarHeaderReader {
       if (this.#skipBytes > 0) {
         const step = Math.min(this.#skipBytes, chunk.length - at);
         this.#skipBytes -= step;
+        const data = Math.min(step, this.#dataBytes);
+        if (data > 0) {
+          this.#dataBytes -= data;
+          this.onData?.(chunk.subarray(at, at + data));
+        }
         at += step;
         continue;
       }
@@ -69,6 +95,14 @@ export class TarHeaderReader {
     }
   }
 
+  /**
+   * Did the stream end as tar ends an archive, with two blocks of zeros? One that was cut between two
+   * members is well-formed otherwise.
+   */
+  get hasEndMark(): boolean {
+    return this.#zeroBlocks >= 2;
+  }
+
   /** @throws HoldfastError INTEGRITY when the stream ended within a member. */
   end(): void {
     if (this.#pendingBytes > 0 || this.#skipBytes > 0 || this.#meta !== undefined) {
@@ -88,7 +122,11 @@ export class TarHeaderReader {
   }
 
   #header(block: Buffer): void {
-    if (block.every((byte) => byte === 0)) return;
+    if (block.every((byte) => byte === 0)) {
+      this.#zeroBlocks += 1;
+      return;
+    }
+    this.#zeroBlocks = 0;
     if (!checksumMatches(block)) throw broken('a header has a wrong checksum');
     const flag = String.fromCharCode(block[156] ?? 0).replace('\0', '0');
     const sizeBytes = readNumber(block.subarray(124, 136));
@@ -126,6 +164,7 @@ export class TarHeaderReader {
       names: defined([path, pax.get('path'), this.#longName, ustarName]),
       linkNames: defined([linkPath, this.#longLink, ustarLink]),
       storedBytes,
+      sparse: flag === 'S' || [...pax.keys()].some((key) => key.startsWith('GNU.sparse.')),
     };
     this.#pax = new Map();
     this.#longName = undefined;
@@ -136,15 +175,44 @@ export class TarHeaderReader {
         facts: { path, flag },
       });
     }
-    this.onMember(member);
+    this.onMember(member, () => attributesOf(block, pax));
     if (flag === 'S') this.#oldSparse(block);
     this.#skipBytes += roundUp(storedBytes);
+    this.#dataBytes = storedBytes;
   }
 
   /** Old GNU sparse maps may go on in further blocks; archives of ours never have them. */
   #oldSparse(block: Buffer): void {
     if (block[482] !== 0) throw broken('an old sparse map is longer than supported');
   }
+}
+
+function attributesOf(block: Buffer, pax: ReadonlyMap<string, string>): TarAttributes {
+  const [uid, gid, mtime] = [pax.get('uid'), pax.get('gid'), pax.get('mtime')];
+  return {
+    mode: readNumber(block.subarray(100, 108)) & 0o7777,
+    uid: uid === undefined ? readNumber(block.subarray(108, 116)) : readDecimal(uid),
+    gid: gid === undefined ? readNumber(block.subarray(116, 124)) : readDecimal(gid),
+    mtimeNs:
+      mtime === undefined
+        ? readSeconds(block.subarray(136, 148)) * 1_000_000_000n
+        : readTime(mtime),
+  };
+}
+
+/** A time may lie before the epoch: then it is a negative number in base 256. */
+function readSeconds(field: Buffer): bigint {
+  if (field[0] !== 0xff) return BigInt(readNumber(field));
+  return BigInt.asIntN(8 * field.length, BigInt(`0x${field.toString('hex')}`));
+}
+
+/** Seconds with a fraction, as pax headers have them; a time that is none of these is 0. */
+function readTime(text: string): bigint {
+  const [, sign = '', seconds = '0', fraction = ''] =
+    /^(-?)(\d{1,18})(?:\.(\d+))?$/.exec(text) ?? [];
+  const nanoseconds =
+    BigInt(seconds) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
+  return sign === '-' ? -nanoseconds : nanoseconds;
 }
 
 const FLAGS_WITH_DATA: ReadonlySet<string> = new Set(['0', '7', 'S']);

@@ -1,10 +1,12 @@
-/** Parts through zstd and GNU tar into a directory, hashed and looked at on their way. */
+/** Parts through their decoder and GNU tar into a directory, hashed and looked at on their way. */
 import path from 'node:path';
 import { HoldfastError } from '../errors.js';
 import type { ArtifactFile } from '../store/manifest.js';
 import { hashFile } from '../system/hash-file.js';
+import { decoderFor } from '../system/decoder.js';
 import { joinCommands } from '../system/pipeline.js';
 import { startCommand, type RunningCommand } from '../system/process.js';
+import { foreignPrefix, renameArguments, requireBelow } from './foreign.js';
 import { TarHeaderReader, type TarMember } from './tar-headers.js';
 
 const EXTRACT_ARGUMENTS = [
@@ -53,15 +55,19 @@ export async function unpackParts(
   unpacking: Unpacking,
   signal: AbortSignal,
 ): Promise<void> {
-  const args = [...EXTRACT_ARGUMENTS, ...(unpacking.bare === true ? NO_ATTRIBUTES : ATTRIBUTES)];
-  // zstd reads the files itself; they are hashed beside it, from the same pages of the file cache.
+  const args = [
+    ...EXTRACT_ARGUMENTS,
+    ...(unpacking.bare === true ? NO_ATTRIBUTES : ATTRIBUTES),
+    ...renameArguments(foreignPrefix(parts)),
+  ];
+  // The decoder reads the files itself; they are hashed beside it, from the same pages of the file cache.
   const damage = new AbortController();
   const hashing = requireHashes(parts, unpacking.artifactDirectory, damage.signal, signal);
   hashing.catch((error: unknown) => damage.abort(error));
   try {
     await unpack(parts, args, unpacking, AbortSignal.any([signal, damage.signal]));
   } catch (error) {
-    // zstd, tar or the look at the headers may stumble over damaged bytes first: the hash says which.
+    // The decoder, tar or the look at the headers may stumble over damaged bytes first: the hash says which.
     if (mayBeDamage(error)) await hashing;
     else damage.abort(error);
     await hashing.catch(() => undefined);
@@ -77,15 +83,20 @@ async function unpack(
   unpacking: Unpacking,
   signal: AbortSignal,
 ): Promise<void> {
-  const headers = new TarHeaderReader(unpacking.onMember);
+  const prefix = foreignPrefix(parts);
+  const headers = new TarHeaderReader((member) => {
+    if (prefix !== undefined) requireBelow(member.path, prefix);
+    unpacking.onMember(member);
+  });
   const files = parts.map(({ name }) => path.join(unpacking.artifactDirectory, name));
-  const zstd = startCommand('zstd', ['-q', '-d', '-c', '--', ...files], { signal });
+  const [command, ...decode] = decoderFor(parts[0]?.name ?? '') ?? ['cat'];
+  const decoder = startCommand(command, [...decode, '--', ...files], { signal });
   const look = (chunk: Buffer): void => {
     headers.push(chunk);
     unpacking.onBytes(chunk.length);
   };
   if (unpacking.lookOnly === true) {
-    await joinCommands([zstd], { taps: [look] });
+    await joinCommands([decoder], { taps: [look] });
     headers.end();
     return;
   }
@@ -97,7 +108,7 @@ async function unpack(
       cwd: unpacking.target,
       env: { LC_ALL: 'C' },
     });
-  await joinCommands([zstd, tar], { taps: [look] });
+  await joinCommands([decoder, tar], { taps: [look] });
   headers.end();
 }
 

@@ -1,6 +1,7 @@
 /** Options that several commands share. */
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
+import { durationSchema } from '../config/fields.js';
 import type { Config } from '../config/schema.js';
 import { HoldfastError } from '../errors.js';
 import { requireKnown } from '../plan/order.js';
@@ -54,6 +55,25 @@ export function portOption(flags: string, description: string): Option {
       throw new InvalidArgumentError('A port is a number from 1 to 65535.');
     }
     return port;
+  });
+}
+
+/** `30m`, `2h` as milliseconds, as in the configuration. */
+export function durationOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string) => {
+    const parsed = durationSchema.safeParse(value);
+    if (!parsed.success) throw new InvalidArgumentError('A duration such as 90s, 30m or 2h.');
+    return parsed.data;
+  });
+}
+
+export function countOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string) => {
+    const number = Number(value);
+    if (!/^\d{1,9}$/.test(value) || number < 1) {
+      throw new InvalidArgumentError('A whole number from 1 on.');
+    }
+    return number;
   });
 }
 

@@ -4,8 +4,10 @@
  */
 import type { Config, RunStatus } from '../config/schema.js';
 import type { ChannelOutcome } from '../observe/test-channels.js';
+import type { ServerFacts } from '../observe/server-facts.js';
 import type { DrillRestoreInput } from '../plan/drill-types.js';
 import type { BackupStackInput, RestoreStackInput, UndoRestoreInput } from '../plan/inputs.js';
+import type { PruneBackupsInput } from '../plan/prune-types.js';
 import type { ScheduleChange } from '../plan/schedule-changes.js';
 import type { ScheduleView } from '../plan/schedule-view.js';
 import type { PastRestore } from '../plan/undo-plan.js';
@@ -24,6 +26,10 @@ export interface StartBackup extends Start {
   readonly type: 'backupStack';
   readonly input: BackupStackInput;
 }
+export interface StartPrune extends Start {
+  readonly type: 'pruneBackups';
+  readonly input: PruneBackupsInput;
+}
 export interface StartRestore extends Start {
   readonly type: 'restoreStack';
   readonly input: RestoreStackInput;
@@ -37,7 +43,7 @@ export interface StartUndo extends Start {
   readonly type: 'undoRestore';
   readonly input: UndoRestoreInput;
 }
-export type StartRun = StartBackup | StartRestore | StartUndo | StartDrill;
+export type StartRun = StartBackup | StartPrune | StartRestore | StartUndo | StartDrill;
 
 /** The runs on one Temporal server. Failed runs reject with the run's own HoldfastError. */
 export interface RunGateway {
@@ -118,6 +124,8 @@ export interface Ports {
   ): Promise<readonly ChannelOutcome[]>;
   /** @throws HoldfastError TEMPORAL_UNREACHABLE */
   connectRuns(): Promise<RunGateway>;
+  /** What the server knows of the stack's schedules and of these runs; never fails. */
+  askServer(stack: string, workflowIds: readonly string[]): Promise<ServerFacts>;
   /** @throws HoldfastError TEMPORAL_UNREACHABLE */
   connectSchedules(): Promise<ScheduleGateway>;
   /** Newest first. */

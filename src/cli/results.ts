@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
 import { drillResultSchema } from '../plan/drill-types.js';
 import type { BackupStackResult, UndoRestoreResult } from '../plan/inputs.js';
+import type { PruneBackupsResult } from '../plan/prune-types.js';
 import type { RestoreStackResult } from '../plan/restore-types.js';
 import { problemSchema, setArtifactSchema, tierSchema } from '../store/manifest.js';
 
@@ -21,7 +22,24 @@ export const backupStackResultSchema = z.object({
   alsoTiers: z.array(tierSchema).default([]),
   durationMs: z.number(),
   pruned: z.array(z.string()),
+  pruneHeld: z.array(z.string()).exactOptional(),
 }) satisfies z.ZodType<BackupStackResult>;
+
+export const pruneBackupsResultSchema = z.object({
+  dryRun: z.boolean(),
+  decisions: z.array(
+    z.object({
+      set: z.string(),
+      status: z.enum(['success', 'degraded', 'failed']),
+      action: z.enum(['keep', 'remove', 'later']),
+      reason: z.string(),
+      loses: z.array(z.string()),
+    }),
+  ),
+  held: z.array(z.string()),
+  accepted: z.array(z.string()),
+  removed: z.array(z.string()),
+}) satisfies z.ZodType<PruneBackupsResult>;
 
 const stepSchema = z.object({ stage: z.number(), service: z.string(), step: z.string() });
 

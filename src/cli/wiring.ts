@@ -1,7 +1,8 @@
 /** The real outside world. Everything heavy is loaded when it is first needed. */
 import { findConfigFile, loadConfig, loadConfigFile } from '../config/load.js';
 import type { Config } from '../config/schema.js';
-import { HoldfastError } from '../errors.js';
+import { HoldfastError, messageOf } from '../errors.js';
+import type { ServerFacts } from '../observe/server-facts.js';
 import { serviceWorkflowId, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
 import { probeAddress } from './probe-address.js';
 import type { HostFinding, Ports, RunGateway, ScheduleGateway } from './ports.js';
@@ -25,6 +26,7 @@ export const realPorts: Ports = {
     return testChannels(config, what);
   },
   connectRuns,
+  askServer,
   connectSchedules,
   temporalAddress: async () => {
     const { temporalEndpoint } = await import('../temporal/connect.js');
@@ -145,6 +147,24 @@ async function connectSchedules(): Promise<ScheduleGateway> {
     trigger: (stack, name) => status.triggerSchedule(client, stack, name),
     close,
   };
+}
+
+async function askServer(stack: string, workflowIds: readonly string[]): Promise<ServerFacts> {
+  const [connection, { noServerFacts, readServerFacts }] = await Promise.all([
+    import('../temporal/connect.js'),
+    import('../observe/server-facts.js'),
+  ]);
+  try {
+    await refuseAtOnce(connection.temporalEndpoint().address);
+    const { client, close } = await connection.connectClient();
+    try {
+      return await readServerFacts(client, stack, workflowIds);
+    } finally {
+      await close();
+    }
+  } catch (error) {
+    return noServerFacts(messageOf(error));
+  }
 }
 
 /** The client waits for its whole deadline also where nobody listens; a person need not. */

@@ -204,6 +204,9 @@ const tier = (keep: number) =>
   z
     .strictObject({
       keep: z.number().int().min(1).default(keep).describe('How many whole sets to keep'),
+      keepWithin: durationSchema
+        .optional()
+        .describe('Good sets that are this much older than the newest one are kept as well'),
       schedule: cron.optional(),
     })
     .prefault({});
@@ -258,6 +261,29 @@ export const configSchema = z.strictObject({
       .max(50)
       .default(2)
       .describe('Percent of the disk that must stay free'),
+    anomaly: z
+      .strictObject({
+        below: z
+          .number()
+          .int()
+          .min(0)
+          .max(99)
+          .default(50)
+          .describe('Percent of the usual size or number of entries; 0 looks for none'),
+        ignoreUnder: sizeSchema
+          .prefault('1MiB')
+          .describe('Sources that are usually smaller: only "nothing at all" is suspicious'),
+      })
+      .prefault({})
+      .describe(
+        'When a source of which suddenly less was saved holds back the removal of old sets, until somebody accepts it (holdfast prune --accept-shrink)',
+      ),
+    pruneLimit: z
+      .number()
+      .int()
+      .min(1)
+      .default(4)
+      .describe('How many sets of a tier are removed at most after one backup'),
   }),
   restore: z
     .strictObject({
@@ -308,6 +334,36 @@ export const configSchema = z.strictObject({
         ),
     })
     .prefault({}),
+  check: z
+    .strictObject({
+      grace: durationSchema
+        .prefault('6h')
+        .describe('How long after its time a scheduled backup must be there'),
+      maximumAge: z
+        .strictObject({
+          daily: durationSchema.optional(),
+          weekly: durationSchema.optional(),
+          monthly: durationSchema.optional(),
+        })
+        .prefault({})
+        .describe('How old the newest good set may be, where the schedule is not in this file'),
+      verifiedWithin: durationSchema
+        .prefault('90d')
+        .describe('How long ago a set may have been written or read again'),
+      free: z
+        .strictObject({
+          warn: z.number().min(0).max(99).default(15),
+          critical: z.number().min(0).max(99).default(5),
+        })
+        .prefault({})
+        .describe('Percent of the disk of the backups that should be free'),
+      forecast: durationSchema
+        .prefault('14d')
+        .describe('Warn when the disk would be full within this time'),
+      tellSuccess: z.boolean().default(false).describe('Notify also when all is well'),
+    })
+    .prefault({})
+    .describe('What `holdfast check` and the scheduled check expect'),
   notifications: z.array(notificationSchema).default([]).describe('Who is told how runs ended'),
   drill: z
     .strictObject({

@@ -21,6 +21,13 @@ export interface RestoreObservation {
   readonly durationMs: number;
 }
 
+export interface CheckObservation {
+  readonly stack: string;
+  readonly at: Date;
+  readonly counts: Readonly<Record<'ok' | 'warning' | 'critical', number>>;
+  readonly disk: { readonly freeBytes: number } | undefined;
+}
+
 /** The worker's metrics, with a registry of their own. */
 export class Metrics {
   readonly registry = new Registry();
@@ -60,6 +67,27 @@ export class Metrics {
     'status',
   ]);
 
+  readonly #verified = this.#gauge(
+    'holdfast_backup_last_verified_timestamp_seconds',
+    'When the newest good set was last read back: after it was written, or by a verification',
+    ['stack', 'tier'],
+  );
+  readonly #findings = this.#gauge(
+    'holdfast_check_findings',
+    'What the last check found, by severity',
+    ['stack', 'severity'],
+  );
+  readonly #checked = this.#gauge(
+    'holdfast_check_last_timestamp_seconds',
+    'When the backups were last checked',
+    ['stack'],
+  );
+  readonly #freeBytes = this.#gauge(
+    'holdfast_backup_disk_free_bytes',
+    'Free bytes on the disk of the backups at the last check',
+    ['stack'],
+  );
+
   /** A degraded set counts as a success here: it is whole, and its own counter tells it apart. */
   recordBackup(seen: BackupObservation): void {
     const labels = { stack: seen.stack, tier: seen.tier };
@@ -75,6 +103,18 @@ export class Metrics {
     this.#lastSuccess.set(labels, seen.finishedAt.getTime() / 1000);
     this.#contentBytes.set(labels, seen.contentBytes);
     this.#storedBytes.set(labels, seen.storedBytes);
+  }
+
+  recordVerified(stack: string, tier: string, at: Date): void {
+    this.#verified.set({ stack, tier }, at.getTime() / 1000);
+  }
+
+  recordCheck({ stack, at, counts, disk }: CheckObservation): void {
+    this.#checked.set({ stack }, at.getTime() / 1000);
+    for (const [severity, number] of Object.entries(counts)) {
+      this.#findings.set({ stack, severity }, number);
+    }
+    if (disk !== undefined) this.#freeBytes.set({ stack }, disk.freeBytes);
   }
 
   recordRestore(seen: RestoreObservation): void {

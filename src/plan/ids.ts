@@ -32,6 +32,10 @@ export function drillPermit(stack: string): string {
   return `${stack}/drill`;
 }
 
+export function pruneWorkflowId(stack: string, stamp: string): string {
+  return `holdfast/${stack}/prune/${stamp}`;
+}
+
 /** What the schedules of a stack begin with; no stack's name holds a slash. */
 export function schedulePrefix(stack: string): string {
   return `holdfast/${stack}/`;

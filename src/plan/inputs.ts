@@ -91,6 +91,8 @@ export interface BackupStackResult {
   readonly durationMs: number;
   /** Sets removed by retention after the run. */
   readonly pruned: readonly string[];
+  /** Sources that shrank so much that no old set was removed, in words. */
+  readonly pruneHeld?: readonly string[];
 }
 
 /** One line of a running workflow's story, for the CLI and the UI. */

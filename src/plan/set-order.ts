@@ -30,3 +30,9 @@ export function newestFirst(sets: readonly SetFile[]): SetFile[] {
     );
   });
 }
+
+/** The name of the newest of some sets by their ids alone; undefined where there are none. */
+export function newestName(sets: readonly Pick<SetFile, 'id' | 'tier'>[]): string | undefined {
+  const [newest] = [...sets].sort((left, right) => (left.id < right.id ? 1 : -1));
+  return newest === undefined ? undefined : setName(newest);
+}

@@ -12,6 +12,8 @@ const TAIL_BYTES = 4096;
 /** More text than this in one statement line is data for sure (a default value, a comment). */
 const LONGEST_STATEMENT_LINE = 16 * 1024 * 1024;
 
+const VERSION_COMMENT = '-- Dumped from database version ';
+
 export interface ScannedDatabase {
   readonly name: string;
   readonly tables: TableCount[];
@@ -24,6 +26,11 @@ export class ScriptScanner {
   readonly created: string[] = [];
   /** Databases the script connects to, in order. */
   readonly databases: ScannedDatabase[] = [];
+  /** Roles and tablespaces the script creates. */
+  readonly roles: string[] = [];
+  readonly tablespaces: string[] = [];
+  /** As the script's comments say, e.g. `15.18 (Debian 15.18-1)`. */
+  serverVersion: string | undefined;
   sizeBytes = 0;
 
   readonly #quoting = new SqlQuoting();
@@ -104,6 +111,12 @@ export class ScriptScanner {
       } else if (line.startsWith('CREATE DATABASE ')) {
         const name = readIdentifier(line.slice('CREATE DATABASE '.length))?.name;
         if (name !== undefined) this.created.push(fromLatin1(name));
+      } else if (line.startsWith('CREATE ROLE ')) {
+        add(this.roles, line.slice('CREATE ROLE '.length));
+      } else if (line.startsWith('CREATE TABLESPACE ')) {
+        add(this.tablespaces, line.slice('CREATE TABLESPACE '.length));
+      } else if (line.startsWith(VERSION_COMMENT)) {
+        this.serverVersion ??= line.slice(VERSION_COMMENT.length).trim();
       } else if (line.startsWith("SELECT pg_catalog.lo_create('")) {
         const database = this.databases.at(-1);
         if (database !== undefined) database.largeObjects += 1;
@@ -111,6 +124,11 @@ export class ScriptScanner {
     }
     this.#quoting.push(line);
   }
+}
+
+function add(names: string[], text: string): void {
+  const name = readIdentifier(text)?.name;
+  if (name !== undefined) names.push(fromLatin1(name));
 }
 
 function qualifiedName(text: string): { schema: string; table: string } | undefined {

@@ -8,6 +8,7 @@ import type { Work } from '../progress.js';
 import { readManifest } from './artifact.js';
 import { parseChecksums } from './checksums.js';
 import { restoreInstructions } from './instructions.js';
+import { decoderFor } from '../system/decoder.js';
 import { identityOf, type FileIdentity } from './artifact-files.js';
 import { CHECKSUMS_FILE, INSTRUCTIONS_FILE, MANIFEST_FILE } from './layout.js';
 import type { ArtifactFile, ArtifactManifest } from './manifest.js';
@@ -34,10 +35,31 @@ export interface DamageReport {
   readonly files: number;
   /** Bytes read from disk: files that were read before under another name count for nothing. */
   readonly bytes: number;
+  /** What is right as it was saved, but was not right then; a sentence each. */
+  readonly notes: readonly string[];
 }
 
-/** Files read in this run, so that those that several artifacts share are read once. */
-export type KnownFiles = Map<FileIdentity, ReadContent>;
+/**
+ * Files read in this run, so that those that several artifacts share are read once: by what they are
+ * and when they were written, for an inode may be given to another file while the run goes on.
+ */
+export type KnownFiles = Map<string, ReadContent>;
+
+/** Looks into what is sound as a file: `problem` where it is none the less not what it should be. */
+export type LookInside = (
+  directory: string,
+  manifest: ArtifactManifest,
+  file: ArtifactFile,
+  work: Work,
+) => Promise<string | undefined>;
+
+export interface DamageOptions {
+  readonly manifestSha256: string;
+  readonly level: VerifyLevel;
+  readonly known: KnownFiles;
+  /** At level `decode`. */
+  readonly lookInside?: LookInside | undefined;
+}
 
 /**
  * What {@link verifyArtifact} looks at, but all of it. Damage is never an error: the manifest, the
@@ -47,11 +69,7 @@ export type KnownFiles = Map<FileIdentity, ReadContent>;
  */
 export async function findDamage(
   directory: string,
-  options: {
-    readonly manifestSha256: string;
-    readonly level: VerifyLevel;
-    readonly known: KnownFiles;
-  },
+  options: DamageOptions,
   work: Work,
 ): Promise<DamageReport> {
   const search = new Search(directory, options, work);
@@ -62,16 +80,13 @@ export async function findDamage(
 class Search implements DamageReport {
   readonly findings: Finding[] = [];
   readonly sound = new Set<FileIdentity>();
+  readonly notes: string[] = [];
   files = 0;
   bytes = 0;
 
   constructor(
     readonly directory: string,
-    readonly options: {
-      readonly manifestSha256: string;
-      readonly level: VerifyLevel;
-      readonly known: KnownFiles;
-    },
+    readonly options: DamageOptions,
     readonly work: Work,
   ) {}
 
@@ -94,7 +109,7 @@ class Search implements DamageReport {
       INSTRUCTIONS_FILE,
       ...files.map(({ name }) => name),
     ]);
-    for (const file of files) await this.#content(file);
+    for (const file of files) await this.#content(file, manifest);
     await this.#papers(manifest, sums);
     for (const entry of names) {
       // Names the manifest has were looked at above, whatever they are.
@@ -121,11 +136,11 @@ class Search implements DamageReport {
     return undefined;
   }
 
-  async #content(file: ArtifactFile): Promise<void> {
+  async #content(file: ArtifactFile, manifest: ArtifactManifest | undefined): Promise<void> {
     const stats = await this.#regular(file.name);
     if (stats === undefined) return;
     const identity = identityOf(stats);
-    const content = await this.#read(file, identity);
+    const content = await this.#read(file, stats);
     if (content.problem !== undefined) {
       refuseForeign(content.problem, this.directory);
       this.#find(file.name, 'a readable file', content.problem, { identity });
@@ -135,8 +150,19 @@ class Search implements DamageReport {
     } else if (content.sha256 !== file.sha256) {
       this.#find(file.name, file.sha256, content.sha256, { identity });
     } else {
-      this.#decoded(file, content, identity);
+      const problem = await this.#inside(file, manifest);
+      if (problem === undefined) this.#decoded(file, content, identity);
+      else this.#find(file.name, 'a whole dump', problem, { identity, level: 'decode' });
     }
+  }
+
+  async #inside(
+    file: ArtifactFile,
+    manifest: ArtifactManifest | undefined,
+  ): Promise<string | undefined> {
+    const { level, lookInside } = this.options;
+    if (level !== 'decode' || manifest === undefined) return undefined;
+    return lookInside?.(this.directory, manifest, file, this.work);
   }
 
   #decoded(file: ArtifactFile, { decoded }: ReadContent, identity: FileIdentity): void {
@@ -152,12 +178,18 @@ class Search implements DamageReport {
       const [expected, actual] = [`${file.entries} entries`, `${decoded.members} entries`];
       this.#find(file.name, expected, actual, { identity, level: 'decode' });
     } else {
+      for (const name of decoded.misnamed ?? []) {
+        this.notes.push(
+          `${name} in ${file.name} is not what its name says: it was broken when it was saved`,
+        );
+      }
       this.sound.add(identity);
     }
   }
 
-  async #read(file: ArtifactFile, identity: FileIdentity): Promise<ReadContent> {
-    const decode = this.options.level === 'decode' && file.name.endsWith('.zst');
+  async #read(file: ArtifactFile, stats: BigIntStats): Promise<ReadContent> {
+    const identity = `${identityOf(stats)} ${stats.mtimeNs} ${stats.size}`;
+    const decode = this.options.level === 'decode' && decoderFor(file.name) !== undefined;
     const { known } = this.options;
     const before = known.get(identity);
     if (before !== undefined && (!decode || before.decoded !== undefined)) return before;

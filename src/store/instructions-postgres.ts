@@ -13,7 +13,7 @@ export function postgresSteps(manifest: ArtifactManifest): readonly Step[] {
     asideStep(postgres),
     {
       title: 'Start an empty server',
-      text: `It was PostgreSQL ${postgres.serverVersion} in the image \`${postgres.image}\`; take the same or a newer version.`,
+      text: `${wasServer(postgres)}; take the same or a newer version.`,
       commands: [
         shellWords(['docker', 'start', postgres.container]),
         `until ${shellWords(['docker', 'exec', postgres.container, 'pg_isready', '-h', '127.0.0.1', '-U', postgres.user])}; do sleep 1; done`,
@@ -29,6 +29,13 @@ export function postgresSteps(manifest: ArtifactManifest): readonly Step[] {
       ],
     },
   ];
+}
+
+/** What a script of the old backups says of its server may be nothing. */
+function wasServer({ serverVersion, image }: PostgresInfo): string {
+  const version =
+    serverVersion === '' ? 'PostgreSQL of an unknown version' : `PostgreSQL ${serverVersion}`;
+  return image === '' ? `It was ${version}` : `It was ${version} in the image \`${image}\``;
 }
 
 function asideStep({ container, data }: PostgresInfo): Step {
@@ -124,7 +131,7 @@ function clusterStep(manifest: ArtifactManifest, postgres: PostgresInfo): Step {
       ...own.map((name) =>
         exec(postgres, false, ['dropdb', '-U', postgres.user, '--if-exists', '--', name]),
       ),
-      `zstd -dc ${fileName(file)} | ${withoutBootstrapRole(postgres)} | ${psql(postgres)}`,
+      `${file.endsWith('.zst') ? 'zstd -dc' : 'cat'} ${fileName(file)} | ${withoutBootstrapRole(postgres)} | ${psql(postgres)}`,
     ],
   };
 }

@@ -2,6 +2,7 @@
  * `RESTORE.md`: the commands that restore one artifact with nothing of ours installed. A person reads
  * it in a bad hour, so every command is complete, in order, with the real names in it.
  */
+import { renameArguments } from '../archive/foreign.js';
 import { postgresSteps } from './instructions-postgres.js';
 import type { ArtifactManifest } from './manifest.js';
 import { shellQuote, shellWords } from './shell.js';
@@ -10,6 +11,17 @@ import { shellQuote, shellWords } from './shell.js';
 export const UNPACK_OPTIONS =
   "--ignore-zeros --numeric-owner --same-owner --same-permissions --xattrs --xattrs-include='*' --acls --delay-directory-restore";
 const READ_PARTS = 'cat part-*.tar.zst | zstd -dc';
+
+/** The two halves of the line that unpacks, of parts of ours or of a tar of the old script. */
+function unpackLine({ files }: ArtifactManifest): { read: string; options: string } {
+  const foreign = files.find((file) => file.foreign !== undefined);
+  if (foreign?.foreign === undefined) return { read: READ_PARTS, options: UNPACK_OPTIONS };
+  const rename = renameArguments(foreign.foreign.stripPrefix).map(shellQuote);
+  return {
+    read: `gzip -dc ${shellQuote(foreign.name)}`,
+    options: [UNPACK_OPTIONS, ...rename].join(' '),
+  };
+}
 
 export interface Step {
   readonly title: string;
@@ -26,8 +38,9 @@ export function restoreInstructions(manifest: ArtifactManifest): string {
     `(stack \`${manifest.stack}\`), read on host \`${manifest.host}\` from ${manifest.startedAt} to ${manifest.finishedAt}.`,
     `${manifest.totals.entries} entries, ${manifest.totals.contentBytes} bytes of content.`,
     ...inconsistency(manifest),
+    ...origin(manifest),
     '',
-    'Run the commands as root in a bash shell, in this directory. Needed: `zstd`, GNU `tar`,',
+    `Run the commands as root in a bash shell, in this directory. Needed: \`${decompressor(manifest)}\`, GNU \`tar\`,`,
     '`sha256sum`, and `docker` where it is used below. Stop at the first command that fails.',
   ];
   const steps: readonly Step[] = [
@@ -55,6 +68,19 @@ function inconsistency({ consistency }: ArtifactManifest): readonly string[] {
   ];
 }
 
+function origin({ importedFrom }: ArtifactManifest): readonly string[] {
+  if (importedFrom === undefined) return [];
+  return [
+    '',
+    `It was made by the old backup script, as \`${importedFrom}\`, and is kept as it was: times are`,
+    'those of its name and file, and what it does not tell is not known here either.',
+  ];
+}
+
+function decompressor({ importedFrom }: ArtifactManifest): string {
+  return importedFrom === undefined ? 'zstd' : 'gzip';
+}
+
 function kindSteps(manifest: ArtifactManifest): readonly Step[] {
   switch (manifest.kind) {
     case 'files':
@@ -71,13 +97,14 @@ function filesSteps(manifest: ArtifactManifest): readonly Step[] {
   const whole =
     manifest.tree?.exclude.length === 0 && manifest.tree.include.every((glob) => glob === '**');
   const target = `${root}.restored`;
+  const { read, options } = unpackLine(manifest);
   return [
     {
       title: 'Unpack into a new, empty directory',
       commands: [
         `TARGET=${shellQuote(target)}`,
         'mkdir "$TARGET"',
-        `${READ_PARTS} | tar -x ${UNPACK_OPTIONS} -C "$TARGET"`,
+        `${read} | tar -x ${options} -C "$TARGET"`,
       ],
     },
     whole
@@ -107,6 +134,7 @@ function volumeSteps(manifest: ArtifactManifest): readonly Step[] {
     labels: {},
   };
   const name = shellQuote(volume.name);
+  const { read, options } = unpackLine(manifest);
   const create = [
     'docker',
     'volume',
@@ -135,7 +163,7 @@ function volumeSteps(manifest: ArtifactManifest): readonly Step[] {
       commands: [
         `TARGET=$(docker volume inspect --format '{{.Mountpoint}}' ${name})`,
         'mv "$TARGET" "$TARGET.before-restore" && mkdir "$TARGET"',
-        `${READ_PARTS} | tar -x ${UNPACK_OPTIONS} -C "$TARGET"`,
+        `${read} | tar -x ${options} -C "$TARGET"`,
       ],
     },
     {
@@ -145,7 +173,7 @@ function volumeSteps(manifest: ArtifactManifest): readonly Step[] {
         'Then start what was stopped.',
       commands: [
         'IMAGE=debian:stable-slim',
-        `${READ_PARTS} | docker run --rm -i --network none -v ${shellQuote(`${volume.name}:/restore`)} "$IMAGE" tar -x ${UNPACK_OPTIONS} -C /restore`,
+        `${read} | docker run --rm -i --network none -v ${shellQuote(`${volume.name}:/restore`)} "$IMAGE" tar -x ${options} -C /restore`,
       ],
     },
   ];

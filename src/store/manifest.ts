@@ -29,6 +29,8 @@ export const artifactFileSchema = z.object({
   database: z.string().optional(),
   /** Of a part: all directories of the tree, or what else is in it. Absent where a part holds both. */
   holds: z.enum(['directories', 'files']).optional(),
+  /** Of a part that another program wrote: a gzipped tar, in whose names this stands before the path. */
+  foreign: z.object({ format: z.literal('tar.gz'), stripPrefix: z.string() }).optional(),
   /** Of a part: what the next backup needs to know to link it instead of reading its entries again. */
   state: z
     .object({
@@ -151,6 +153,8 @@ export const artifactManifestSchema = z.object({
   volume: volumeInfoSchema.optional(),
   postgres: postgresInfoSchema.optional(),
   verification: z.array(verificationSchema).default([]),
+  /** Made by the old script: the file it was, relative to the root. Then much is not known: '' and 0. */
+  importedFrom: z.string().optional(),
 });
 
 export const tierSchema = z.enum(['daily', 'weekly', 'monthly', 'manual']);
@@ -176,6 +180,8 @@ export const setArtifactSchema = z.object({
   linkedBytes: bytes.optional(),
   entries: bytes,
   consistent: z.boolean(),
+  /** The old script's file it was made from, relative to the root. */
+  importedFrom: z.string().optional(),
 });
 
 export const setFileSchema = z.object({
@@ -194,6 +200,8 @@ export const setFileSchema = z.object({
   startedAt: isoTime,
   finishedAt: isoTime,
   workflowId: z.string(),
+  /** Whose backup it is, where it is not Holdfast's own. */
+  origin: z.literal('old-script').optional(),
   artifacts: z.array(setArtifactSchema),
 });
 

@@ -28,7 +28,7 @@ const MOST_LOOKED_AT = 3;
 export async function previousParts(root: string, options: PreviousOptions): Promise<KnownPart[]> {
   const { sets } = await readCatalogue(root);
   const artifacts = sets
-    .filter(({ stack }) => stack === options.stack)
+    .filter(({ stack, origin }) => stack === options.stack && origin === undefined)
     .flatMap((set) => artifactOf(set, options))
     .sort((left, right) => (left.setId < right.setId ? 1 : -1))
     .slice(0, MOST_LOOKED_AT);

@@ -5,8 +5,10 @@ import { Readable } from 'node:stream';
 import { TarHeaderReader } from '../archive/tar-headers.js';
 import { HoldfastError, messageOf, systemCodeOf } from '../errors.js';
 import type { Work } from '../progress.js';
+import { decoderFor } from '../system/decoder.js';
 import { joinCommands } from '../system/pipeline.js';
 import { startCommand } from '../system/process.js';
+import { BlobNames } from './blob-names.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -16,7 +18,13 @@ export interface ReadContent {
   /** Why it could not be read to its end; hash and size then mean nothing. */
   readonly problem?: string;
   /** Absent unless decoding was asked for and the hash is right. */
-  readonly decoded?: { readonly members: number } | { readonly problem: string };
+  readonly decoded?:
+    | {
+        readonly members: number;
+        /** Model files that are named by a hash of other content. */
+        readonly misnamed?: readonly string[];
+      }
+    | { readonly problem: string };
 }
 
 export interface ReadOptions {
@@ -38,20 +46,27 @@ export async function readContent(
   const reading = new HashedReading(file, work, onBytes);
   if (!options.decode) return reading.toEnd();
   let members = 0;
-  const headers = new TarHeaderReader(() => {
-    members += 1;
-  });
+  const blobs = new BlobNames();
+  const headers = new TarHeaderReader(
+    (member) => {
+      members += 1;
+      blobs.member(member);
+    },
+    (data) => blobs.data(data),
+  );
   let decoded: ReadContent['decoded'];
+  const [command, ...args] = decoderFor(file) ?? ['cat'];
   try {
     await joinCommands(
-      [startCommand('zstd', ['-q', '-d', '-c', '-'], { signal: work.signal, openStdin: true })],
+      [startCommand(command, [...args, '-'], { signal: work.signal, openStdin: true })],
       {
         source: Readable.from(reading.chunks(), { objectMode: false }),
         taps: [(chunk) => (options.headers ? headers.push(chunk) : undefined)],
       },
     );
     if (options.headers) headers.end();
-    decoded = { members };
+    blobs.end();
+    decoded = { members, ...(blobs.wrong.length === 0 ? {} : { misnamed: blobs.wrong }) };
   } catch (error) {
     work.signal.throwIfAborted();
     if (isMissingProgram(error)) throw error;

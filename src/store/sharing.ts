@@ -24,7 +24,7 @@ export class Sharing {
    * service and source, which is what a backup shares between, and in sets that name the same artifact.
    */
   async namesOf(
-    { service, source, path }: SetArtifact,
+    { service, source, path }: Pick<SetArtifact, 'service' | 'source' | 'path'>,
     file: { readonly file: string; readonly identity?: FileIdentity | undefined },
   ): Promise<readonly FileName[]> {
     const names: FileName[] = [];

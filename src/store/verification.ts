@@ -10,7 +10,8 @@ import { readTextIfExists, removeTree, writeFileDurably } from '../system/durabl
 import { identityOf, type FileIdentity } from './artifact-files.js';
 import { makeDirectoriesInside, RECORDS_DIRECTORY, resolveInside, setFileName } from './layout.js';
 import { tierSchema, type SetFile } from './manifest.js';
-import type { FileName } from './sharing.js';
+import { readCatalogue } from './catalogue.js';
+import { Sharing, type FileName } from './sharing.js';
 
 const DIRECTORY = `${RECORDS_DIRECTORY}/verification`;
 
@@ -52,6 +53,17 @@ const recordSchema = z.object({
       bytes: z.number().int().min(0),
     })
     .nullable(),
+  /** A verification that has not come to the end of the set yet: what it has read so far. */
+  begun: z
+    .object({
+      /** Of the first artifact. */
+      at: z.iso.datetime(),
+      level: levelSchema,
+      files: z.number().int().min(0),
+      bytes: z.number().int().min(0),
+      artifacts: z.array(z.string()),
+    })
+    .optional(),
   /** Empty when all was sound. */
   damage: z.array(damageSchema),
 });
@@ -73,15 +85,19 @@ export interface VerificationOutcome {
   readonly bytes: number;
   /** Directories of the artifacts that were verified, relative to the root. */
   readonly artifacts: readonly string[];
+  /** Those that there was no time for. */
+  readonly unfinished?: readonly string[];
   readonly damage: readonly FoundDamage[];
   /** Files seen to be sound. */
   readonly sound: ReadonlySet<FileIdentity>;
+  /** What is sound, but was broken before it was saved. */
+  readonly notes?: readonly string[];
 }
 
 /**
- * Records a verification of a whole set. Damage is recorded for every set that has the damaged file;
- * what was found sound now is taken out of every record, unless it takes decoding to see the damage
- * and only hashes were looked at.
+ * Records a verification. Damage is recorded for every set that has the damaged file, also for one
+ * that was published while the verification ran; what was found sound now is taken out of every
+ * record, unless it takes decoding to see the damage and only hashes were looked at.
  * @throws HoldfastError STORE_UNSAFE, DISK_FULL, and what the system says where nothing can be written
  */
 export async function recordVerification(
@@ -105,12 +121,77 @@ export async function recordVerification(
       const again = added.some((now) => now.artifact === old.artifact && now.file === old.file);
       if (!again && !(await isRefuted(root, old, outcome))) kept.push(old);
     }
-    const { at, level, files, bytes } = outcome;
-    const last = name === own ? { at, level, files, bytes } : record.last;
     const changed = added.length > 0 || kept.length !== record.damage.length;
     if (name !== own && !changed) continue;
-    await write(root, { ...record, last, damage: [...kept, ...added] });
+    const progress = name === own ? progressOf(record, outcome) : {};
+    await write(root, { ...record, ...progress, damage: [...kept, ...added] });
   }
+  if (outcome.damage.length > 0) await spreadDamage(root);
+}
+
+/** What the record of the verified set says of how far it is. */
+function progressOf(
+  { begun, last }: VerificationRecord,
+  { at, level, files, bytes, artifacts, unfinished = [] }: VerificationOutcome,
+): Pick<VerificationRecord, 'last' | 'begun'> {
+  // One that began anew has read what was read before, too.
+  const anew = begun?.artifacts.some((path) => artifacts.includes(path)) === true;
+  const before = begun?.level === level && !anew ? begun : undefined;
+  const now = {
+    at: before?.at ?? at,
+    level,
+    files: files + (before?.files ?? 0),
+    bytes: bytes + (before?.bytes ?? 0),
+  };
+  if (unfinished.length === 0) return { last: now, begun: undefined };
+  return { last, begun: { ...now, artifacts: [...(before?.artifacts ?? []), ...artifacts] } };
+}
+
+/** Artifacts of a set that a verification at this level, which had no more time, has read already. */
+export function artifactsDone(
+  record: VerificationRecord | undefined,
+  level: 'hashes' | 'decode',
+): ReadonlySet<string> {
+  return new Set(record?.begun?.level === level ? record.begun.artifacts : []);
+}
+
+/**
+ * Records known damage for sets of the catalogue that have a damaged file and do not know it: those
+ * that linked it before it was found and were published afterwards. A verification calls it after it
+ * has recorded, a backup after it has published: whichever comes second sees what the other did.
+ * @returns the names of sets that were marked
+ */
+export async function spreadDamage(root: string): Promise<readonly string[]> {
+  const records = await readVerifications(root);
+  const known = [...records.values()].flatMap(({ damage }) => damage);
+  if (known.length === 0) return [];
+  const { sets } = await readCatalogue(root);
+  const sharing = new Sharing(root, sets);
+  const missing = new Map<string, { set: FileName['set']; damage: RecordedDamage[] }>();
+  for (const old of known) {
+    const now = await identityNow(root, old);
+    if (!now.same) continue;
+    const { service, source, artifact: path, file } = old;
+    const names = await sharing.namesOf(
+      { service, source, path },
+      { file, identity: now.identity },
+    );
+    for (const { set, artifact, file: as } of names) {
+      const name = setName(set);
+      const has = (one: { artifact: string; file: string }): boolean =>
+        one.artifact === artifact && one.file === as;
+      const entry = missing.get(name) ?? { set, damage: [] };
+      if (records.get(name)?.damage.some(has) === true || entry.damage.some(has)) continue;
+      const marked = [...new Set([...old.sets, name])].sort();
+      entry.damage.push({ ...old, artifact, file: as, sets: marked });
+      missing.set(name, entry);
+    }
+  }
+  for (const [name, { set, damage }] of missing) {
+    const record = records.get(name) ?? emptyRecord(set);
+    await write(root, { ...record, damage: [...record.damage, ...damage] });
+  }
+  return [...missing.keys()];
 }
 
 /** What to record of the outcome's damage for each set that has it. */

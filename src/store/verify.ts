@@ -5,6 +5,7 @@ import { inParallel, usualParallelism } from '../archive/parallel.js';
 import { TarHeaderReader } from '../archive/tar-headers.js';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
+import { decoderFor } from '../system/decoder.js';
 import { hashFile } from '../system/hash-file.js';
 import { joinCommands } from '../system/pipeline.js';
 import { startCommand } from '../system/process.js';
@@ -35,7 +36,7 @@ export interface VerifyReport {
 
 /**
  * Verifies one artifact: its manifest against the hash the set has, every file's size and hash, and
- * that nothing is missing or there beside. Level `decode` also decompresses every `.zst` file and
+ * that nothing is missing or there beside. Level `decode` also decompresses every compressed file and
  * counts the entries of the parts.
  * @throws HoldfastError INTEGRITY (facts: path, expected, actual), MANIFEST_INVALID
  */
@@ -129,7 +130,7 @@ async function decodeAll(
 ): Promise<number> {
   const progress = { bytes: 0, entries: 0 };
   await inParallel(
-    manifest.files.filter(({ name }) => name.endsWith('.zst')),
+    manifest.files.filter(({ name }) => decoderFor(name) !== undefined),
     usualParallelism(),
     async (file, _index, signal) => {
       const target = path.join(directory, file.name);
@@ -159,8 +160,9 @@ async function decode(
     members += 1;
     onProgress(0, 1);
   });
+  const [command, ...args] = decoderFor(target) ?? ['cat'];
   try {
-    await joinCommands([startCommand('zstd', ['-q', '-d', '-c', '--', target], { signal })], {
+    await joinCommands([startCommand(command, [...args, '--', target], { signal })], {
       taps: [
         (chunk) => {
           if (role === 'part') headers.push(chunk);

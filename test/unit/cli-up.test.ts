@@ -39,6 +39,7 @@ class World {
     discardRestore: () => Promise.resolve(),
     recover: () => Promise.resolve({ takenBack: [], started: [], problems: [] }),
     connectRuns: () => Promise.reject(new Error('not here')),
+    askServer: () => Promise.reject(new Error('not here')),
     connectSchedules: () => Promise.reject(new Error('not here')),
     temporalAddress: () => Promise.resolve(this.env['TEMPORAL_ADDRESS'] ?? this.address),
     startDevServer: ({ dbFile, port, uiPort }) => {

@@ -5,7 +5,6 @@ import { readIndex } from '../../archive/index-reader.js';
 import { pathFromJson } from '../../archive/paths.js';
 import { PathSelector } from '../../archive/path-selector.js';
 import { HoldfastError } from '../../errors.js';
-import { chooseSet } from '../../plan/choose-set.js';
 import type { SetArtifact } from '../../store/manifest.js';
 import { openArtifact } from '../../store/open-artifact.js';
 import { chooseArtifacts, pathOption, sourceName, sourceOption } from '../artifact-choice.js';
@@ -14,6 +13,7 @@ import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { interruptible } from '../interruptible.js';
 import { LineStream } from '../line-stream.js';
+import { chooseImported } from '../old-backups.js';
 import { checkSetName, serviceOption } from '../options.js';
 import { openStore, rootOption } from '../store.js';
 import { renderDatabases, renderEntry, renderLongEntry, rowsOf } from '../views/entry-view.js';
@@ -58,8 +58,10 @@ export function addBrowseCommand(program: Command, commands: CommandHost): void 
 
 async function browse(context: CliContext, name: string, options: Options): Promise<ExitCode> {
   checkSetName(name);
-  const { root, sets } = await openStore(context, options.root);
-  const { set, warnings } = chooseSet(sets, name, options.service);
+  const store = await openStore(context, options.root);
+  const { root } = store;
+  const wanted = { root: options.root, name };
+  const { set, warnings } = await chooseImported(context, store, wanted, options.service);
   for (const warning of warnings) context.warn(warning);
   const artifacts = withPaths(chooseArtifacts(set, options), options);
   const lines = new LineStream(context.host.out);

@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { compareWithArtifact } from '../../archive/compare-artifact.js';
-import { chooseSet } from '../../plan/choose-set.js';
 import type { Work } from '../../progress.js';
 import { openArtifact } from '../../store/open-artifact.js';
 import { chooseOneArtifact, sourceName, sourceOption } from '../artifact-choice.js';
@@ -10,6 +9,9 @@ import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { interruptible } from '../interruptible.js';
+import { HoldfastError } from '../../errors.js';
+import { isForeign } from '../../archive/foreign.js';
+import { chooseImported } from '../old-backups.js';
 import { checkSetName, serviceOption } from '../options.js';
 import { localProgress } from '../progress/local-progress.js';
 import { oneLine } from '../render/text.js';
@@ -53,11 +55,22 @@ export function addDiffCommand(program: Command, commands: CommandHost): void {
 
 async function diff(context: CliContext, name: string, options: Options): Promise<ExitCode> {
   checkSetName(name);
-  const { root, sets } = await openStore(context, options.root);
-  const { set, warnings } = chooseSet(sets, name, options.service);
+  const store = await openStore(context, options.root);
+  const { root } = store;
+  const { set, warnings } = await chooseImported(
+    context,
+    store,
+    { root: options.root, name },
+    options.service,
+  );
   for (const warning of warnings) context.warn(warning);
   const artifact = chooseOneArtifact(set, options);
   const { directory, manifest } = await openArtifact(root, artifact);
+  if (isForeign(manifest.files)) {
+    throw new HoldfastError('USAGE', 'an archive of the old script can’t be compared in place', {
+      hint: 'unpack it with `holdfast restore --to` and compare the two directories',
+    });
+  }
   const progress = localProgress(context);
   progress.subject(sourceName(artifact));
   const result = await interruptible(context, async (signal) => {

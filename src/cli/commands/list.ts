@@ -11,9 +11,11 @@ import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { Option } from 'commander';
 import { oneLine } from '../render/text.js';
+import { openOldBackups } from '../old-backups.js';
 import { openStore, rootOption } from '../store.js';
 import { summarizeDrills } from '../views/drill-view.js';
 import { renderList } from '../views/list-view.js';
+import { oldBackupAsJson, renderOldList } from '../views/old-view.js';
 import { setName, storeFacts, summarizeSet } from '../views/set-rows.js';
 import { summarizeVerification } from '../views/verify-view.js';
 
@@ -29,6 +31,7 @@ Examples:
 Sets share the files that did not change between them: STORED counts them in
 each, the total below the table once. VERIFIED is what \`holdfast verify\` found,
 DRILLED how long a restore took in the last drill.
+What the old backup script left in the same tree is listed below, unverified.
 
 Exit codes:
   0 done   2 usage or configuration   3 a set can't be read or is damaged`;
@@ -69,8 +72,17 @@ async function list(
       ),
     }));
   const { root, unreadable } = store;
+  const { backups, unknown } = await openOldBackups(context, store, options.root);
+  const old = backups.filter(({ tier }) => options.tier === undefined || tier === options.tier);
   if (context.options.json) {
-    context.printJson({ root, sets, diskBytes: use.diskBytes, unreadable });
+    context.printJson({
+      root,
+      sets,
+      diskBytes: use.diskBytes,
+      unreadable,
+      oldSets: [...old].reverse().map((backup) => oldBackupAsJson(backup, nowMs)),
+      unknownFiles: unknown,
+    });
   } else if (sets.length === 0) {
     context.say(`no backup sets in ${store.root}`);
     context.say('`holdfast backup` makes one');
@@ -80,6 +92,11 @@ async function list(
     }
     context.say();
     context.say(`${formatBytes(use.diskBytes)} on disk; FREES is what removing one set would free`);
+  }
+  if (!context.options.json) {
+    const lines = renderOldList(old, unknown, context.host.out.columns(), nowMs, context.style);
+    if (lines.length > 0) context.print('');
+    for (const line of lines) context.print(line);
   }
   // A set that can't be read, or is damaged, is not there when it is needed.
   const damaged = sets.some(({ verification }) => verification?.ok === false);

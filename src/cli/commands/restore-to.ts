@@ -6,7 +6,6 @@ import { extractTo, type ExtractedTo } from '../../archive/select-extract.js';
 import { inspectTarget, stageDirectory, type Target } from '../../archive/staging.js';
 import { covers } from '../../config/glob.js';
 import { HoldfastError } from '../../errors.js';
-import { chooseSet } from '../../plan/choose-set.js';
 import { formatBytes } from '../../plan/words.js';
 import type { Work } from '../../progress.js';
 import { copyFiles } from '../../store/copy-files.js';
@@ -16,6 +15,7 @@ import { chooseOneArtifact, sourceName } from '../artifact-choice.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { interruptible } from '../interruptible.js';
+import { chooseImported } from '../old-backups.js';
 import { localProgress } from '../progress/local-progress.js';
 import { formatCount } from '../render/words.js';
 import { openStore } from '../store.js';
@@ -34,8 +34,10 @@ export async function restoreTo(
   name: string,
   options: RestoreToOptions,
 ): Promise<ExitCode> {
-  const { root, sets } = await openStore(context, options.root);
-  const { set, warnings } = chooseSet(sets, name, options.service);
+  const store = await openStore(context, options.root);
+  const { root } = store;
+  const wanted = { root: options.root, name };
+  const { set, warnings } = await chooseImported(context, store, wanted, options.service);
   for (const warning of warnings) context.warn(warning);
   const artifact = chooseOneArtifact(set, options);
   const target = await inspectTarget(options.to);

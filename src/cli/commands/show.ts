@@ -1,9 +1,10 @@
 /** `holdfast show`: one backup set with all its artifacts. Needs no Temporal. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { chooseSet } from '../../plan/choose-set.js';
+import { chooseAmongAll } from '../../plan/choose-old-set.js';
 import { measureDiskUse } from '../../store/disk-use.js';
 import { readDrills } from '../../store/drills.js';
+import type { OldBackup } from '../../store/old-sets.js';
 import { readVerification } from '../../store/verification.js';
 import { readArtifactDetails } from '../artifact-details.js';
 import type { CommandHost } from '../command-host.js';
@@ -11,7 +12,9 @@ import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { checkSetName } from '../options.js';
 import { oneLine } from '../render/text.js';
+import { openOldBackups } from '../old-backups.js';
 import { openStore, rootOption } from '../store.js';
+import { oldBackupAsJson, renderOldSet } from '../views/old-view.js';
 import { setName, storeFacts, summarizeSet } from '../views/set-rows.js';
 import { summarizeDrills } from '../views/drill-view.js';
 import { lastVerification, renderSet } from '../views/show-view.js';
@@ -43,9 +46,14 @@ async function show(
   options: z.output<typeof optionsSchema>,
 ): Promise<ExitCode> {
   checkSetName(name);
-  const { root, sets } = await openStore(context, options.root);
-  const { set, warnings } = chooseSet(sets, name);
+  const store = await openStore(context, options.root);
+  const { root, sets } = store;
+  const { backups } = await openOldBackups(context, store, options.root);
+  const old = backups.map((backup) => backup.set);
+  const { set, warnings } = chooseAmongAll(sets, old, name);
   const nowMs = Date.now();
+  const unimported = backups.find((backup) => backup.set === set);
+  if (unimported !== undefined) return showOld(context, root, unimported);
   const [artifacts, use, record, drilled] = await Promise.all([
     Promise.all(set.artifacts.map((artifact) => readArtifactDetails(root, artifact))),
     measureDiskUse(root, sets),
@@ -89,4 +97,17 @@ async function show(
   // Asked about a set that is not whole on disk, a script must not read "fine".
   const whole = artifacts.every(({ manifestState }) => manifestState === 'ok');
   return whole && damage.length === 0 ? 0 : 3;
+}
+
+/** Files of the old script: what is known of them without reading them. */
+function showOld(context: CliContext, root: string, backup: OldBackup): ExitCode {
+  const nowMs = Date.now();
+  if (context.options.json) {
+    const restoreCommand = `holdfast restore ${setName(backup)}`;
+    context.printJson({ root, ...oldBackupAsJson(backup, nowMs), restoreCommand });
+  } else {
+    const columns = context.host.out.columns();
+    for (const line of renderOldSet(backup, columns, nowMs, context.style)) context.print(line);
+  }
+  return backup.files.some(({ record }) => record?.outcome.type === 'refused') ? 3 : 0;
 }

@@ -2,17 +2,26 @@
 import { Option, type Command } from 'commander';
 import { z } from 'zod';
 import { messageOf } from '../../errors.js';
-import { chooseSet } from '../../plan/choose-set.js';
 import { newestFirst } from '../../plan/set-order.js';
+import { oldestChecked } from '../../plan/verify-order.js';
 import { formatBytes } from '../../plan/words.js';
+import { lookInsideDumps } from '../../postgres/look-inside.js';
+import type { PostgresExec } from '../../postgres/server.js';
 import type { SetFile } from '../../store/manifest.js';
-import { recordVerification, type VerificationOutcome } from '../../store/verification.js';
+import {
+  artifactsDone,
+  readVerification,
+  readVerifications,
+  recordVerification,
+  type VerificationOutcome,
+} from '../../store/verification.js';
 import { SetVerifier } from '../../store/verify-set.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { interruptible } from '../interruptible.js';
-import { checkSetName } from '../options.js';
+import { chooseImported } from '../old-backups.js';
+import { checkSetName, durationOption } from '../options.js';
 import { localProgress } from '../progress/local-progress.js';
 import { count } from '../render/text.js';
 import { openStore, rootOption } from '../store.js';
@@ -21,6 +30,7 @@ import { outcomeAsJson, renderOutcome } from '../views/verify-view.js';
 
 const optionsSchema = z.object({
   level: z.enum(['hashes', 'decode']).default('hashes'),
+  budget: z.number().optional(),
   root: z.string().optional(),
 });
 type Options = z.output<typeof optionsSchema>;
@@ -29,12 +39,15 @@ const EXAMPLES = `
 Examples:
   holdfast verify                          every set, newest first
   holdfast verify latest --level decode
+  holdfast verify --budget 30m             those not looked at for longest, for so long
   holdfast verify --json | jq 'select(.type == "result") | .damaged'
 
 hashes reads every file and compares it with what was written; decode also
 decompresses it and counts what is in it. A file that several sets share is read
 once, and its damage is told of each of them. What was found is recorded in the
 store: list and show tell it, and a damaged file is not used for new backups.
+With --budget it ends between two artifacts when the time is used up, and goes on
+there the next time.
 
 Exit codes:
   0 all is sound   1 something is damaged or missing   2 usage or configuration`;
@@ -49,6 +62,7 @@ export function addVerifyCommand(program: Command, commands: CommandHost): void 
         .choices(['hashes', 'decode'])
         .default('hashes'),
     )
+    .addOption(durationOption('--budget <time>', 'how long to read, such as 30m'))
     .addOption(rootOption())
     .addHelpText('after', EXAMPLES)
     .action((set: string | undefined, options: unknown, command: Command) =>
@@ -62,17 +76,25 @@ async function verify(
   options: Options,
 ): Promise<ExitCode> {
   if (name !== undefined) checkSetName(name);
-  const { root, sets, unreadable } = await openStore(context, options.root);
-  const wanted = name === undefined ? newestFirst(sets) : [chooseSet(sets, name).set];
+  const store = await openStore(context, options.root);
+  const { root, sets, unreadable } = store;
+  const wanted =
+    name === undefined
+      ? await inOrder(root, sets, options)
+      : [(await chooseImported(context, store, { root: options.root, name })).set];
   if (wanted.length === 0 && unreadable.length === 0) context.say(`no backup sets in ${root}`);
-  const verifier = new SetVerifier(root, sets, options.level);
+  const verifier = new SetVerifier(root, sets, options.level, {
+    lookInside: lookInsideDumps(runningServer),
+  });
   const outcomes = await interruptible(context, (signal) =>
-    verifyAll({ context, root, verifier, signal }, wanted),
+    verifyAll({ context, root, verifier, signal, budgetMs: options.budget }, wanted),
   );
   const damaged = outcomes.filter(({ damage }) => damage.length > 0);
   // A set file that can't be read concerns whoever asks for all of them.
   const lost = name === undefined ? unreadable : [];
   const exitCode = damaged.length + lost.length > 0 ? 1 : 0;
+  const left = wanted.length - outcomes.filter((one) => isWhole(one)).length;
+  if (left > 0) context.say(`${count(left, 'set')} left for the next time`);
   if (outcomes.length > 1) {
     context.say(
       `${count(outcomes.length, 'set')}, ${formatBytes(verifier.bytes)} read: ` +
@@ -85,6 +107,7 @@ async function verify(
     exitCode,
     level: options.level,
     sets: outcomes.length,
+    left,
     bytes: verifier.bytes,
     damaged: damaged.map(({ set }) => setName(set)),
     unreadable: lost,
@@ -97,20 +120,55 @@ interface Verifying {
   readonly root: string;
   readonly verifier: SetVerifier;
   readonly signal: AbortSignal;
+  readonly budgetMs: number | undefined;
+}
+
+/** All of them newest first; where time is short, those that were not looked at for longest. */
+async function inOrder(
+  root: string,
+  sets: readonly SetFile[],
+  { budget, level }: Options,
+): Promise<SetFile[]> {
+  if (budget === undefined) return newestFirst(sets);
+  const records = await readVerifications(root);
+  return oldestChecked(sets, (set) => records.get(setName(set))?.last ?? undefined, level);
+}
+
+function isWhole({ unfinished = [] }: VerificationOutcome): boolean {
+  return unfinished.length === 0;
+}
+
+/** The server that made a dump, where Docker answers and it runs: it can list the dump. */
+async function runningServer(container: string): Promise<PostgresExec | undefined> {
+  const [{ connectEngine }, { findContainer }, { containerExec }] = await Promise.all([
+    import('../../docker/engine.js'),
+    import('../../docker/containers.js'),
+    import('../../postgres/container.js'),
+  ]);
+  const engine = connectEngine();
+  const found = await findContainer(engine, container);
+  return found?.state === 'running' ? containerExec(engine, { container: found.name }) : undefined;
 }
 
 async function verifyAll(
-  { context, root, verifier, signal }: Verifying,
+  { context, root, verifier, signal, budgetMs }: Verifying,
   sets: readonly SetFile[],
 ): Promise<readonly VerificationOutcome[]> {
   const progress = localProgress(context);
   const outcomes: VerificationOutcome[] = [];
+  const startedMs = Date.now();
+  const enough = (): boolean => budgetMs !== undefined && Date.now() - startedMs >= budgetMs;
   let recording = true;
   for (const [index, set] of sets.entries()) {
+    if (index > 0 && enough()) break;
+    // Without a budget everything is read, whatever an earlier run had no time for.
+    const record = budgetMs === undefined ? undefined : await readVerification(root, set);
+    const done = artifactsDone(record, verifier.level);
     progress.subject(`${setName(set)} (${index + 1} of ${sets.length})`);
     let outcome;
     try {
-      outcome = await verifier.verify(set, { signal, report: progress.report });
+      const work = { signal, report: progress.report };
+      outcome = await verifier.verify(set, work, { done, enough });
     } finally {
       progress.clear();
     }

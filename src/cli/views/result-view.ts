@@ -27,6 +27,12 @@ export function renderBackupResult(
     ...(result.pruned.length === 0
       ? []
       : [`  removed by retention: ${result.pruned.map(oneLine).join(', ')}`]),
+    ...(result.pruneHeld ?? []).map(
+      (text) => `  ${style.paint('yellow', `no old set was removed: ${oneLine(text)}`)}`,
+    ),
+    ...(result.pruneHeld === undefined
+      ? []
+      : ['  if that is right: holdfast prune --accept-shrink']),
     style.paint('dim', `  holdfast show ${name}`),
   ];
 }

@@ -12,10 +12,15 @@ export function renderOutcome(
   root: string,
   style: Style,
 ): readonly string[] {
-  const { set, damage, files, bytes } = outcome;
-  const read = `${count(files, 'file')}, ${formatBytes(bytes)} read`;
-  if (damage.length === 0) return [`${setName(set)}  ${style.paint('green', 'ok')}  ${read}`];
+  const { set, damage, files, bytes, unfinished = [], notes = [] } = outcome;
+  const left = unfinished.length === 0 ? '' : `, ${count(unfinished.length, 'artifact')} left`;
+  const read = `${count(files, 'file')}, ${formatBytes(bytes)} read${left}`;
+  const remarks = notes.map((text) => `  ${style.paint('yellow', oneLine(text))}`);
+  if (damage.length === 0) {
+    return [`${setName(set)}  ${style.paint('green', 'ok')}  ${read}`, ...remarks];
+  }
   return [
+    ...remarks,
     `${setName(set)}  ${style.paint('red', `${damage.length} damaged`)}  ${read}`,
     ...damage.flatMap(({ service, source, artifact, file, expected, actual, names }) => [
       `  ${service}/${source}  ${style.paint('red', oneLine(file))}  ` +
@@ -46,6 +51,8 @@ export function outcomeAsJson({
   files,
   bytes,
   damage,
+  unfinished = [],
+  notes = [],
 }: VerificationOutcome): Record<string, unknown> {
   return {
     id: set.id,
@@ -55,6 +62,8 @@ export function outcomeAsJson({
     ok: damage.length === 0,
     files,
     bytes,
+    unfinished: [...unfinished],
+    notes: [...notes],
     damage: damage.map(({ names, ...found }) => ({
       ...found,
       sets: [...new Set(names.map((name) => setName(name.set)))],

@@ -1,0 +1,40 @@
+/** The check: what the disk and the server tell, against what the configuration expects. */
+import { toCheckPolicy } from '../src/config/check-policy.js';
+import { gatherCheckFacts } from '../src/observe/check-facts.js';
+import { readServerFacts } from '../src/observe/server-facts.js';
+import { checkBackups, goodSets, worstOf } from '../src/plan/check.js';
+import type { CheckBackupsResult } from '../src/plan/check-types.js';
+import { setName } from '../src/plan/set-order.js';
+import { stoppedDirectory } from './places.js';
+import { guarded, timeOf, whileWaiting, type ActivityDependencies } from './runtime.js';
+
+const TIERS = ['daily', 'weekly', 'monthly'] as const;
+
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
+export function createCheckActivities(dependencies: ActivityDependencies) {
+  const { config, client, metrics } = dependencies;
+  return {
+    /** Reads no content and changes nothing. */
+    checkStore: guarded(async ({ stack }: { stack: string }): Promise<CheckBackupsResult> => {
+      return whileWaiting({ service: '', source: 'check' }, 'check', async () => {
+        const facts = await gatherCheckFacts(
+          config,
+          stoppedDirectory(config.backups.root),
+          timeOf(dependencies),
+          (workflowIds) => readServerFacts(client, stack, workflowIds),
+        );
+        const findings = checkBackups(facts, toCheckPolicy(config));
+        const counts = { ok: 0, warning: 0, critical: 0 };
+        for (const { severity } of findings) counts[severity] += 1;
+        metrics.recordCheck({ stack, at: facts.now, counts, disk: facts.disk });
+        for (const tier of TIERS) {
+          const [newest] = goodSets(facts, tier);
+          if (newest === undefined) continue;
+          const verified = facts.verifiedAt.get(setName(newest)) ?? newest.finishedAt;
+          metrics.recordVerified(stack, tier, new Date(verified));
+        }
+        return { worst: worstOf(findings), findings };
+      });
+    }),
+  };
+}

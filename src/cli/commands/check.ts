@@ -1,0 +1,65 @@
+/** `holdfast check`: are the backups there, young, whole? Reads the disk itself; made for monitoring. */
+import type { Command } from 'commander';
+import { stoppedDirectory } from '../../../activities/places.js';
+import { toCheckPolicy } from '../../config/check-policy.js';
+import { gatherCheckFacts } from '../../observe/check-facts.js';
+import { checkBackups, worstOf, type Severity } from '../../plan/check.js';
+import type { CommandHost } from '../command-host.js';
+import type { CliContext } from '../context.js';
+import type { ExitCode } from '../exit.js';
+import { renderFindings } from '../views/check-view.js';
+
+const EXAMPLES = `
+Examples:
+  holdfast check                           what is right and what is not
+  holdfast check --quiet || mail …         from cron: only what needs attention
+  holdfast check --json | jq '.findings[] | select(.severity != "ok")'
+
+The disk is looked at directly, and Temporal is asked about its schedules where
+it answers. The scheduled check (schedules.check) does the same in a workflow,
+and notifies.
+
+Exit codes:
+  0 all is well   1 critical   2 usage or configuration   3 needs attention`;
+
+export function addCheckCommand(program: Command, commands: CommandHost): void {
+  program
+    .command('check')
+    .description('are the backups there, young, whole, and does the next one fit?')
+    .addHelpText('after', EXAMPLES)
+    .action((_options: unknown, command: Command) => commands.run(command, check));
+}
+
+async function check(context: CliContext): Promise<ExitCode> {
+  const config = await context.loadConfig();
+  const facts = await gatherCheckFacts(
+    config,
+    stoppedDirectory(config.backups.root),
+    new Date(),
+    (workflowIds) => context.ports.askServer(config.stack, workflowIds),
+  );
+  const findings = checkBackups(facts, toCheckPolicy(config));
+  const worst = worstOf(findings);
+  const exitCode = exitCodeOf(worst);
+  if (context.options.json) {
+    context.printJson({ stack: config.stack, worst, exitCode, findings });
+    return exitCode;
+  }
+  // With --quiet what needs attention is what was asked for.
+  const shown = context.options.quiet
+    ? findings.filter(({ severity }) => severity !== 'ok')
+    : findings;
+  for (const line of renderFindings(shown, context.style)) context.print(line);
+  return exitCode;
+}
+
+function exitCodeOf(worst: Severity): ExitCode {
+  switch (worst) {
+    case 'ok':
+      return 0;
+    case 'warning':
+      return 3;
+    case 'critical':
+      return 1;
+  }
+}

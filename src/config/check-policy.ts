@@ -1,0 +1,22 @@
+/** What the check expects, from the configuration. */
+import type { CheckPolicy, TierPolicy } from '../plan/check.js';
+import type { ScheduledTier } from '../plan/stack-view.js';
+import type { Config } from './schema.js';
+
+export function toCheckPolicy(config: Config): CheckPolicy {
+  const { check, schedules } = config;
+  const tier = (name: ScheduledTier): TierPolicy => ({
+    keep: config.tiers[name].keep,
+    cron: config.tiers[name].schedule,
+    maximumAgeMs: check.maximumAge[name],
+  });
+  return {
+    tiers: { daily: tier('daily'), weekly: tier('weekly'), monthly: tier('monthly') },
+    timezone: schedules.timezone,
+    graceMs: check.grace,
+    verifiedWithinMs: check.verifiedWithin,
+    freeWarnPercent: check.free.warn,
+    freeCriticalPercent: check.free.critical,
+    forecastMs: check.forecast,
+  };
+}

@@ -1,0 +1,100 @@
+/** What the disk tells a check. */
+import { statfs } from 'node:fs/promises';
+import type { Config } from '../config/schema.js';
+import { toRetentionPolicy } from '../config/retention-policy.js';
+import { listRecords } from '../docker/running-file.js';
+import { messageOf } from '../errors.js';
+import { findShrinks } from '../plan/anomaly.js';
+import type { CheckFacts, LeftOpen } from '../plan/check.js';
+import { setName } from '../plan/set-order.js';
+import { listRestores } from '../store/restore-record.js';
+import { readStoreKnowledge, type StoreKnowledge } from '../store/set-knowledge.js';
+import type { ServerFacts } from './server-facts.js';
+
+/**
+ * Reads the catalogue, the records and the disk, then asks `server` about the runs they name.
+ * @param stoppedDirectory where runs record what they stop
+ * @throws what the system says where the records can't be read
+ */
+export async function gatherCheckFacts(
+  config: Config,
+  stoppedDirectory: string,
+  now: Date,
+  askServer: (workflowIds: readonly string[]) => Promise<ServerFacts>,
+): Promise<CheckFacts> {
+  const { root } = config.backups;
+  const store = await readStoreKnowledge(root, config.stack);
+  const unreadable = store.catalogue.damaged.map(
+    ({ file, reason }) => `${file} can't be read: ${reason}`,
+  );
+  const note = (what: string) => (error: unknown) => {
+    unreadable.push(`${what} can't be read: ${messageOf(error)}`);
+    return [];
+  };
+  const records = await listRecords(stoppedDirectory, (file, error) => {
+    note(file)(error);
+  });
+  const restores = (await listRestores(root).catch(note('a restore under .aside'))).filter(
+    ({ state }) => state === 'running',
+  );
+  const server = await askServer([
+    ...records.map(({ record }) => record.workflowId),
+    ...restores.map(({ workflowId }) => workflowId),
+  ]);
+  const open = (name: string, workflowId: string, at: string): LeftOpen => ({
+    ...{ name, workflowId, at },
+    alive: server.alive.get(workflowId),
+  });
+  return {
+    now,
+    sets: store.sets,
+    unsound: store.knowledge.unsound,
+    unreadable,
+    verifiedAt: verifiedAt(store),
+    shrinks: shrinksOf(config, store, now),
+    schedules: server.schedules,
+    disk: await diskOf(root),
+    stopped: records.flatMap(({ record }) =>
+      record.containers
+        .filter(({ wasRunning }) => wasRunning)
+        .map(({ name }) => open(name, record.workflowId, record.at)),
+    ),
+    restores: restores.map(({ restoreId, workflowId, startedAt }) =>
+      open(restoreId, workflowId, startedAt),
+    ),
+    runningSince: server.runningSince,
+  };
+}
+
+function verifiedAt({ sets, verifications }: StoreKnowledge): Map<string, string> {
+  return new Map(
+    sets.flatMap((set) => {
+      const at = verifications.get(setName(set))?.last?.at;
+      return at === undefined ? [] : [[setName(set), at]];
+    }),
+  );
+}
+
+function shrinksOf(
+  config: Config,
+  { sets, knowledge }: StoreKnowledge,
+  now: Date,
+): CheckFacts['shrinks'] {
+  const { anomaly } = toRetentionPolicy(config);
+  if (anomaly === undefined) return [];
+  return findShrinks(
+    sets.filter(({ startedAt }) => Date.parse(startedAt) <= now.getTime()),
+    anomaly,
+    knowledge.accepted,
+    (set, { path }) => knowledge.unsound.get(setName(set))?.artifacts.has(path) !== true,
+  );
+}
+
+async function diskOf(root: string): Promise<CheckFacts['disk']> {
+  try {
+    const { bavail, blocks, bsize } = await statfs(root);
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * Sudden shrinks: a source of which suddenly much less was saved than usual. An empty mount, a volume
+ * that was made anew, a database restored from the wrong file: the backup of it is whole and
+ * verified, and would push the good ones out. Pure.
+ *
+ * What is usual is the median of the last backups that were not such shrinks themselves, so that a
+ * month of empty backups does not become the usual. A shrink that was accepted is the new usual.
+ */
+import type { SetArtifact, SetFile } from '../store/manifest.js';
+import { newestFirst } from './set-order.js';
+import { formatBytes } from './words.js';
+
+export interface AnomalyRule {
+  /** A source is suspicious below this percentage of what is usual; 0 finds nothing. */
+  readonly belowPercent: number;
+  /** Sources that usually have less are too small for percentages: only "nothing at all" is found. */
+  readonly ignoreUnderBytes: number;
+}
+
+/**
+ * An operator's word that a source is so small now: backups up to this start time are fine, and what
+ * they held is what is usual for those that follow, also when they are gone themselves.
+ */
+export interface AcceptedShrink {
+  readonly service: string;
+  readonly source: string;
+  /** ISO time. */
+  readonly upTo: string;
+  readonly contentBytes: number;
+  readonly entries: number;
+}
+
+type Amount = Pick<SetArtifact, 'contentBytes' | 'entries'>;
+
+export interface Shrink {
+  readonly service: string;
+  readonly source: string;
+  readonly setId: string;
+  /** Start of the newest backup it was seen in, ISO. */
+  readonly startedAt: string;
+  readonly contentBytes: number;
+  readonly usualBytes: number;
+  readonly entries: number;
+  readonly usualEntries: number;
+  /** Is it so in the newest backup of the source? */
+  readonly current: boolean;
+}
+
+/** How many backups tell what is usual. */
+const LOOKED_AT = 5;
+/** Below this many entries a percentage means nothing. */
+const FEWEST_ENTRIES = 10;
+
+interface Moment {
+  readonly set: SetFile;
+  readonly artifact: SetArtifact;
+}
+
+/**
+ * Every shrink among good sets, the oldest first. Sets of several tiers that were made at one moment
+ * are one backup. `isSound`: artifacts that are damaged or gone tell nothing.
+ */
+export function findShrinks(
+  sets: readonly SetFile[],
+  rule: AnomalyRule,
+  accepted: readonly AcceptedShrink[],
+  isSound: (set: SetFile, artifact: SetArtifact) => boolean = () => true,
+): Shrink[] {
+  if (rule.belowPercent <= 0) return [];
+  const found: Shrink[] = [];
+  for (const moments of momentsBySource(sets, isSound).values()) {
+    found.push(...shrinksOf(moments, rule, accepted));
+  }
+  return found;
+}
+
+function momentsBySource(
+  sets: readonly SetFile[],
+  isSound: (set: SetFile, artifact: SetArtifact) => boolean,
+): Map<string, Moment[]> {
+  const sources = new Map<string, Map<string, Moment>>();
+  for (const set of newestFirst(sets).reverse()) {
+    if (set.status === 'failed') continue;
+    for (const artifact of set.artifacts) {
+      if (!isSound(set, artifact)) continue;
+      // Another kind is another thing under an old name.
+      const key = `${artifact.service}/${artifact.source} ${artifact.kind}`;
+      const moments = sources.get(key) ?? new Map<string, Moment>();
+      moments.set(set.id, { set, artifact });
+      sources.set(key, moments);
+    }
+  }
+  return new Map([...sources].map(([key, moments]) => [key, [...moments.values()]]));
+}
+
+function shrinksOf(
+  moments: readonly Moment[],
+  rule: AnomalyRule,
+  accepted: readonly AcceptedShrink[],
+): Shrink[] {
+  const found: Shrink[] = [];
+  let usual: Amount[] = [];
+  const word = acceptedOf(moments, accepted);
+  const isLater = ({ set }: Moment): boolean =>
+    word !== undefined && Date.parse(set.startedAt) > Date.parse(word.upTo);
+  const asked = word === undefined ? moments : moments.filter(isLater);
+  if (word !== undefined) usual = [word];
+  for (const { set, artifact } of asked) {
+    const { service, source, contentBytes, entries } = artifact;
+    const usualBytes = median(usual.map((one) => one.contentBytes));
+    const usualEntries = median(usual.map((one) => one.entries));
+    const small =
+      usual.length > 0 &&
+      (isShrunk(contentBytes, usualBytes, rule.ignoreUnderBytes, rule.belowPercent) ||
+        isShrunk(entries, usualEntries, FEWEST_ENTRIES, rule.belowPercent));
+    if (!small) {
+      usual = [...usual, artifact].slice(-LOOKED_AT);
+      continue;
+    }
+    const { id: setId, startedAt } = set;
+    const current = set === moments.at(-1)?.set;
+    found.push({
+      ...{ service, source, setId, startedAt, current },
+      ...{ contentBytes, usualBytes, entries, usualEntries },
+    });
+  }
+  return found;
+}
+
+function acceptedOf(
+  moments: readonly Moment[],
+  accepted: readonly AcceptedShrink[],
+): AcceptedShrink | undefined {
+  const artifact = moments[0]?.artifact;
+  return accepted.find(
+    ({ service, source }) => service === artifact?.service && source === artifact.source,
+  );
+}
+
+function isShrunk(now: number, usual: number, least: number, belowPercent: number): boolean {
+  if (usual === 0) return false;
+  return now === 0 || (usual >= least && now * 100 < usual * belowPercent);
+}
+
+/** The lower one of the two in the middle: a doubt is no alarm. */
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+}
+
+export function acceptanceOf(shrink: Shrink): AcceptedShrink {
+  const { service, source, startedAt: upTo, contentBytes, entries } = shrink;
+  return { service, source, upTo, contentBytes, entries };
+}
+
+/** `agent/data shrank from 74.9 GiB in 128344 entries to 0 B in 1 entry`. */
+export function sayShrink(shrink: Shrink): string {
+  const { service, source, contentBytes, usualBytes, entries, usualEntries } = shrink;
+  const amount = (bytes: number, count: number): string =>
+    `${formatBytes(bytes)} in ${count} ${count === 1 ? 'entry' : 'entries'}`;
+  return `${service}/${source} shrank from ${amount(usualBytes, usualEntries)} to ${amount(contentBytes, entries)}`;
+}

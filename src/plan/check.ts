@@ -1,0 +1,465 @@
+/**
+ * Are the backups there, young, whole, of plausible size, and will tomorrow's fit? From facts to
+ * findings. Pure: what it is told by the disk and by Temporal is data, and what it was not told it
+ * says it does not know. Nothing known is never "ok".
+ */
+import type { SetFile } from '../store/manifest.js';
+import { sayShrink, type Shrink } from './anomaly.js';
+import { dueTimesBack } from './due-times.js';
+import { forecastDisk } from './forecast.js';
+import type { UnsoundSet } from './retention.js';
+import { newestFirst, setName } from './set-order.js';
+import type { ScheduledTier } from './stack-view.js';
+import { formatBytes, formatSpan } from './words.js';
+
+export type Severity = 'ok' | 'warning' | 'critical';
+
+export interface CheckFinding {
+  /** What was looked at: `daily`, `disk`, `schedules` … */
+  readonly subject: string;
+  /** Stable, for scripts: `backup-missed`, `disk-low` … */
+  readonly code: string;
+  readonly severity: Severity;
+  readonly message: string;
+  /** What to do about it; absent where all is well. */
+  readonly hint?: string;
+}
+
+export interface TierPolicy {
+  readonly keep: number;
+  /** Five-field cron line; absent where the tier has no schedule here. */
+  readonly cron?: string | undefined;
+  readonly maximumAgeMs?: number | undefined;
+}
+
+export interface CheckPolicy {
+  readonly tiers: Readonly<Record<ScheduledTier, TierPolicy>>;
+  readonly timezone: string;
+  readonly graceMs: number;
+  readonly verifiedWithinMs: number;
+  readonly freeWarnPercent: number;
+  readonly freeCriticalPercent: number;
+  readonly forecastMs: number;
+}
+
+/** A schedule as the server tells it. */
+export interface ScheduleFact {
+  readonly id: string;
+  readonly paused: boolean;
+  readonly note: string;
+  readonly missedCatchUps: number;
+  readonly skippedRuns: number;
+  /** How its last run ended; absent where it had none or it is not known. */
+  readonly lastRun?: { readonly workflowId: string; readonly status: string; readonly at: string };
+  /** Is there a next time? */
+  readonly hasNext: boolean;
+}
+
+export type ScheduleFacts =
+  | { readonly known: true; readonly schedules: readonly ScheduleFact[] }
+  | { readonly known: false; readonly reason: string };
+
+/** Something a run left on disk. `alive` is undefined where the run could not be asked about. */
+export interface LeftOpen {
+  readonly name: string;
+  readonly workflowId: string;
+  readonly at: string;
+  readonly alive?: boolean | undefined;
+}
+
+export interface CheckFacts {
+  readonly now: Date;
+  /** Of this stack. */
+  readonly sets: readonly SetFile[];
+  readonly unsound: ReadonlyMap<string, UnsoundSet>;
+  /** Files of the catalogue that can't be read, a sentence each. */
+  readonly unreadable: readonly string[];
+  /** By set name: when a set itself was last read again; ISO. */
+  readonly verifiedAt: ReadonlyMap<string, string>;
+  readonly shrinks: readonly Shrink[];
+  readonly schedules: ScheduleFacts;
+  /** Undefined where the root is not there. */
+  readonly disk?: { readonly freeBytes: number; readonly totalBytes: number } | undefined;
+  readonly stopped: readonly LeftOpen[];
+  readonly restores: readonly LeftOpen[];
+  /** When runs of backups began that are still going on, ISO. */
+  readonly runningSince: readonly string[];
+}
+
+const TIERS = ['daily', 'weekly', 'monthly'] as const;
+const ORDER: Record<Severity, number> = { critical: 0, warning: 1, ok: 2 };
+
+/** The worst first. */
+export function checkBackups(facts: CheckFacts, policy: CheckPolicy): CheckFinding[] {
+  const findings = [
+    ...TIERS.flatMap((tier) => checkTier(tier, facts, policy)),
+    ...checkWhole(facts),
+    ...checkSizes(facts),
+    ...checkVerified(facts, policy),
+    ...checkDisk(facts, policy),
+    ...checkLeftOpen(facts),
+    ...checkSchedules(facts, policy),
+  ];
+  return findings.sort((left, right) => ORDER[left.severity] - ORDER[right.severity]);
+}
+
+export function worstOf(findings: readonly CheckFinding[]): Severity {
+  return findings.some(({ severity }) => severity === 'critical')
+    ? 'critical'
+    : findings.some(({ severity }) => severity === 'warning')
+      ? 'warning'
+      : 'ok';
+}
+
+/** Sets of the whole stack that could be restored, newest first. */
+export function goodSets(
+  { sets, unsound, now }: Pick<CheckFacts, 'sets' | 'unsound' | 'now'>,
+  tier: ScheduledTier,
+): SetFile[] {
+  return newestFirst(sets).filter(
+    (set) =>
+      set.tier === tier &&
+      set.scope === 'all' &&
+      set.status !== 'failed' &&
+      !unsound.has(setName(set)) &&
+      Date.parse(set.startedAt) <= now.getTime(),
+  );
+}
+
+function checkTier(tier: ScheduledTier, facts: CheckFacts, policy: CheckPolicy): CheckFinding[] {
+  const { cron, maximumAgeMs } = policy.tiers[tier];
+  // That there are none at all is said once.
+  if (facts.sets.length === 0) return [];
+  const nowMs = facts.now.getTime();
+  const [newest] = goodSets(facts, tier);
+  if (cron === undefined && maximumAgeMs === undefined) {
+    // Nothing is promised of it; sets made by hand in a tier are just sets.
+    return newest === undefined ? [] : [fresh(tier, newest, nowMs)];
+  }
+  const missed = cron === undefined ? [] : missedRuns(cron, newest, facts, policy);
+  const tooOld =
+    maximumAgeMs !== undefined &&
+    (newest === undefined || nowMs - Date.parse(newest.startedAt) > maximumAgeMs);
+  if (missed.length === 0 && !tooOld) {
+    if (newest === undefined) {
+      return [
+        { subject: tier, code: 'not-due', severity: 'ok', message: `no ${tier} set was due yet` },
+      ];
+    }
+    return [fresh(tier, newest, nowMs)];
+  }
+  return [missedFinding(tier, missed, newest, facts, maximumAgeMs)];
+}
+
+/** When the tier was due and no good set came, newest first. */
+function missedRuns(
+  cron: string,
+  newest: SetFile | undefined,
+  facts: CheckFacts,
+  { timezone, graceMs }: CheckPolicy,
+): number[] {
+  const untilMs = facts.now.getTime() - graceMs;
+  // Before the first set of the stack nothing was promised.
+  const begunMs = Math.min(...facts.sets.map(({ startedAt }) => Date.parse(startedAt)));
+  const afterMs = newest === undefined ? begunMs : Date.parse(newest.startedAt);
+  // A set may begin seconds before it was due by another clock.
+  const missed = [...dueTimesBack(cron, timezone, untilMs, afterMs + 60_000)];
+  const running = facts.runningSince.some((at) => Date.parse(at) >= (missed[0] ?? 0) - 60_000);
+  return running && missed.length === 1 ? [] : missed;
+}
+
+function missedFinding(
+  tier: ScheduledTier,
+  missed: readonly number[],
+  newest: SetFile | undefined,
+  { sets, now, unsound }: CheckFacts,
+  maximumAgeMs: number | undefined,
+): CheckFinding {
+  const since = newest === undefined ? 0 : Date.parse(newest.startedAt);
+  const bad = newestFirst(sets).find(
+    (set) =>
+      set.tier === tier &&
+      Date.parse(set.startedAt) > since &&
+      (set.status === 'failed' || unsound.has(setName(set))),
+  );
+  const was =
+    newest === undefined
+      ? `there is no good ${tier} set`
+      : `the newest good ${tier} set is ${setName(newest)}, ${ageOf(newest, now.getTime())} old`;
+  const first = missed.at(-1);
+  const due =
+    first === undefined
+      ? `at most ${formatSpan(maximumAgeMs ?? 0)} is allowed`
+      : missed.length === 1
+        ? `the run due at ${new Date(first).toISOString()} made none`
+        : `${missed.length} runs made none since ${new Date(first).toISOString()}`;
+  const why =
+    bad === undefined
+      ? 'no run of it left anything behind: is the schedule there, and does the worker run?'
+      : `${setName(bad)} ${unsound.get(setName(bad))?.reason ?? sayProblems(bad)}`;
+  return {
+    subject: tier,
+    code: bad === undefined ? 'backup-missed' : 'backup-failed',
+    severity: 'critical',
+    message: `${was}; ${due}; ${why}`,
+    hint: bad === undefined ? 'holdfast backup --tier ' + tier : `holdfast show ${setName(bad)}`,
+  };
+}
+
+function sayProblems({ status, problems }: SetFile): string {
+  const [first] = problems;
+  return first === undefined
+    ? status
+    : `${status}: ${first.service}/${first.source}: ${first.message}`;
+}
+
+function fresh(tier: ScheduledTier, set: SetFile, nowMs: number): CheckFinding {
+  const message = `${setName(set)} is ${ageOf(set, nowMs)} old`;
+  if (set.status === 'success') return { subject: tier, code: 'fresh', severity: 'ok', message };
+  return {
+    subject: tier,
+    code: 'degraded',
+    severity: 'warning',
+    message: `${message}, but ${sayProblems(set)}`,
+    hint: `holdfast show ${setName(set)}`,
+  };
+}
+
+function checkWhole({ sets, unsound, unreadable }: CheckFacts): CheckFinding[] {
+  const newestIds = new Set(
+    TIERS.flatMap((tier) => newestFirst(sets).find((set) => set.tier === tier) ?? []).map(setName),
+  );
+  const damaged = sets.filter((set) => unsound.has(setName(set)));
+  const findings = newestFirst(damaged).map((set): CheckFinding => {
+    const name = setName(set);
+    const isDamage = unsound.get(name)?.reason.includes('damaged') === true;
+    return {
+      subject: name,
+      code: isDamage ? 'set-damaged' : 'set-incomplete',
+      // What the next restore would start from, or only a version among others.
+      severity: newestIds.has(name) || isDamage ? 'critical' : 'warning',
+      message: `${name}: ${unsound.get(name)?.reason ?? ''}`,
+      hint: 'a restore from it would fail; the next backup writes what is damaged anew',
+    };
+  });
+  const lost = unreadable.map((sentence): CheckFinding => ({
+    subject: 'catalogue',
+    code: 'catalogue-unreadable',
+    severity: 'critical',
+    message: sentence,
+    hint: 'a set whose file can not be read is not there when it is needed',
+  }));
+  if (findings.length + lost.length > 0) return [...findings, ...lost];
+  if (sets.length === 0) {
+    return [
+      {
+        subject: 'sets',
+        code: 'no-backups',
+        severity: 'critical',
+        message: 'there are no backups of this stack',
+        hint: 'is the disk of the backups mounted? `holdfast backup` makes one',
+      },
+    ];
+  }
+  return [
+    { subject: 'sets', code: 'whole', severity: 'ok', message: `${sets.length} sets, all there` },
+  ];
+}
+
+function checkSizes({ shrinks }: CheckFacts): CheckFinding[] {
+  return shrinks
+    .filter(({ current }) => current)
+    .map((shrink) => ({
+      subject: `${shrink.service}/${shrink.source}`,
+      code: 'size-dropped',
+      severity: shrink.contentBytes === 0 ? ('critical' as const) : ('warning' as const),
+      message: `${sayShrink(shrink)}; no old set is removed meanwhile`,
+      hint: 'is that right? then `holdfast prune --accept-shrink`; if not, look at the source',
+    }));
+}
+
+function checkVerified(facts: CheckFacts, { verifiedWithinMs }: CheckPolicy): CheckFinding[] {
+  const nowMs = facts.now.getTime();
+  const lookedAt = (set: SetFile): number =>
+    Date.parse(facts.verifiedAt.get(setName(set)) ?? set.finishedAt);
+  const late = newestFirst(facts.sets).filter((set) => nowMs - lookedAt(set) > verifiedWithinMs);
+  const [example] = late;
+  if (example === undefined) return [];
+  const message =
+    late.length === 1
+      ? `${setName(example)} was not read again for ${formatSpan(verifiedWithinMs)}`
+      : `${late.length} sets were not read again for ${formatSpan(verifiedWithinMs)}, ${setName(example)} among them`;
+  return [
+    {
+      subject: 'verification',
+      code: 'not-verified',
+      severity: 'warning',
+      message,
+      hint: 'holdfast verify --budget 30m reads those that were not looked at for longest',
+    },
+  ];
+}
+
+function checkDisk(facts: CheckFacts, policy: CheckPolicy): CheckFinding[] {
+  const { disk, sets } = facts;
+  if (disk === undefined || disk.totalBytes === 0) {
+    return [
+      {
+        subject: 'disk',
+        code: 'root-missing',
+        severity: 'critical',
+        message: 'the directory of the backups is not there',
+        hint: 'is its disk mounted?',
+      },
+    ];
+  }
+  const { daily, weekly, monthly } = policy.tiers;
+  const keeps = { daily: daily.keep, weekly: weekly.keep, monthly: monthly.keep };
+  const forecast = forecastDisk(sets, keeps, disk.freeBytes);
+  const percent = (disk.freeBytes / disk.totalBytes) * 100;
+  const free = `${formatBytes(disk.freeBytes)} (${percent.toFixed(0)} %) free`;
+  const hint = 'free some space, or let the tiers keep fewer sets';
+  const found = (code: string, severity: Severity, message: string): CheckFinding => ({
+    subject: 'disk',
+    code,
+    severity,
+    message,
+    ...(severity === 'ok' ? {} : { hint }),
+  });
+  const findings: CheckFinding[] = [];
+  if (percent < policy.freeCriticalPercent) findings.push(found('disk-low', 'critical', free));
+  else if (percent < policy.freeWarnPercent) findings.push(found('disk-low', 'warning', free));
+  if (disk.freeBytes < forecast.usualBytes) {
+    const message = `${free}, and a backup usually adds ${formatBytes(forecast.usualBytes)}`;
+    findings.push(found('next-does-not-fit', 'critical', message));
+  } else if (disk.freeBytes < forecast.mostBytes) {
+    const message = `${free}; the largest of the last backups added ${formatBytes(forecast.mostBytes)}`;
+    findings.push(found('full-does-not-fit', 'warning', message));
+  }
+  const { daysLeft, bytesPerDay } = forecast;
+  if (daysLeft !== undefined && daysLeft * 86_400_000 < policy.forecastMs) {
+    const message = `${free}, growing by ${formatBytes(bytesPerDay)} a day: full in ${Math.floor(daysLeft)} days`;
+    findings.push(found('disk-fills', 'warning', message));
+  }
+  if (findings.length > 0) return findings;
+  const lasts =
+    daysLeft === undefined ? '' : `, enough for ${Math.min(9999, Math.floor(daysLeft))} days`;
+  return [found('disk-fine', 'ok', `${free}${lasts}`)];
+}
+
+function checkLeftOpen({ stopped, restores }: CheckFacts): CheckFinding[] {
+  const findings = (
+    left: readonly LeftOpen[],
+    code: string,
+    what: string,
+    hint: string,
+  ): CheckFinding[] =>
+    left
+      .filter(({ alive }) => alive !== true)
+      .map(({ name, workflowId, at, alive }) => ({
+        subject: name,
+        code,
+        severity: alive === false ? 'critical' : 'warning',
+        message:
+          `${what} since ${at} by ${workflowId}` +
+          (alive === false ? ', which is over' : '; whether that run goes on is not known'),
+        hint,
+      }));
+  return [
+    ...findings(
+      stopped,
+      'left-stopped',
+      'stopped',
+      'a worker starts them when it starts; does one run?',
+    ),
+    ...findings(
+      restores,
+      'restore-open',
+      'a restore is under way',
+      'a worker takes it back when it starts; does one run?',
+    ),
+  ];
+}
+
+/** Endings of runs after which nothing was made. */
+const BAD_ENDINGS = new Set(['FAILED', 'TIMED_OUT', 'TERMINATED']);
+
+function checkSchedules(facts: CheckFacts, { tiers }: CheckPolicy): CheckFinding[] {
+  const { schedules } = facts;
+  const subject = 'schedules';
+  if (!schedules.known) {
+    return [
+      {
+        subject,
+        code: 'schedules-unknown',
+        severity: 'ok',
+        message: `schedules could not be looked at: ${schedules.reason}`,
+      },
+    ];
+  }
+  const isScheduled = TIERS.some((tier) => tiers[tier].cron !== undefined);
+  if (schedules.schedules.length === 0) {
+    if (!isScheduled) return [];
+    return [
+      {
+        subject,
+        code: 'schedules-missing',
+        severity: 'warning',
+        message: 'the configuration has schedules, the server has none',
+        hint: 'a worker applies them when it starts',
+      },
+    ];
+  }
+  const newestGood = Math.max(
+    0,
+    ...TIERS.flatMap((tier) => goodSets(facts, tier).slice(0, 1)).map(({ startedAt }) =>
+      Date.parse(startedAt),
+    ),
+  );
+  return schedules.schedules.flatMap((schedule) => checkSchedule(schedule, newestGood));
+}
+
+function checkSchedule(schedule: ScheduleFact, newestGoodMs: number): CheckFinding[] {
+  const { id, paused, note, missedCatchUps, skippedRuns, lastRun, hasNext } = schedule;
+  const finding = (code: string, severity: Severity, message: string, hint?: string) => ({
+    subject: id,
+    code,
+    severity,
+    message: `${id} ${message}`,
+    ...(hint === undefined ? {} : { hint }),
+  });
+  const findings: CheckFinding[] = [];
+  if (paused) {
+    const why = note === '' ? '' : ` (${note})`;
+    const hint = `temporal schedule toggle --unpause -s ${id}`;
+    findings.push(
+      finding('schedule-paused', 'warning', `is paused${why}: nothing runs by it`, hint),
+    );
+  } else if (!hasNext) {
+    findings.push(finding('schedule-ended', 'critical', 'has no next time: nothing runs by it'));
+  }
+  // What an earlier check found is found again, or is over; and so is what a good backup followed.
+  const isOver =
+    id.endsWith('/check') ||
+    (id.endsWith('/backup') && Date.parse(lastRun?.at ?? '') < newestGoodMs);
+  if (lastRun !== undefined && BAD_ENDINGS.has(lastRun.status) && !isOver) {
+    const hint = `temporal workflow show -w ${lastRun.workflowId}`;
+    const ended = lastRun.status.toLowerCase().replace('_', ' ');
+    findings.push(
+      finding('schedule-run-failed', 'warning', `last ran at ${lastRun.at} and ${ended}`, hint),
+    );
+  }
+  if (findings.length > 0) return findings;
+  // Counted since the schedule was made: they say nothing about today, whose runs are looked for above.
+  const counts = [
+    ...(missedCatchUps === 0 ? [] : [`${missedCatchUps} missed`]),
+    ...(skippedRuns === 0 ? [] : [`${skippedRuns} skipped`]),
+  ];
+  const since = counts.length === 0 ? '' : ` (${counts.join(', ')} since it was made)`;
+  return [finding('schedule-fine', 'ok', `is active${since}`)];
+}
+
+function ageOf(set: SetFile, nowMs: number): string {
+  const hours = Math.floor((nowMs - Date.parse(set.startedAt)) / 3_600_000);
+  return hours < 48 ? `${hours}h` : `${Math.floor(hours / 24)}d`;
+}
