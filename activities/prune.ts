@@ -32,7 +32,7 @@ export function createPruneActivities(dependencies: ActivityDependencies) {
     return planRetention(
       sets,
       limit === undefined ? policy : { ...policy, limit },
-      { ...knowledge, pins: new Map([...(knowledge.pins ?? []), ...reading]) },
+      { ...knowledge, pins: new Map([...knowledge.pins, ...reading]) },
       timeOf(dependencies),
     );
   };
