@@ -3,7 +3,9 @@ import { toRetentionPolicy } from '../src/config/retention-policy.js';
 import { sayShrink, type Shrink } from '../src/plan/anomaly.js';
 import { decisionsOf, type PruneDecisions } from '../src/plan/prune-types.js';
 import { planRetention, type RetentionPlan } from '../src/plan/retention.js';
+import { setName } from '../src/plan/set-order.js';
 import { acceptShrinks } from '../src/store/accepted-shrinks.js';
+import { setsInUse } from '../src/store/in-use.js';
 import type { Tier } from '../src/store/manifest.js';
 import { carryOutRetention } from '../src/store/prune.js';
 import { readStoreKnowledge } from '../src/store/set-knowledge.js';
@@ -22,10 +24,15 @@ export function createPruneActivities(dependencies: ActivityDependencies) {
   const plan = async (limit: number | undefined): Promise<RetentionPlan> => {
     const { sets, knowledge } = await readStoreKnowledge(root, config.stack);
     const policy = toRetentionPolicy(config);
+    // A restore or drill may read for hours: what it reads is as good as pinned until then.
+    const inUse = await setsInUse(root);
+    const reading = sets
+      .filter(({ id }) => inUse.has(id))
+      .map((set): [string, string] => [setName(set), 'it is being restored or drilled']);
     return planRetention(
       sets,
       limit === undefined ? policy : { ...policy, limit },
-      knowledge,
+      { ...knowledge, pins: new Map([...knowledge.pins, ...reading]) },
       timeOf(dependencies),
     );
   };

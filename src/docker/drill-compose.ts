@@ -422,7 +422,7 @@ function filesOf(
   all: ComposeConfig['secrets'],
   { workspace, places }: DrillComposeOptions,
 ): Record<string, unknown> {
-  const entries = Object.entries(all).map(([key, one]) => {
+  const entries = Object.entries(all).map(([key, one]): [string, unknown] => {
     if (one.file === undefined) return [key, one];
     const restored = drillPath(one.file, workspace);
     const file = places.get(restored)?.kind === 'workspace' ? restored : one.file;

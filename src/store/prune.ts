@@ -1,7 +1,6 @@
 /** Carrying retention out: only what the plan names, and never what was pinned meanwhile. */
 import type { RetentionPlan } from '../plan/retention.js';
 import { setName } from '../plan/set-order.js';
-import { setsInUse } from './in-use.js';
 import { readPins } from './pins.js';
 import { emptyTrash, removeSet } from './remove.js';
 import { trimSet } from './trim.js';
@@ -27,20 +26,14 @@ export async function carryOutRetention(
 ): Promise<Pruned> {
   const removed: string[] = [];
   const trimmed: string[] = [];
-  const inUse = await setsInUse(root);
   for (const { set, reason } of plan.remove) {
     if (tier !== undefined && set.tier !== tier) continue;
-    if (inUse.has(set.id)) {
-      await tell(`Set ${set.id} (${set.tier}) stays for now: it is being restored`);
-      continue;
-    }
     if ((await readPins(root)).has(setName(set))) continue;
     await removeSet(root, set, new Set());
     removed.push(setName(set));
     await tell(`Removed set ${set.id} (${set.tier}): ${reason}`);
   }
   for (const { set, artifacts } of plan.trimArtifacts) {
-    if (inUse.has(set.id)) continue;
     if ((await readPins(root)).has(setName(set))) continue;
     await trimSet(root, set, artifacts);
     const names = artifacts.map(({ path }) => path);
