@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../src/temporal/dev-server.js';
 import { newestSet, proveReuse } from './reuse.js';
-import { proveRollBack, proveUndo, type Stage } from './taking-back.js';
+import { proveDrill, proveRollBack, proveUndo, type Stage } from './taking-back.js';
 import { runCommand, startCommand, type RunningCommand } from '../src/system/process.js';
 import type { Checks } from './report.js';
 import {
@@ -97,6 +97,8 @@ export class Demo {
     await proveRollBack(stage);
     say('8. A restore that was a mistake is undone');
     await proveUndo(stage, set);
+    say('9. A drill: the same restore under throw-away names, beside the stack');
+    await proveDrill(stage, set);
   }
 
   /** Removes everything the demo has started. Safe to call at any time. */

@@ -3,6 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
+import { formatDuration } from '../src/plan/words.js';
+import { readDrills } from '../src/store/drills.js';
 import { runCommand } from '../src/system/process.js';
 import { getJson, quietTrees, tableDigests, treeDigest } from './proof.js';
 import type { Checks } from './report.js';
@@ -78,6 +80,51 @@ export async function proveUndo({ stack, checks, holdfast }: Stage, set: string)
   const exitCode = await holdfast(['undo', '--yes']);
   checks.equal('undo', 'exit code', exitCode, 0);
   checks.equal('undo', 'everything is as it was before the restore', await state(stack), before);
+}
+
+/** The same restore once more, beside the stack: nobody notices, and everybody knows how long it takes. */
+export async function proveDrill(
+  { stack, checks, say, holdfast }: Stage,
+  set: string,
+): Promise<void> {
+  const started = async (): Promise<string> => {
+    const { stdout } = await runCommand('docker', [
+      ...['ps', '-q', '--filter', `name=${stack.names.prefix}`],
+    ]);
+    const ids = stdout.split('\n').filter((id) => id !== '');
+    const times = await runCommand('docker', [
+      'inspect',
+      '-f',
+      '{{.Name}} {{.State.StartedAt}}',
+      ...ids,
+    ]);
+    return times.stdout.split('\n').sort().join('\n');
+  };
+  const before = { state: await state(stack), started: await started() };
+  const exitCode = await holdfast(['drill', set]);
+  checks.equal('drill', 'exit code', exitCode, 0);
+  const [result] = (await readDrills(stack.backups)).get(set) ?? [];
+  checks.equal('drill', 'its result is in the set’s record', result?.status, 'passed');
+  checks.between(
+    'drill',
+    'measured time of a restore, milliseconds',
+    result?.restoreMs ?? 0,
+    1,
+    3_600_000,
+  );
+  say(
+    `   restored, compared and removed; a restore takes ${formatDuration(result?.restoreMs ?? 0)}`,
+  );
+  checks.equal(
+    'drill',
+    'the stack has not noticed',
+    { state: await state(stack), started: await started() },
+    before,
+  );
+  const { stdout: left } = await runCommand('docker', [
+    ...['ps', '-aq', '--filter', 'label=dev.holdfast.drill'],
+  ]);
+  checks.equal('drill', 'containers left of it', left.trim(), '');
 }
 
 async function post(stack: SampleStack, text: string): Promise<void> {
