@@ -7,6 +7,8 @@ import { findContainer } from '../src/docker/containers.js';
 import { findVolume, sharesVolumes } from '../src/docker/volumes.js';
 import type { HostSurvey, SurveyedSource } from '../src/plan/host-survey.js';
 import { dataLocation } from '../src/postgres/data-location.js';
+import { measuredByDrills } from '../src/plan/estimate.js';
+import { readDrills } from '../src/store/drills.js';
 import { readMeasured } from '../src/store/measured.js';
 import { pathExists } from '../src/system/durable.js';
 import { pgdataOf } from './dump.js';
@@ -23,7 +25,18 @@ export async function surveyHost({ config, engine }: Context): Promise<HostSurve
       if (seen !== undefined) sources.push({ service, source, ...seen });
     }
   }
-  return { sources, measured: await readMeasured(config.backups.root) };
+  const { root } = config.backups;
+  const drills = [...(await readDrills(root)).values()].flat();
+  return {
+    sources,
+    measured: [
+      ...(await readMeasured(root)),
+      ...measuredByDrills(
+        drills,
+        (service, source) => config.services[service]?.sources[source]?.kind,
+      ),
+    ],
+  };
 }
 
 type Seen = Omit<SurveyedSource, 'service' | 'source'>;

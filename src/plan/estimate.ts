@@ -1,4 +1,5 @@
 /** How long a restore will take, from what restores and drills on this host have taken. Pure. */
+import type { DrillResult } from './drill-types.js';
 import type { RestorePlan, RestoreServicePlan, RestoreSourceStep } from './restore-types.js';
 
 /** One thing that was done before, and how long it took. */
@@ -15,6 +16,53 @@ export interface Measurement {
   readonly durationMs: number;
   /** ISO 8601 */
   readonly at: string;
+}
+
+/**
+ * What drills have measured, in the form that restores do.
+ * @param kindOf what a source of the configuration is; measurements of others are left out
+ */
+export function measuredByDrills(
+  drills: readonly Pick<DrillResult, 'status' | 'finishedAt' | 'steps'>[],
+  kindOf: (service: string, source: string) => 'files' | 'volume' | 'postgres' | undefined,
+): Measurement[] {
+  return drills
+    .filter(({ status }) => status === 'passed')
+    .flatMap(({ steps, finishedAt: at }) => {
+      const found = new Map<string, Measurement>();
+      const add = (one: Omit<Measurement, 'at'>): void => {
+        const key = `${one.kind} ${one.service}/${one.source}`;
+        const known = found.get(key);
+        const durationMs = (known?.durationMs ?? 0) + one.durationMs;
+        // All artifacts are checked; unpacking and swapping are about the same one.
+        const bytes =
+          one.kind === 'check'
+            ? (known?.bytes ?? 0) + one.bytes
+            : Math.max(known?.bytes ?? 0, one.bytes);
+        found.set(key, { ...one, bytes, durationMs, at });
+      };
+      for (const { service, source = '', step, durationMs, bytes = 0 } of steps) {
+        switch (step) {
+          case 'check':
+            add({ kind: 'check', service: '', source: '', bytes, durationMs });
+            break;
+          case 'unpack':
+          case 'swap':
+          case 'load': {
+            const kind = kindOf(service, source);
+            if (kind !== undefined) add({ kind, service, source, bytes, durationMs });
+            break;
+          }
+          case 'start':
+          case 'gate':
+            add({ kind: 'start', service, source: '', bytes: 0, durationMs });
+            break;
+          case 'compare':
+            break;
+        }
+      }
+      return [...found.values()];
+    });
 }
 
 /** How many of the latest measurements count. */

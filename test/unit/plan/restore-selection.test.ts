@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { withEstimates, type Measurement } from '../../../src/plan/estimate.js';
+import { measuredByDrills, withEstimates, type Measurement } from '../../../src/plan/estimate.js';
 import { spaceProblems, withSurvey } from '../../../src/plan/host-survey.js';
 import { mixSets, renameServices } from '../../../src/plan/mix-sets.js';
 import { pauseStage, planRestore } from '../../../src/plan/restore-plan.js';
@@ -164,6 +164,55 @@ describe('an estimate', () => {
     );
     expect(plan.estimateMs).toBeUndefined();
     expect(withEstimates(planRestore(stack, set, {}), []).estimateMs).toBeUndefined();
+  });
+
+  test('comes from drills that passed as well, comparing left out', () => {
+    const drill = (status: 'passed' | 'failed') => ({
+      status,
+      finishedAt: at(4),
+      steps: [
+        { service: 'db', source: 'dump', step: 'check' as const, durationMs: 500, bytes: 65 * MIB },
+        {
+          service: 'app',
+          source: 'home',
+          step: 'check' as const,
+          durationMs: 500,
+          bytes: 65 * MIB,
+        },
+        {
+          service: 'db',
+          source: 'dump',
+          step: 'load' as const,
+          durationMs: 9_000,
+          bytes: 100 * MIB,
+        },
+        {
+          service: 'app',
+          source: 'vol',
+          step: 'unpack' as const,
+          durationMs: 700,
+          bytes: 20 * MIB,
+        },
+        { service: 'app', source: 'vol', step: 'swap' as const, durationMs: 100, bytes: 20 * MIB },
+        { service: 'app', source: 'vol', step: 'compare' as const, durationMs: 99_000 },
+        { service: 'app', source: 'gone', step: 'unpack' as const, durationMs: 1, bytes: 1 },
+        { service: 'app', step: 'start' as const, durationMs: 300 },
+        { service: 'app', step: 'gate' as const, durationMs: 400 },
+      ],
+    });
+    const kinds: Record<string, 'postgres' | 'volume'> = { dump: 'postgres', vol: 'volume' };
+    const found = measuredByDrills(
+      [drill('passed'), drill('failed')],
+      (_service, key) => kinds[key],
+    );
+    expect(
+      found.map(({ kind, source: key, bytes, durationMs }) => [kind, key, bytes, durationMs]),
+    ).toEqual([
+      ['check', '', 130 * MIB, 1_000],
+      ['postgres', 'dump', 100 * MIB, 9_000],
+      ['volume', 'vol', 20 * MIB, 800],
+      ['start', '', 0, 700],
+    ]);
   });
 
   test('heeds the latest measurements, and not one that was out of the ordinary', () => {
