@@ -159,8 +159,9 @@ function missedRuns(
   { timezone, graceMs }: CheckPolicy,
 ): number[] {
   const untilMs = facts.now.getTime() - graceMs;
-  // Before the first set of the stack nothing was promised.
-  const begunMs = Math.min(...facts.sets.map(({ startedAt }) => Date.parse(startedAt)));
+  // Before the first set of the stack nothing was promised; what was imported is older than that.
+  const own = facts.sets.filter(({ origin }) => origin === undefined);
+  const begunMs = Math.min(...own.map(({ startedAt }) => Date.parse(startedAt)));
   const afterMs = newest === undefined ? begunMs : Date.parse(newest.startedAt);
   // A set may begin seconds before it was due by another clock.
   const missed = [...dueTimesBack(cron, timezone, untilMs, afterMs + 60_000)];

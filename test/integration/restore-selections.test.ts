@@ -150,7 +150,7 @@ describe('another machine', () => {
     expect(run.stdout).toContain('no Temporal answered');
     await stack.untilSql();
     expect(await stack.state()).toEqual(state.newer);
-    const left = await runCommand('pgrep', ['-f', address.replace('127.0.0.1:', '--port ')], {
+    const left = await runCommand('pgrep', ['-f', '--', address.replace('127.0.0.1:', '--port ')], {
       okExitCodes: [0, 1],
     });
     expect(left.stdout).toBe('');

@@ -108,6 +108,11 @@ describe('what a check finds', () => {
       ['critical backup-missed weekly'],
     ],
     [
+      'nothing of a tier that was due while only the old script ran',
+      { sets: [set(1, { origin: 'old-script' }), set(10), set(11), set(12)] },
+      [],
+    ],
+    [
       'nothing of a tier that was not due since the stack is backed up',
       { sets: [set(10), set(11), set(12)] },
       [],
