@@ -152,7 +152,9 @@ services:
 
   /** Starts what there is, as compose does. */
   async up(): Promise<void> {
-    await runCommand('docker', ['network', 'create', `${this.prefix}net`]).catch(() => undefined);
+    await runCommand('docker', [
+      ...['network', 'create', '--label', `dev.holdfast.run=${RUN}`, `${this.prefix}net`],
+    ]).catch(() => undefined);
     for (const service of ['db', 'app'] as const) await this.composeUp(service);
     await this.untilSql();
     await this.sql(
