@@ -1,15 +1,21 @@
 /** Stopping and starting a service's containers, and waiting until it is healthy. */
+import path from 'node:path';
 import { composeFiles, composeUp } from '../src/docker/compose.js';
 import { ensureExternals } from '../src/docker/externals.js';
 import { listContainers, findContainer, type ContainerInfo } from '../src/docker/containers.js';
 import type { Engine } from '../src/docker/engine.js';
 import { waitForGate } from '../src/docker/health.js';
-import { recordAndStop, startRecorded, readRecord } from '../src/docker/running-record.js';
+import {
+  listRecords,
+  recordAndStop,
+  startRecorded,
+  readRecord,
+} from '../src/docker/running-record.js';
 import { HoldfastError } from '../src/errors.js';
 import type { HealthCheck, ServiceConfig } from '../src/config/schema.js';
 import type { Work } from '../src/progress.js';
 import { stoppedFile } from './places.js';
-import { forRestore } from './restore-context.js';
+import { forRestore, requireOpen } from './restore-context.js';
 import {
   checkDigest,
   guarded,
@@ -32,6 +38,13 @@ export interface StartedService {
   readonly started: string[];
   /** Something was started and must become healthy. */
   readonly gated: boolean;
+}
+
+export interface StartedAgain {
+  /** Names of the containers that run. */
+  readonly started: readonly string[];
+  /** Names of those that ran before and are no longer there. */
+  readonly missing?: readonly string[];
 }
 
 export interface HealthReference extends ServiceReference {
@@ -74,6 +87,7 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
         checkDigest(config, input.configDigest);
         const service = serviceOf(config, input.service);
         const recordFile = stoppedFile(root, input.restoreId, input.service);
+        await requireOpen(root, { restoreId: input.restoreId, service: input.service });
         return withHeartbeat({ service: input.service, source: 'start' }, 'start', async (work) => {
           if (!input.restored || service.compose === undefined) {
             // Kept until the restore is over: a roll-back must know what ran before it.
@@ -129,14 +143,16 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
 
     /** Starts again what a run has stopped of a service. Nothing recorded is fine. */
     startStopped: guarded(
-      async (input: { restoreId: string; service: string }): Promise<{ started: string[] }> => {
+      async (input: { restoreId: string; service: string }): Promise<StartedAgain> => {
         const named = await forRestore(dependencies, input.restoreId);
         const recordFile = stoppedFile(root, input.restoreId, input.service);
         const subject = { service: input.service, source: 'start' };
         return withHeartbeat(subject, 'start', async (work) => {
-          const started = await startAgain(named, recordFile, input.service, work);
+          const again = await startAgain(named, recordFile, input.service, work);
+          const { started, missing = [] } = again;
           if (started.length > 0) await runLog.write(`Started again ${started.join(', ')}`);
-          return { started };
+          if (missing.length > 0) await runLog.write(`Ran before, and gone: ${missing.join(', ')}`);
+          return again;
         });
       },
     ),
@@ -145,17 +161,17 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
 
 /**
  * Starts what ran before a restore. Containers that the restore made anew, from its own compose
- * files, are made again from the ones that are back. @returns their names
+ * files, are made again from the ones that are back.
  */
 export async function startAgain(
   { config, engine }: Pick<ActivityDependencies, 'config' | 'engine'>,
   recordFile: string,
   name: string,
   work: Work,
-): Promise<string[]> {
+): Promise<StartedAgain> {
   const record = await readRecord(recordFile);
   const service = config.services[name];
-  if (record === undefined) return [];
+  if (record === undefined) return { started: [], missing: [] };
   if (service?.compose !== undefined) {
     const project = projectOf(name, service) ?? name;
     const gone = await Promise.all(
@@ -174,8 +190,8 @@ export async function startAgain(
       });
     }
   }
-  const { started, alreadyRunning } = await startRecorded(engine, recordFile);
-  return [...started, ...alreadyRunning];
+  const { started, alreadyRunning, missing } = await startRecorded(engine, recordFile);
+  return { started: [...started, ...alreadyRunning], missing };
 }
 
 /** Without a gate of its own a service must at least run, and be healthy where it can tell. */
@@ -222,6 +238,13 @@ async function deliberatelyStopped(
   const stopped = new Set(
     (record?.containers ?? []).filter(({ wasRunning }) => !wasRunning).map(({ name }) => name),
   );
+  // Of a volume that several services use, the first of them has stopped the others' containers.
+  const [run = ''] = path.basename(recordFile).split('--');
+  for (const other of await listRecords(path.dirname(recordFile))) {
+    if (!path.basename(other.file).startsWith(`${run}--`)) continue;
+    for (const { name, wasRunning } of other.record.containers)
+      if (wasRunning) stopped.delete(name);
+  }
   const containers = await listContainers(engine, { composeProject: project });
   return containers
     .filter(({ name }) => stopped.has(name))

@@ -9,7 +9,6 @@ import type { PastRestore, ReplacedSource } from '../src/plan/undo-plan.js';
 import {
   listRestores,
   readAllSteps,
-  readRestoreRecord,
   writeRestoreRecord,
   writeStep,
   type RestoreStep,
@@ -17,7 +16,7 @@ import {
 import { diskUsage } from '../src/system/disk-usage.js';
 import { pathExists } from '../src/system/durable.js';
 import { loginOf, postgresSource } from './dump.js';
-import { forRestore } from './restore-context.js';
+import { forRestore, withRestoreRecord } from './restore-context.js';
 import type { ActivityDependencies } from './runtime.js';
 
 type Context = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
@@ -111,22 +110,17 @@ async function placeOf(
  */
 export async function discardRestore(context: Context, restoreId: string): Promise<void> {
   const { root } = context.config.backups;
-  const record = await readRestoreRecord(root, restoreId);
-  if (record === undefined) {
-    throw new HoldfastError('SET_NOT_FOUND', `there is no restore ${restoreId}`, {
-      hint: '`holdfast restores` lists them',
-      facts: { restoreId },
-    });
-  }
-  if (record.state === 'running' || record.state === 'undoing') {
-    throw new HoldfastError('RESTORE_FAILED', `restore ${restoreId} is not finished`, {
-      hint: 'its old state is needed to take it back; `holdfast recover` does that when its run is dead',
-      facts: { restoreId, state: record.state },
-    });
-  }
+  await withRestoreRecord(root, restoreId, async (record) => {
+    if (record.state === 'running' || record.state === 'undoing') {
+      throw new HoldfastError('RESTORE_FAILED', `restore ${restoreId} is not finished`, {
+        hint: 'its old state is needed to take it back; `holdfast recover` does that when its run is dead',
+        facts: { restoreId, state: record.state },
+      });
+    }
+    // Said before anything goes: what is left of half a copy must not be put back.
+    await writeRestoreRecord(root, { ...record, state: 'discarded' });
+  });
   const named = await forRestore(context, restoreId);
-  // Said before anything goes: what is left of half a copy must not be put back.
-  await writeRestoreRecord(root, { ...record, state: 'discarded' });
   for (const step of await readAllSteps(root, restoreId)) {
     if (step.state === 'undone') continue;
     await discardStep(named, restoreId, step);

@@ -9,6 +9,7 @@ import {
   whyNotPullable,
   type NeededImage,
 } from '../src/docker/images.js';
+import { listContainers } from '../src/docker/containers.js';
 import { HoldfastError, isHoldfastError, messageOf } from '../src/errors.js';
 import { spaceProblems, withSurvey } from '../src/plan/host-survey.js';
 import type { Mapping } from '../src/plan/mapping.js';
@@ -25,6 +26,7 @@ import { restoredComposeFiles } from './restored-compose.js';
 import {
   checkDigest,
   guarded,
+  projectOf,
   serviceOf,
   withHeartbeat,
   type ActivityDependencies,
@@ -54,7 +56,7 @@ export function createPreflightActivities(dependencies: ActivityDependencies) {
             : { ...dependencies, config: remapConfig(config, input.map) };
         await withHeartbeat({ service: '', source: 'host' }, 'check', async (work) => {
           await recoverHost(dependencies);
-          const problems = await problemsOf(named, input.plan, work);
+          const problems = await problemsOf(named, input.plan, input.map !== undefined, work);
           const [only, ...others] = problems;
           if (only === undefined) return;
           if (others.length === 0 && isHoldfastError(only)) throw only;
@@ -73,6 +75,7 @@ export function createPreflightActivities(dependencies: ActivityDependencies) {
 async function problemsOf(
   dependencies: ActivityDependencies,
   plan: RestorePlan,
+  mapped: boolean,
   work: Work,
 ): Promise<unknown[]> {
   const problems: unknown[] = [];
@@ -94,6 +97,7 @@ async function problemsOf(
   }
   for (const service of services) {
     await note(() => checkCompose(dependencies, service));
+    if (mapped) await note(() => checkHome(dependencies, service));
     await note(() => checkImages(dependencies, service, work));
   }
   await note(() => checkSpace(dependencies, plan));
@@ -116,6 +120,31 @@ async function checkCompose(
   );
   if (brought) return;
   await composeFiles(homeOf(name, service), service.compose.files);
+}
+
+/** Containers made from another home could not be made again by a roll-back. */
+async function checkHome(
+  { config, engine }: ActivityDependencies,
+  { service: name, sources }: RestoreServicePlan,
+): Promise<void> {
+  const service = serviceOf(config, name);
+  const project = projectOf(name, service);
+  if (project === undefined || sources.length === 0) return;
+  const home = homeOf(name, service);
+  for (const { labels, name: container } of await listContainers(engine, {
+    composeProject: project,
+  })) {
+    const from = labels['com.docker.compose.project.working_dir'];
+    if (from === undefined || from === home) continue;
+    throw new HoldfastError(
+      'RESTORE_FAILED',
+      `${container} of project ${project} was made in ${from}, ${name} is restored to ${home}`,
+      {
+        facts: { container, project, from, home },
+        hint: `remove the project's containers first, or give it another name (--map project:${project}=…)`,
+      },
+    );
+  }
 }
 
 /** The images of what will be started, and the version of a server that a dump goes into. */

@@ -94,7 +94,7 @@ async function startAgainOf(
   if ((await readRestoreRecord(root, runId)) === undefined) {
     return (await startRecorded(dependencies.engine, file)).started;
   }
-  return startAgain(await forRestore(dependencies, runId), file, service, work);
+  return (await startAgain(await forRestore(dependencies, runId), file, service, work)).started;
 }
 
 /** {@link bringBackStopped} for whoever has a connection to the server that knows the runs. */

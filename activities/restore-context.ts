@@ -10,7 +10,8 @@ import {
   isDrillId,
 } from '../src/plan/drill.js';
 import type { VolumeInfo } from '../src/store/manifest.js';
-import { readRestoreRecord, type RestoreRecord } from '../src/store/restore-record.js';
+import { readRestoreRecord, readStep, type RestoreRecord } from '../src/store/restore-record.js';
+import { withFileLock } from '../src/system/lock.js';
 import { drillLabels } from './drill-labels.js';
 import { lockFile } from './places.js';
 
@@ -41,6 +42,44 @@ export async function forRestore<D extends { readonly config: Config }>(
     ]),
   );
   return { ...dependencies, config: { ...mapped, services } };
+}
+
+/**
+ * Reads a restore's record and does something about it, while nobody else does.
+ * @throws HoldfastError SET_NOT_FOUND when there is none
+ */
+export async function withRestoreRecord<T>(
+  root: string,
+  restoreId: string,
+  action: (record: RestoreRecord) => Promise<T>,
+): Promise<T> {
+  const { signal } = new AbortController();
+  return withFileLock(lockFile(root, 'record', restoreId), { mode: 'wait', signal }, async () => {
+    const record = await readRestoreRecord(root, restoreId);
+    if (record !== undefined) return action(record);
+    throw new HoldfastError('SET_NOT_FOUND', `there is no restore ${restoreId}`, {
+      hint: '`holdfast restores` lists them',
+      facts: { restoreId },
+    });
+  });
+}
+
+/**
+ * A step that comes late (its worker died, its run was terminated) must not begin what has been taken
+ * back meanwhile.
+ * @throws HoldfastError RESTORE_FAILED, which is not retried
+ */
+export async function requireOpen(
+  root: string,
+  { restoreId, service, source }: { restoreId: string; service: string; source?: string },
+): Promise<void> {
+  const record = await readRestoreRecord(root, restoreId);
+  const step = source === undefined ? undefined : await readStep(root, restoreId, service, source);
+  if (record?.state === 'running' && step?.state !== 'undone') return;
+  throw new HoldfastError('RESTORE_FAILED', `restore ${restoreId} is over: nothing more is done`, {
+    facts: { restoreId, state: record?.state ?? 'unknown' },
+    hint: 'it was taken back meanwhile; start a new one',
+  });
 }
 
 /**

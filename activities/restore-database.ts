@@ -8,7 +8,7 @@
  */
 import { chown, lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { planSwap, stagePath, swapIn } from '../src/archive/replace.js';
+import { isMountPoint, planSwap, stagePath, swapIn } from '../src/archive/replace.js';
 import type { PostgresSource, ServiceConfig } from '../src/config/schema.js';
 import { composeFiles } from '../src/docker/compose.js';
 import { composeServiceOf, composeUpOnly } from '../src/docker/compose-service.js';
@@ -35,7 +35,7 @@ import { pathExists } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
 import { homeOf } from './containers.js';
 import { loginOf, pgdataOf, postgresSource } from './dump.js';
-import { forRestore, restoreLock, volumeToRestore } from './restore-context.js';
+import { forRestore, restoreLock, volumeToRestore, requireOpen } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
 import {
   checkDigest,
@@ -78,6 +78,7 @@ function databaseRestorer(
     const lock = restoreLock(root, input.restoreId, input.service, input.source);
     return withHeartbeat(input, 'prepare', (work) =>
       withFileLock(lock, { mode: 'wait', signal: work.signal }, async () => {
+        await requireOpen(root, input);
         const { directory, manifest } = await readRestorable(root, input.artifactPath);
         const recorded = postgresOf(manifest);
         const place = await placeToRestore(
@@ -183,7 +184,15 @@ function databaseRestorer(
       at: earlier?.at ?? new Date().toISOString(),
     };
     if (place.type === 'bind') {
+      await refuseMountPoint(place.path);
       if (earlier?.undo.kind === 'tree' && earlier.state === 'done') {
+        const { mode, existed, aside } = earlier.undo;
+        if (mode !== 'whole' || (existed && !(await pathExists(aside)))) {
+          throw new HoldfastError('RESTORE_FAILED', `the old data of ${place.path} is not aside`, {
+            facts: { path: place.path, aside },
+            hint: 'nothing was removed; look where it is before going on',
+          });
+        }
         await emptyDirectory(earlier.undo.base);
         return earlier.undo.existed ? { aside: earlier.undo.aside } : {};
       }
@@ -321,6 +330,19 @@ function databaseRestorer(
 function postgresOf(manifest: ArtifactManifest): PostgresInfo {
   if (manifest.postgres !== undefined) return manifest.postgres;
   throw new HoldfastError('MANIFEST_INVALID', 'the artifact holds no PostgreSQL dump');
+}
+
+/** An own file system can't be renamed aside, and a server starts in no directory that holds an aside. */
+export async function refuseMountPoint(directory: string): Promise<void> {
+  if (!(await isMountPoint(directory))) return;
+  throw new HoldfastError(
+    'RESTORE_FAILED',
+    `the data directory ${directory} is a mount point: it can't be put aside`,
+    {
+      facts: { path: directory },
+      hint: 'let the server use a directory below it (PGDATA), or a volume',
+    },
+  );
 }
 
 /** A new empty directory with owner and mode of the one it will replace. */

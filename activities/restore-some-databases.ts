@@ -24,7 +24,7 @@ import { withFileLock } from '../src/system/lock.js';
 import { homeOf } from './containers.js';
 import { loginOf, postgresSource } from './dump.js';
 import { lockFile } from './places.js';
-import { forRestore } from './restore-context.js';
+import { forRestore, requireOpen } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
 import {
   checkDigest,
@@ -51,6 +51,7 @@ export function createRestoreSomeDatabasesActivities(dependencies: ActivityDepen
         const lock = lockFile(root, 'restore', input.service, input.source);
         return withHeartbeat(input, 'prepare', (work) =>
           withFileLock(lock, { mode: 'wait', signal: work.signal }, async () => {
+            await requireOpen(root, input);
             const directory = await resolveInside(root, input.artifactPath);
             const manifest = await readArtifact(directory);
             const pg = await runningServer(named, input.service, source, work);

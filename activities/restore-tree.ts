@@ -19,7 +19,7 @@ import { readStep, writeStep } from '../src/store/restore-record.js';
 import { withFileLock } from '../src/system/lock.js';
 import { lookUpOwner } from '../src/system/ownership.js';
 import { unpackJournal } from './places.js';
-import { forRestore, restoreLock, volumeToRestore } from './restore-context.js';
+import { forRestore, requireOpen, restoreLock, volumeToRestore } from './restore-context.js';
 import {
   checkDigest,
   guarded,
@@ -68,7 +68,10 @@ function treeRestorer({ config, engine, runLog }: ActivityDependencies): TreeRes
     withFileLock(
       restoreLock(root, input.restoreId, input.service, input.source),
       { mode: 'wait', signal: work.signal },
-      action,
+      async () => {
+        await requireOpen(root, input);
+        return action();
+      },
     );
 
   return {

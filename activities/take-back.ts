@@ -19,6 +19,7 @@ import type { Work } from '../src/progress.js';
 import {
   listRestores,
   readRestoreRecord,
+  readAllSteps,
   readSteps,
   restoreDirectory,
   writeRestoreRecord,
@@ -197,6 +198,16 @@ async function discardStaged(dependencies: TakeBackDependencies, restoreId: stri
   }
 }
 
+/** @throws HoldfastError UNKNOWN_SERVICE: what is not configured can't be taken back, nor passed over */
+async function requireConfigured(
+  { config }: TakeBackDependencies,
+  restoreId: string,
+): Promise<void> {
+  const steps = await readAllSteps(config.backups.root, restoreId);
+  const open = steps.filter(({ state }) => state !== 'undone').map(({ service }) => service);
+  for (const service of new Set(open)) serviceOf(config, service);
+}
+
 /** Only databases of it were replaced: the server is not stopped for that. */
 async function isServing(root: string, restoreId: string, name: string): Promise<boolean> {
   return (await readSteps(root, restoreId, name)).some(({ undo }) => undo.kind === 'databases');
@@ -262,6 +273,7 @@ export async function takeBackDeadRestores(
     const { restoreId } = record;
     try {
       let undone = 0;
+      await requireConfigured(dependencies, restoreId);
       if (record.state === 'undoing') await reopenStopped(config.backups.root, restoreId);
       for (const name of Object.keys(config.services).reverse()) {
         if (!(await isTouched(config.backups.root, restoreId, name))) continue;

@@ -1,6 +1,7 @@
 /** Undoing a finished restore: choosing it, opening it again. The steps are those of a roll-back. */
 import { chooseUndo, type PastRestore } from '../src/plan/undo-plan.js';
 import { readRestoreRecord, writeRestoreRecord } from '../src/store/restore-record.js';
+import { withRestoreRecord } from './restore-context.js';
 import { HoldfastError } from '../src/errors.js';
 import { pastRestores } from './past-restores.js';
 import { recoverHost } from './recovery.js';
@@ -20,13 +21,22 @@ export function createUndoActivities(dependencies: ActivityDependencies) {
     /** Opens the restore's record again: from here on it is taken back, whoever dies meanwhile. */
     beginUndo: guarded(async ({ restoreId }: { restoreId: string }): Promise<void> => {
       await whileWaiting({ service: '', source: 'undo' }, 'check', async () => {
-        await recoverHost(dependencies);
-        const record = await readRestoreRecord(root, restoreId);
-        if (record === undefined) {
-          throw new HoldfastError('SET_NOT_FOUND', `there is no restore ${restoreId}`);
-        }
+        await withRestoreRecord(root, restoreId, async (record) => {
+          if (record.state !== 'finished' && record.state !== 'undoing') {
+            throw new HoldfastError(
+              'RESTORE_FAILED',
+              `restore ${restoreId} is ${record.state} now`,
+              {
+                facts: { restoreId, state: record.state },
+                hint: '`holdfast restores` lists what can be undone',
+              },
+            );
+          }
+          const workflowId = workflowIdOf();
+          await writeRestoreRecord(root, { ...record, state: 'undoing', workflowId });
+        });
         await reopenStopped(root, restoreId);
-        await writeRestoreRecord(root, { ...record, state: 'undoing', workflowId: workflowIdOf() });
+        await recoverHost(dependencies);
         await runLog.write(`Undoing restore ${restoreId}`);
       });
     }),

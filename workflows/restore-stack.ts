@@ -6,6 +6,7 @@
  */
 import {
   CancellationScope,
+  CancelledFailure,
   executeChild,
   isCancellation,
   ParentClosePolicy,
@@ -152,6 +153,10 @@ async function carryOut(run: Run, plan: RestorePlan): Promise<RestoreStackResult
       }
     }
     await confirmHealthy(run, services);
+    // Activities that were done before they saw a cancel do not tell of it.
+    if (CancellationScope.current().consideredCancelled) {
+      throw new CancelledFailure('the restore was cancelled');
+    }
   } catch (error) {
     const taken = await CancellationScope.nonCancellable(async () => {
       const outcome = await takeBack({ activities, story, restoreId, configDigest, plan });
@@ -163,14 +168,17 @@ async function carryOut(run: Run, plan: RestorePlan): Promise<RestoreStackResult
   }
   story.phase('finishing');
   const result = resultOf(run, plan, services, steps);
-  await activities.finishRestore('keep the safety copies', {
-    restoreId,
-    state: 'finished',
-    measured: [
-      { kind: 'check', service: '', source: '', bytes: plan.contentBytes, durationMs: checkedMs },
-      ...measurementsOf(services),
-    ],
-  });
+  // From here on it is done: a cancel now must not leave a record that somebody takes back later.
+  await CancellationScope.nonCancellable(() =>
+    activities.finishRestore('keep the safety copies', {
+      restoreId,
+      state: 'finished',
+      measured: [
+        { kind: 'check', service: '', source: '', bytes: plan.contentBytes, durationMs: checkedMs },
+        ...measurementsOf(services),
+      ],
+    }),
+  );
   const message =
     `Restore of set ${plan.setId} done: ${services.length} services, ` +
     `${formatBytes(plan.contentBytes)} in ${formatDuration(result.durationMs)}`;

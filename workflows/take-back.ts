@@ -38,21 +38,31 @@ export async function takeBack(run: TakeBack): Promise<TakenBack> {
     }
   };
   const services = plan.stages.flat().map(({ service }) => service);
+  const failed = new Set<string>();
   for (const service of [...services].reverse()) {
-    await attempt(service, () =>
+    const back = await attempt(service, () =>
       story.during(service, 'roll back', () =>
         activities.rollBackService(`roll ${service} back`, { restoreId, configDigest, service }),
       ),
     );
+    if (back === undefined) failed.add(service);
   }
   const unhealthy: string[] = [];
-  for (const service of services) {
+  // Half new and half old is worse than stopped; so is what comes after it.
+  const broken = plan.stages.findIndex((stage) => stage.some(({ service }) => failed.has(service)));
+  const later = broken === -1 ? [] : plan.stages.slice(broken + 1).flat();
+  const stopped = new Set([...failed, ...later.map(({ service }) => service)]);
+  if (stopped.size > 0) unhealthy.push(`left stopped: ${[...stopped].join(', ')}`);
+  for (const service of services.filter((name) => !stopped.has(name))) {
     const outcome = await attempt(service, () =>
       story.during(service, 'start again', () =>
         activities.startStopped(`start ${service} again`, { restoreId, service }),
       ),
     );
-    if (outcome === undefined || outcome.started.length === 0) continue;
+    if (outcome === undefined) continue;
+    const { started, missing = [] } = outcome;
+    if (missing.length > 0) unhealthy.push(`${missing.join(', ')} ran before and is gone`);
+    if (started.length === 0) continue;
     try {
       await story.during(service, 'health again', () =>
         activities.waitHealthy(`${service}: health gate`, {

@@ -4,7 +4,7 @@
  * step on the restore's record says so on disk: whoever dies meanwhile, the undo is finished by whoever
  * comes next.
  */
-import { isCancellation, upsertSearchAttributes } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, upsertSearchAttributes } from '@temporalio/workflow';
 import { undoRestoreInputSchema, type UndoRestoreResult } from '../src/plan/inputs.js';
 import { planUndo, type UndoPlan } from '../src/plan/undo-plan.js';
 import { formatDuration } from '../src/plan/words.js';
@@ -37,7 +37,11 @@ export async function undoRestore(rawInput?: unknown): Promise<UndoRestoreResult
 
   const permit = await takePermit(view.stack, input.onBusy, activities, story);
   try {
-    const unhealthy = await carryOut(await makePlan(), view, activities, story);
+    const agreed = await makePlan();
+    // Once begun it is finished: half an undo would leave everything stopped.
+    const unhealthy = await CancellationScope.nonCancellable(() =>
+      carryOut(agreed, view, activities, story),
+    );
     const durationMs = Date.now() - startedMs;
     upsertSearchAttributes(
       searchAttributes({ status: unhealthy.length === 0 ? 'success' : 'degraded' }),

@@ -105,10 +105,21 @@ export async function swapBack(swap: TreeSwap): Promise<void> {
 async function swapWhole(swap: TreeSwap): Promise<void> {
   const parent = path.dirname(swap.base);
   await mkdir(parent, { recursive: true });
-  if (swap.existed && !(await exists(swap.aside))) await move(swap.base, swap.aside);
+  if (swap.existed && !(await exists(swap.aside))) {
+    // Taken back, or its stage was removed: what is in place must stay where it is.
+    if (!(await exists(swap.stage))) throw nothingToSwap(swap);
+    await move(swap.base, swap.aside);
+  }
   if (await exists(swap.stage)) await move(swap.stage, swap.base);
   await carry(swap.carried, swap.aside, swap.base);
   await fsyncPath(parent);
+}
+
+function nothingToSwap({ base, stage }: TreeSwap): HoldfastError {
+  return new HoldfastError('RESTORE_FAILED', `there is nothing in ${stage} to put in ${base}`, {
+    facts: { base, stage },
+    hint: 'the restore was taken back meanwhile, or its unpacked state was removed',
+  });
 }
 
 /** Moves what neither tree owns to where the tree around it now is. */
@@ -239,7 +250,8 @@ async function exists(target: string | Buffer): Promise<boolean> {
   }
 }
 
-async function isMountPoint(directory: string): Promise<boolean> {
+/** Is another file system mounted there? Then it can't be renamed. */
+export async function isMountPoint(directory: string): Promise<boolean> {
   try {
     const [own, parent] = await Promise.all([stat(directory), stat(path.dirname(directory))]);
     return own.dev !== parent.dev;

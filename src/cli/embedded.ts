@@ -3,10 +3,12 @@
  * Temporal answers, one is started for the run, and a worker with it.
  */
 import type { Config } from '../config/schema.js';
+import { HoldfastError } from '../errors.js';
 import type { CliContext } from './context.js';
 import { startUnlessAnswering } from './dev-temporal.js';
 import { withRuns } from './follow.js';
 import type { RunGateway } from './ports.js';
+import { probeAddress } from './probe-address.js';
 
 /**
  * Does the work with the Temporal that answers, else with one of its own that ends with it.
@@ -19,6 +21,12 @@ export async function withRunsAnywhere<T>(
   work: (gateway: RunGateway, embedded: boolean) => Promise<T>,
 ): Promise<T> {
   const address = await context.ports.temporalAddress();
+  if ((await probeAddress(address)) !== 'answers' && (await context.ports.workerRuns(config))) {
+    throw new HoldfastError('TEMPORAL_UNREACHABLE', `no Temporal server answers at ${address}`, {
+      hint: 'a worker runs on this host and waits for its Temporal: bring that back, or stop the worker',
+      facts: { address },
+    });
+  }
   const server = await startUnlessAnswering(context, {}, address);
   if (server === undefined) return withRuns(context, (gateway) => work(gateway, false));
   const stop = new AbortController();
@@ -38,4 +46,12 @@ export async function withRunsAnywhere<T>(
     await working.catch(() => undefined);
     await server.stop();
   }
+}
+
+/** What a person must know who left a run whose Temporal ends with the command. */
+export function sayFrozen(context: CliContext, workflowId: string): void {
+  context.warn(
+    `${workflowId} stands still: its Temporal and its worker ended with this command; ` +
+      '`holdfast up` goes on with it, `holdfast recover --without-temporal` takes it back',
+  );
 }

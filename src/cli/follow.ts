@@ -22,6 +22,8 @@ export async function startAndWatch(
   context: CliContext,
   gateway: RunGateway,
   run: StartRun,
+  /** May the person leave the run to itself? */
+  mayLeave = true,
 ): Promise<WatchOutcome> {
   await gateway.start(run);
   return watchRun(context, {
@@ -29,7 +31,7 @@ export async function startAndWatch(
     reporter: createReporter(context),
     workflowId: run.workflowId,
     title: run.summary,
-    asks: context.interactive,
+    asks: context.interactive && mayLeave,
   });
 }
 

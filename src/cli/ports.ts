@@ -137,6 +137,8 @@ export interface Ports {
    * @throws HoldfastError TEMPORAL_UNREACHABLE unless `withoutTemporal`
    */
   recover(config: Config, options: { readonly withoutTemporal: boolean }): Promise<Recovered>;
+  /** Does a worker of this stack run on this host, whether or not its Temporal answers? */
+  workerRuns(config: Config): Promise<boolean>;
   /** The address runs and workers connect to, `host:port`. */
   temporalAddress(): Promise<string>;
   runWorker(

@@ -44,6 +44,10 @@ export const realPorts: Ports = {
     const { discardRestoreOf } = await import('../temporal/host-care.js');
     await discardRestoreOf(config, restoreId);
   },
+  workerRuns: async (config) => {
+    const { workerRuns } = await import('../temporal/worker-lock.js');
+    return workerRuns(config);
+  },
   recover: async (config, options) => {
     const { recoverNow } = await import('../temporal/host-care.js');
     return recoverNow(config, options);

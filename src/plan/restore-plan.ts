@@ -254,7 +254,8 @@ export function planRestore(
     stage.map((name): RestoreServicePlan => ({
       service: name,
       sources: chosen.includes(name) ? stepsOf(name) : [],
-      hasContainers: runs(name),
+      // A server of which only databases are replaced runs all the time.
+      hasContainers: runs(name) && !(input.databases !== undefined && chosen.includes(name)),
     })),
   );
   const warnings = [

@@ -63,11 +63,10 @@ export function chooseUndo(restores: readonly PastRestore[], wanted: string): Pa
       hint: '`holdfast restores` lists them',
     });
   }
-  const targets = new Set(chosen.replaced.map(({ target }) => target));
   const later = newest.filter(
     (other) =>
       other.startedAt > chosen.startedAt &&
-      other.replaced.some(({ target }) => targets.has(target)),
+      other.replaced.some((theirs) => chosen.replaced.some((ours) => overlaps(theirs, ours))),
   );
   const [last] = later;
   if (last !== undefined) {
@@ -81,6 +80,18 @@ export function chooseUndo(restores: readonly PastRestore[], wanted: string): Pa
     );
   }
   return chosen;
+}
+
+/** The same source, the same place, or one directory within the other. */
+function overlaps(left: ReplacedSource, right: ReplacedSource): boolean {
+  if (left.service === right.service && left.source === right.source) return true;
+  const within = (inner: string, outer: string): boolean =>
+    outer.startsWith('/') && (inner === outer || inner.startsWith(`${outer}/`));
+  return (
+    left.target === right.target ||
+    within(left.target, right.target) ||
+    within(right.target, left.target)
+  );
 }
 
 function whyNot({ state, replaced }: PastRestore): string | undefined {

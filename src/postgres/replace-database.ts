@@ -74,16 +74,23 @@ export async function bringDatabaseBack(
   signal: AbortSignal,
 ): Promise<void> {
   const isAside = await databaseExists(pg, login, aside, signal);
-  // Not aside though it existed: it was never renamed, or is back already.
-  if (existed && !isAside) return;
+  // Not aside though it existed: it was never renamed, or is back already; perhaps still closed.
+  if (existed && !isAside) {
+    if (await databaseExists(pg, login, database, signal)) await open();
+    return;
+  }
   const server = await serverFacts(pg, login, 'RESTORE_FAILED', signal);
   await endSessions(pg, login, server, LOADER_NAME, signal);
   const catalogue = await readCatalogue(pg, login, server, signal);
   await dropDatabase(pg, login, catalogue, database, signal);
   if (!isAside) return;
   await renameDatabase(pg, login, { from: aside, to: database }, signal);
-  const sql = `alter database ${quoteIdentifier(database)} allow_connections true;`;
-  await run(pg, login, database, sql, signal);
+  await open();
+
+  async function open(): Promise<void> {
+    const sql = `alter database ${quoteIdentifier(database)} allow_connections true;`;
+    await run(pg, login, database, sql, signal);
+  }
 }
 
 /** Throws a database that is aside away; a missing one is fine. */
@@ -178,7 +185,7 @@ async function renameDatabase(
     pg,
     login,
     from,
-    `alter database ${quoteIdentifier(from)} is_template false allow_connections false;
+    `alter database ${quoteIdentifier(from)} allow_connections false;
      select pg_terminate_backend(pid) from pg_stat_activity
        where datname = ${quoteLiteral(from)} and pid <> pg_backend_pid();`,
     signal,

@@ -27,6 +27,7 @@ import { newestFirst } from '../plan/set-order.js';
 import { readCatalogue } from '../store/catalogue.js';
 import { drillQueue, heavyQueue, lightQueue, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
 import { connectClient, connectWorker } from './connect.js';
+import { asOnlyWorker } from './worker-lock.js';
 import { keepSchedules } from './keep-schedules.js';
 import { registerSearchAttributes } from './search-attributes.js';
 
@@ -52,7 +53,9 @@ export async function runWorker(config: Config, options: WorkerOptions): Promise
   const connected = await connectClient();
   try {
     await registerSearchAttributes(connected.client, namespace);
-    await serve(config, options, connection, connected.client, namespace);
+    await asOnlyWorker(config, () =>
+      serve(config, options, connection, connected.client, namespace),
+    );
   } finally {
     await connected.close();
     await connection.close();

@@ -136,7 +136,10 @@ describe('a restore that fails leaves the old state, all services up, and says s
       const run = await restore({
         set,
         sources: ['app/home'],
-        map: { paths: { [stack.home('app')]: home } },
+        map: {
+          paths: { [stack.home('app')]: home },
+          projects: { [stack.project('app')]: `${stack.project('app')}-small` },
+        },
         pauseBefore: 1,
       });
       await stack.waitForView(run, waitsForApproval);

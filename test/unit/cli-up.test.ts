@@ -36,6 +36,7 @@ class World {
     readCatalogue: () => Promise.resolve({ sets: [], unreadable: [] }),
     hostProbe: () => Promise.resolve([]),
     pastRestores: () => Promise.resolve([]),
+    workerRuns: () => Promise.resolve(false),
     discardRestore: () => Promise.resolve(),
     recover: () => Promise.resolve({ takenBack: [], started: [], problems: [] }),
     connectRuns: () => Promise.reject(new Error('not here')),

@@ -12,7 +12,7 @@ import { ask } from '../ask.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
-import { withRunsAnywhere } from '../embedded.js';
+import { sayFrozen, withRunsAnywhere } from '../embedded.js';
 import { sayDetached, startAndWatch, startDetached } from '../follow.js';
 import { checkServices, checkSetName, repeatable, serviceOption } from '../options.js';
 import type { RunGateway, StartRestore } from '../ports.js';
@@ -162,7 +162,7 @@ async function restore(context: CliContext, set: string, options: Options): Prom
       context.say('nothing was changed');
       return 130;
     }
-    return carryOut(context, gateway, config, plan, selection, options);
+    return carryOut(context, gateway, config, plan, { ...options, selection, embedded });
   });
 }
 
@@ -230,8 +230,11 @@ async function carryOut(
   gateway: RunGateway,
   config: Config,
   plan: RestorePlan,
-  selection: Selection,
-  options: Options,
+  {
+    selection,
+    embedded,
+    ...options
+  }: Options & { readonly selection: Selection; readonly embedded: boolean },
 ): Promise<ExitCode> {
   const run: StartRestore = {
     type: 'restoreStack',
@@ -247,8 +250,12 @@ async function carryOut(
     await startDetached(context, gateway, run);
     return 0;
   }
-  const outcome = await startAndWatch(context, gateway, run);
+  const outcome = await startAndWatch(context, gateway, run, !embedded);
   if (outcome.type === 'left') {
+    if (embedded) {
+      sayFrozen(context, run.workflowId);
+      return 130;
+    }
     sayDetached(context, gateway, run.workflowId);
     return outcome.how === 'detached' ? 0 : 130;
   }

@@ -9,7 +9,7 @@ import { formatDuration } from '../../plan/words.js';
 import { ask } from '../ask.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
-import { withRunsAnywhere } from '../embedded.js';
+import { sayFrozen, withRunsAnywhere } from '../embedded.js';
 import type { ExitCode } from '../exit.js';
 import { sayDetached, startAndWatch } from '../follow.js';
 import type { RunGateway, StartUndo } from '../ports.js';
@@ -67,7 +67,7 @@ async function undo(context: CliContext, restore: string, options: Options): Pro
     });
   }
   const config = await context.loadConfig();
-  return withRunsAnywhere(context, config, async (gateway) => {
+  return withRunsAnywhere(context, config, async (gateway, embedded) => {
     const planned = await plan(context, gateway, config, restore);
     if (planned === undefined) return 130;
     for (const line of renderUndoPlan(planned.plan, context.style)) context.say(line);
@@ -81,7 +81,7 @@ async function undo(context: CliContext, restore: string, options: Options): Pro
       context.say('nothing was changed');
       return 130;
     }
-    return carryOut(context, gateway, config, planned.restoreId, options);
+    return carryOut(context, gateway, config, planned.restoreId, { ...options, embedded });
   });
 }
 
@@ -109,12 +109,16 @@ async function carryOut(
   gateway: RunGateway,
   config: Config,
   restore: string,
-  options: Options,
+  options: Options & { readonly embedded: boolean },
 ): Promise<ExitCode> {
   const onBusy = options.refuseIfBusy ? 'refuse' : 'wait';
   const run = undoRun(config, formatStamp(new Date()), { restore, onBusy });
-  const outcome = await startAndWatch(context, gateway, run);
+  const outcome = await startAndWatch(context, gateway, run, !options.embedded);
   if (outcome.type === 'left') {
+    if (options.embedded) {
+      sayFrozen(context, run.workflowId);
+      return 130;
+    }
     sayDetached(context, gateway, run.workflowId);
     return outcome.how === 'detached' ? 0 : 130;
   }
