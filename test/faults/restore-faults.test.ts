@@ -189,6 +189,19 @@ describe('a restore that fails leaves the old state, all services up, and says s
     await expectOld();
   }, 300_000);
 
+  test('a cancel at the very end ends old or new, and says which', async () => {
+    const run = await restore({ set: good, services: ['app'] });
+    await stack.waitForView(run, ({ phase }) => phase === 'looking once more');
+    await (await stack.client()).workflow.getHandle(run).cancel();
+    const { status } = await ended(run);
+    if (status === 'COMPLETED') expect((await stack.holdfast(['undo', '--yes'])).exitCode).toBe(0);
+    else expect(status).toBe('CANCELLED');
+    await expectOld();
+    // Nothing is left open that somebody would take back later.
+    const { stdout } = await stack.holdfast(['restores', '--json']);
+    expect(stdout).not.toMatch(/"state": ?"(running|undoing)"/);
+  }, 300_000);
+
   test('a terminated run, taken back by `holdfast recover`', async () => {
     const run = await restore({ set: good, pauseBefore: 'app' });
     await stack.waitForView(run, waitsForApproval);

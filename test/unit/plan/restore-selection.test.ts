@@ -280,6 +280,31 @@ describe('an undo', () => {
     expect(chooseUndo(apart, '20250101_000000').restoreId).toBe('20250101_000000');
   });
 
+  test.each([
+    ['a directory around it', { service: 'x', source: 'y', target: '/srv' }],
+    ['a directory within it', { service: 'x', source: 'y', target: '/srv/app/data' }],
+    ['the same source in another form', { service: 'app', source: 'home', target: 'volume v' }],
+  ])('is refused while a later restore has replaced %s', (_what, later) => {
+    const mine = [{ service: 'app', source: 'home', target: '/srv/app' }];
+    const restores = [
+      past('20250101_000000', { replaced: mine }),
+      past('20250102_000000', { replaced: [later] }),
+    ];
+    expect(() => chooseUndo(restores, '20250101_000000')).toThrow('has replaced the same things');
+  });
+
+  test('is not refused for a directory that only begins alike', () => {
+    const restores = [
+      past('20250101_000000', {
+        replaced: [{ service: 'app', source: 'home', target: '/srv/app' }],
+      }),
+      past('20250102_000000', {
+        replaced: [{ service: 'x', source: 'y', target: '/srv/app2' }],
+      }),
+    ];
+    expect(chooseUndo(restores, '20250101_000000').restoreId).toBe('20250101_000000');
+  });
+
   test.each(['running', 'rolled-back', 'undone', 'discarded'] as const)(
     'of a restore that is %s is refused with the reason',
     (state) => {
