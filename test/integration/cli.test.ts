@@ -116,6 +116,8 @@ describe('list and show', () => {
       sets: [],
       diskBytes: 0,
       unreadable: [],
+      oldSets: [],
+      unknownFiles: [],
     });
     await rm(root, { recursive: true });
     expect(await place.cli(['list'])).toMatchObject({ exitCode: 2, stdout: '' });

@@ -68,8 +68,8 @@ Temporal and asks nothing.
 
 Without it, nothing is touched before every artifact has been checked. What is
 replaced is kept aside, and comes back when a step fails or the run is
-cancelled; later \`holdfast undo\` brings it back. Where no Temporal answers, as on
-a bare machine, one is started for the run.
+cancelled; later \`holdfast undo\` brings it back. Where no Temporal answers, as
+on a bare machine, one is started for the run.
 
 Exit codes:
   0 done   1 failed, and taken back   2 usage or configuration   130 interrupted`;

@@ -39,15 +39,15 @@ const EXAMPLES = `
 Examples:
   holdfast verify                          every set, newest first
   holdfast verify latest --level decode
-  holdfast verify --budget 30m             those not looked at for longest, for so long
+  holdfast verify --budget 30m             those not looked at for longest
   holdfast verify --json | jq 'select(.type == "result") | .damaged'
 
 hashes reads every file and compares it with what was written; decode also
 decompresses it and counts what is in it. A file that several sets share is read
 once, and its damage is told of each of them. What was found is recorded in the
 store: list and show tell it, and a damaged file is not used for new backups.
-With --budget it ends between two artifacts when the time is used up, and goes on
-there the next time.
+With --budget it ends between two artifacts when the time is used up, and goes
+on there the next time.
 
 Exit codes:
   0 all is sound   1 something is damaged or missing   2 usage or configuration`;
