@@ -37,8 +37,8 @@ the restore kept: data, files, volumes, and the containers that ran. What was
 restored is thrown away; the set it came from stays.
 
 Exit codes:
-  0 done   1 failed   2 usage or configuration   3 done, a service is not healthy
-  130 interrupted`;
+  0 done   1 failed   2 usage or configuration
+  3 done, a service is not healthy   130 interrupted`;
 
 export function addUndoCommand(program: Command, commands: CommandHost): void {
   program
