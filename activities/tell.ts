@@ -11,7 +11,7 @@ import {
 } from '../src/observe/notify.js';
 import { redactText } from '../src/observe/redact.js';
 import { channelKey, deliveredSchema, type DeliverInput } from '../src/plan/delivery.js';
-import { WORKFLOW_TASK_QUEUE } from '../src/plan/ids.js';
+import { stackQueue } from '../src/plan/ids.js';
 import { notificationText, runKindOf, type KnownSets } from '../src/plan/notification-text.js';
 import { readCatalogue } from '../src/store/catalogue.js';
 import { guarded, workflowIdOf, type ActivityDependencies } from './runtime.js';
@@ -155,10 +155,13 @@ async function knownSets(root: string): Promise<KnownSets | undefined> {
 }
 
 /** By the activity's own id, so that a second attempt finds the first one's workflow. */
-async function handOver({ client }: ActivityDependencies, input: DeliverInput): Promise<void> {
+async function handOver(
+  { client, config }: ActivityDependencies,
+  input: DeliverInput,
+): Promise<void> {
   const { activityId } = Context.current().info;
   await client.workflow.start('deliverNotifications', {
-    taskQueue: WORKFLOW_TASK_QUEUE,
+    taskQueue: stackQueue(config.stack),
     workflowId: `${workflowIdOf()}/notify-${activityId}`,
     workflowIdConflictPolicy: 'USE_EXISTING',
     args: [input],

@@ -7,6 +7,7 @@ import { freePort } from '../src/temporal/dev-server.js';
 import { newestSet, proveReuse } from './reuse.js';
 import { proveDrill, proveRollBack, proveUndo, type Stage } from './taking-back.js';
 import { runCommand, startCommand, type RunningCommand } from '../src/system/process.js';
+import { stackQueue } from '../src/plan/ids.js';
 import type { Checks } from './report.js';
 import {
   clusterFacts,
@@ -21,6 +22,7 @@ import {
   WRITTEN_TABLE,
 } from './proof.js';
 import { proveByHand } from './by-hand.js';
+import { sampleStackName } from './sample-config.js';
 import { SampleStack, SERVICES } from './sample-stack.js';
 
 export interface DemoOptions {
@@ -118,10 +120,11 @@ export class Demo {
 
   howToLook(): string[] {
     const config = this.#stack?.configFile ?? '';
+    const queue = stackQueue(sampleStackName(this.#stack?.names.prefix ?? ''));
     return [
       `Temporal's UI: ${this.#uiUrl}`,
       `TEMPORAL_ADDRESS=${this.#address} npx holdfast --config ${config} list`,
-      `temporal workflow start --address ${this.#address} --task-queue holdfast --type restoreStack --workflow-id my-restore --input '{"set":"latest"}'`,
+      `temporal workflow start --address ${this.#address} --task-queue ${queue} --type restoreStack --workflow-id my-restore --input '{"set":"latest"}'`,
     ];
   }
 

@@ -41,6 +41,10 @@ export function projectName(prefix: string, service: string): string {
   return `${prefix.replaceAll(/[^a-z0-9_-]/g, '')}${service}`;
 }
 
+export function sampleStackName(prefix: string): string {
+  return `sample-${prefix.replaceAll(/[^A-Za-z0-9]/g, '')}`;
+}
+
 /** @param template path of config/ml-stack.yaml */
 export async function sampleConfig(template: string, names: SampleNames): Promise<string> {
   const config = parse(await readFile(template, 'utf8')) as {
@@ -49,7 +53,7 @@ export async function sampleConfig(template: string, names: SampleNames): Promis
     [key: string]: unknown;
   };
   Object.assign(config, {
-    stack: `sample-${names.prefix.replaceAll(/[^A-Za-z0-9]/g, '')}`,
+    stack: sampleStackName(names.prefix),
     host: { id: names.hostId },
     log: { file: `${names.root}/var/log/system-backup.log` },
     notifications:

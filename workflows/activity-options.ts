@@ -9,7 +9,12 @@
  * - schedule-to-start is short for what a run can't do without: a host that is down should be said,
  *   not waited for through the night.
  */
-import { proxyActivities, proxyLocalActivities, type ActivityOptions } from '@temporalio/workflow';
+import {
+  proxyActivities,
+  proxyLocalActivities,
+  workflowInfo,
+  type ActivityOptions,
+} from '@temporalio/workflow';
 import type { HostActivities, StackActivities } from '../activities/index.js';
 import { drillQueue, heavyQueue, lightQueue } from '../src/plan/ids.js';
 
@@ -126,20 +131,21 @@ function summarised<Args extends unknown[], Result>(
 }
 
 /**
- * The activities of one host, each on its queue with its options; those of a drill that move data on
- * the drills' own queue. Every call takes a summary first:
+ * The activities of one host, each on its queue (below the one this workflow runs on) with its
+ * options; those of a drill that move data on the drills' own queue. Every call takes a summary first:
  * the words Temporal's UI shows on the step.
  */
 export function hostActivities(
   hostId: string,
   options: { readonly forDrill?: boolean } = {},
 ): HostCalls {
-  const heavy = options.forDrill === true ? drillQueue(hostId) : heavyQueue(hostId);
+  const { taskQueue: queue } = workflowInfo();
+  const heavy = (options.forDrill === true ? drillQueue : heavyQueue)(queue, hostId);
   const kinds: Record<keyof HostActivities, Kind> = { ...HEAVY, ...LIGHT };
   const on = (name: keyof HostActivities) =>
     proxyActivities<HostActivities>({
       ...KINDS[kinds[name]],
-      taskQueue: Object.hasOwn(HEAVY, name) ? heavy : lightQueue(hostId),
+      taskQueue: Object.hasOwn(HEAVY, name) ? heavy : lightQueue(queue, hostId),
     });
   return {
     archiveSource: summarised(on('archiveSource').archiveSource),

@@ -6,6 +6,7 @@ import type { Config } from '../config/schema.js';
 import { HoldfastError } from '../errors.js';
 import type { CliContext } from './context.js';
 import { startUnlessAnswering } from './dev-temporal.js';
+import type { ExitCode } from './exit.js';
 import { withRuns } from './follow.js';
 import type { RunGateway } from './ports.js';
 import { probeAddress } from './probe-address.js';
@@ -49,9 +50,10 @@ export async function withRunsAnywhere<T>(
 }
 
 /** What a person must know who left a run whose Temporal ends with the command. */
-export function sayFrozen(context: CliContext, workflowId: string): void {
+export function sayFrozen(context: CliContext, workflowId: string): ExitCode {
   context.warn(
     `${workflowId} stands still: its Temporal and its worker ended with this command; ` +
       '`holdfast up` goes on with it, `holdfast recover --without-temporal` takes it back',
   );
+  return 130;
 }

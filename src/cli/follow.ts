@@ -1,7 +1,9 @@
-/** Starting a run and staying with it: what backup and restore have in common. */
+/** Starting a run and staying with it: what the commands that start one have in common. */
+import type { Config } from '../config/schema.js';
 import type { CliContext } from './context.js';
+import type { ExitCode } from './exit.js';
 import type { RunGateway, StartRun } from './ports.js';
-import { createReporter } from './progress/reporter.js';
+import { createReporter, silentReporter } from './progress/reporter.js';
 import { watchRun, type WatchOutcome } from './progress/watch.js';
 
 /** Connects, does the work, and always gives the connection back. */
@@ -33,6 +35,43 @@ export async function startAndWatch(
     title: run.summary,
     asks: context.interactive && mayLeave,
   });
+}
+
+/** The stack of the configuration, and its host where it names one, as a run's input has them. */
+export function targetOf(config: Config): { stack: string; host?: string } {
+  return {
+    stack: config.stack,
+    // Without a host, a worker elsewhere may be meant; its name is not ours to guess.
+    ...(config.host === undefined ? {} : { host: config.host.id }),
+  };
+}
+
+/** Starts a run that only plans, and waits for it in silence. @returns its result unless it was left */
+export async function planOf(
+  context: CliContext,
+  gateway: RunGateway,
+  run: StartRun,
+): Promise<unknown> {
+  await gateway.start(run);
+  const outcome = await watchRun(context, {
+    gateway,
+    reporter: { ...silentReporter(), note: (text) => context.warn(text) },
+    workflowId: run.workflowId,
+    title: run.summary,
+    asks: false,
+  });
+  return outcome.type === 'left' ? undefined : outcome.result;
+}
+
+/** What a person is told who left a run that goes on without the command. */
+export function leave(
+  context: CliContext,
+  gateway: RunGateway,
+  workflowId: string,
+  { how }: Extract<WatchOutcome, { type: 'left' }>,
+): ExitCode {
+  sayDetached(context, gateway, workflowId);
+  return how === 'detached' ? 0 : 130;
 }
 
 /** Starts the run and says how to follow it. */

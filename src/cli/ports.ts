@@ -22,26 +22,29 @@ interface Start {
   /** One line for Temporal's UI. */
   readonly summary: string;
 }
+/** The stack tells the task queue, and with it whose worker takes the run. */
+type Targeted<Input> = Input & { readonly stack: string };
+
 export interface StartBackup extends Start {
   readonly type: 'backupStack';
-  readonly input: BackupStackInput;
+  readonly input: Targeted<BackupStackInput>;
 }
 export interface StartPrune extends Start {
   readonly type: 'pruneBackups';
-  readonly input: PruneBackupsInput;
+  readonly input: Targeted<PruneBackupsInput>;
 }
 export interface StartRestore extends Start {
   readonly type: 'restoreStack';
-  readonly input: RestoreStackInput;
+  readonly input: Targeted<RestoreStackInput>;
 }
 
 export interface StartDrill extends Start {
   readonly type: 'drillRestore';
-  readonly input: DrillRestoreInput;
+  readonly input: Targeted<DrillRestoreInput>;
 }
 export interface StartUndo extends Start {
   readonly type: 'undoRestore';
-  readonly input: UndoRestoreInput;
+  readonly input: Targeted<UndoRestoreInput>;
 }
 export type StartRun = StartBackup | StartPrune | StartRestore | StartUndo | StartDrill;
 

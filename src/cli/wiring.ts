@@ -3,7 +3,7 @@ import { findConfigFile, loadConfig, loadConfigFile } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { HoldfastError, messageOf } from '../errors.js';
 import type { ServerFacts } from '../observe/server-facts.js';
-import { serviceWorkflowId, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
+import { serviceWorkflowId, stackQueue } from '../plan/ids.js';
 import { probeAddress } from './probe-address.js';
 import type { HostFinding, Ports, RunGateway, ScheduleGateway } from './ports.js';
 import { mergeSnapshots, servicesAtWork } from './progress/merge.js';
@@ -96,7 +96,7 @@ async function connectRuns(): Promise<RunGateway> {
       try {
         await client.workflow.start(type, {
           workflowId,
-          taskQueue: WORKFLOW_TASK_QUEUE,
+          taskQueue: stackQueue(input.stack),
           args: [input],
           staticSummary: summary,
         });

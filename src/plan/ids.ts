@@ -1,18 +1,22 @@
 /** Workflow ids, task queues and search attributes, made in one place. */
 
-export const WORKFLOW_TASK_QUEUE = 'holdfast';
-
-export function heavyQueue(hostId: string): string {
-  return `host/${hostId}/heavy`;
+/** Where a stack's workflows run. One per stack: another stack's worker has another configuration. */
+export function stackQueue(stack: string): string {
+  return `holdfast/${stack}`;
 }
 
-export function lightQueue(hostId: string): string {
-  return `host/${hostId}/light`;
+/** The queues of a host hang below the stack's: two stacks may live on one host. */
+export function heavyQueue(stackQueue: string, hostId: string): string {
+  return `${stackQueue}/${hostId}/heavy`;
+}
+
+export function lightQueue(stackQueue: string, hostId: string): string {
+  return `${stackQueue}/${hostId}/light`;
 }
 
 /** Heavy work of drills has a queue of its own: a backup or a restore must not wait for one. */
-export function drillQueue(hostId: string): string {
-  return `host/${hostId}/drill`;
+export function drillQueue(stackQueue: string, hostId: string): string {
+  return `${stackQueue}/${hostId}/drill`;
 }
 
 export function backupWorkflowId(stack: string, stamp: string): string {

@@ -7,7 +7,7 @@
 import type { Config, ParsedConfig } from '../config/schema.js';
 import type { CronTimes } from './cron.js';
 import { namesTimeIn, SCHEDULED_TIERS, timesOf, type TierCron } from './due.js';
-import { scheduleId, WORKFLOW_TASK_QUEUE } from './ids.js';
+import { scheduleId, stackQueue } from './ids.js';
 import { gapsBetween, wallTime } from './zone.js';
 
 export const SCHEDULE_NAMES = ['backup', 'check', 'verify', 'drill'] as const;
@@ -134,7 +134,7 @@ function schedule(
     overlap: how.overlap,
     workflowType: how.workflowType,
     workflowId: id,
-    taskQueue: WORKFLOW_TASK_QUEUE,
+    taskQueue: stackQueue(stack),
     input: { stack, host: hostId, ...how.input },
     summary: `scheduled ${name} of ${stack}`,
   };

@@ -1,5 +1,5 @@
 /**
- * The worker of a host: workflows from the common queue, activities from the host's own two queues.
+ * The worker of a host: workflows from the stack's queue, activities from the host's own.
  * Heavy work (moving data) has few slots; light work has its own, so that a dump never keeps a
  * roll-back waiting.
  */
@@ -25,7 +25,7 @@ import { Metrics, serveMetrics } from '../observe/metrics.js';
 import { RunLog } from '../observe/run-log.js';
 import { newestFirst } from '../plan/set-order.js';
 import { readCatalogue } from '../store/catalogue.js';
-import { drillQueue, heavyQueue, lightQueue, WORKFLOW_TASK_QUEUE } from '../plan/ids.js';
+import { drillQueue, heavyQueue, lightQueue, stackQueue } from '../plan/ids.js';
 import { connectClient, connectWorker } from './connect.js';
 import { asOnlyWorker } from './worker-lock.js';
 import { keepSchedules } from './keep-schedules.js';
@@ -82,29 +82,30 @@ async function serve(
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
   };
+  const queue = stackQueue(config.stack);
   const hostActivities = createHostActivities(dependencies);
   const workers = await Promise.all([
     Worker.create({
       ...common,
-      taskQueue: WORKFLOW_TASK_QUEUE,
+      taskQueue: queue,
       workflowBundle: workflowBundle(),
       activities: createStackActivities(dependencies),
     }),
     Worker.create({
       ...common,
-      taskQueue: heavyQueue(config.hostId),
+      taskQueue: heavyQueue(queue, config.hostId),
       activities: hostActivities,
       maxConcurrentActivityTaskExecutions: HEAVY_SLOTS,
     }),
     Worker.create({
       ...common,
-      taskQueue: drillQueue(config.hostId),
+      taskQueue: drillQueue(queue, config.hostId),
       activities: hostActivities,
       maxConcurrentActivityTaskExecutions: HEAVY_SLOTS,
     }),
     Worker.create({
       ...common,
-      taskQueue: lightQueue(config.hostId),
+      taskQueue: lightQueue(queue, config.hostId),
       activities: hostActivities,
       maxConcurrentActivityTaskExecutions: LIGHT_SLOTS,
     }),

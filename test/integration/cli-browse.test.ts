@@ -225,15 +225,14 @@ describe('restore --to', () => {
     expect(existsSync(path.join(tree, 'new'))).toBe(false);
   });
 
-  test('--source and --path without --to are refused, not ignored', async () => {
-    for (const args of [
-      ['--source', 'data'],
-      ['--path', 'x'],
-    ]) {
-      const { exitCode, stderr } = await place.cli(['restore', 'latest', '--yes', ...args]);
-      expect(exitCode).toBe(2);
-      expect(stderr).toContain('belong to --to');
-    }
+  test.each([
+    [['--source', 'data'], 'of which service?'],
+    [['--path', 'x'], 'belong to --to'],
+    [['--root', '/x'], 'belong to --to'],
+  ])('%j without --to is refused, not ignored', async (args, told) => {
+    const { exitCode, stderr } = await place.cli(['restore', 'latest', '--yes', ...args]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(told);
   });
 
   test('a damaged artifact ends with 1, names the file, and leaves nothing', async () => {

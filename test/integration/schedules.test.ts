@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ScheduleDescription } from '@temporalio/client';
 import type { Config } from '../../src/config/schema.js';
+import { stackQueue } from '../../src/plan/ids.js';
 import type { ScheduleChange } from '../../src/plan/schedule-changes.js';
 import type { ScheduledBackupResult } from '../../src/plan/scheduled-backup.js';
 import type { SetFile } from '../../src/store/manifest.js';
@@ -320,7 +321,7 @@ describe('running', () => {
     await freshSchedule();
     // Somebody else holds the stack: the run waits for it.
     const permit = await host.client.workflow.start('stackPermit', {
-      taskQueue: 'holdfast',
+      taskQueue: stackQueue(host.stack),
       workflowId: id('permit'),
       args: ['somebody'],
     });

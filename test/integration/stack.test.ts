@@ -5,6 +5,7 @@ import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/pro
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { clusterFacts, psql, quietTrees, tableDigests, treeDigest } from '../../demo/proof.js';
+import { stackQueue } from '../../src/plan/ids.js';
 import type { BackupStackResult, RunView } from '../../src/plan/inputs.js';
 import type { RestoreStackResult } from '../../src/plan/restore-types.js';
 import { readArtifact } from '../../src/store/artifact.js';
@@ -96,7 +97,7 @@ describe('a backup', () => {
       '--address',
       temporalAddress(),
       '--task-queue',
-      'holdfast',
+      stackQueue(host.stackName),
       '--type',
       'backupStack',
       '--workflow-id',

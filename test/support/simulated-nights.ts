@@ -15,7 +15,7 @@ import type { Config } from '../../src/config/schema.js';
 import { connectEngine } from '../../src/docker/engine.js';
 import { Metrics } from '../../src/observe/metrics.js';
 import { RunLog } from '../../src/observe/run-log.js';
-import { heavyQueue, lightQueue, permitWorkflowId } from '../../src/plan/ids.js';
+import { heavyQueue, lightQueue, permitWorkflowId, stackQueue } from '../../src/plan/ids.js';
 import { registerSearchAttributes } from '../../src/temporal/search-attributes.js';
 import { workflowBundle } from '../../src/temporal/worker.js';
 import { temporalAddress } from './stack-host.js';
@@ -55,7 +55,7 @@ export class SimulatedNights {
   }
 
   get #queue(): string {
-    return `nights-${this.config.stack}`;
+    return stackQueue(this.config.stack);
   }
 
   async #work(): Promise<void> {
@@ -74,8 +74,8 @@ export class SimulatedNights {
         workflowBundle: workflowBundle(),
         activities: createStackActivities(dependencies),
       }),
-      Worker.create({ ...common, taskQueue: heavyQueue(config.hostId), activities }),
-      Worker.create({ ...common, taskQueue: lightQueue(config.hostId), activities }),
+      Worker.create({ ...common, taskQueue: heavyQueue(this.#queue, config.hostId), activities }),
+      Worker.create({ ...common, taskQueue: lightQueue(this.#queue, config.hostId), activities }),
     ]);
     this.#running = Promise.all(this.#workers.map((worker) => worker.run()));
   }

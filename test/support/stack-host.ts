@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { sampleStackName } from '../../demo/sample-config.js';
 import { SampleStack } from '../../demo/sample-stack.js';
 import { runCommand } from '../../src/system/process.js';
 import { PROJECT, WorkerHost } from './worker-host.js';
@@ -14,7 +15,7 @@ export class StackHost extends WorkerHost {
     readonly directory: string,
     readonly stack: SampleStack,
   ) {
-    super(stack.configFile, `sample-${stack.names.prefix.replaceAll(/[^A-Za-z0-9]/g, '')}`);
+    super(stack.configFile, sampleStackName(stack.names.prefix));
   }
 
   static async create(options: { up: boolean }): Promise<StackHost> {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
+import { stackQueue } from '../../src/plan/ids.js';
 import type { RunView } from '../../src/plan/inputs.js';
 
 export const PROJECT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -105,7 +106,8 @@ export class WorkerHost {
   async start(type: string, input: unknown, id: string): Promise<string> {
     const client = await this.client();
     const workflowId = `${this.stackName}-${id}`;
-    await client.workflow.start(type, { taskQueue: 'holdfast', workflowId, args: [input] });
+    const taskQueue = stackQueue(this.stackName);
+    await client.workflow.start(type, { taskQueue, workflowId, args: [input] });
     return workflowId;
   }
 

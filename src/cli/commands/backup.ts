@@ -7,7 +7,7 @@ import { tierSchema } from '../../store/manifest.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import { exitCodeOfStatus, type ExitCode } from '../exit.js';
-import { sayDetached, startAndWatch, startDetached, withRuns } from '../follow.js';
+import { leave, startAndWatch, startDetached, targetOf, withRuns } from '../follow.js';
 import { alsoOption, checkServices, serviceOption } from '../options.js';
 import type { StartBackup } from '../ports.js';
 import { backupStackResultSchema, parseResult } from '../results.js';
@@ -63,9 +63,7 @@ async function backup(
     workflowId: backupWorkflowId(config.stack, formatStamp(new Date())),
     summary: `Backup of ${config.stack} (${options.tier})`,
     input: {
-      stack: config.stack,
-      // Without it a worker elsewhere is meant; its own name is not ours to guess.
-      ...(config.host === undefined ? {} : { host: config.host.id }),
+      ...targetOf(config),
       tier: options.tier,
       ...(options.also === undefined ? {} : { alsoTiers: options.also }),
       ...(options.service === undefined ? {} : { services: options.service }),
@@ -78,10 +76,7 @@ async function backup(
       return 0;
     }
     const outcome = await startAndWatch(context, gateway, run);
-    if (outcome.type === 'left') {
-      sayDetached(context, gateway, run.workflowId);
-      return outcome.how === 'detached' ? 0 : 130;
-    }
+    if (outcome.type === 'left') return leave(context, gateway, run.workflowId, outcome);
     const result = parseResult(backupStackResultSchema, outcome.result, run.workflowId);
     const exitCode = exitCodeOfStatus(result.status);
     context.emit({

@@ -6,7 +6,7 @@ import { drillWorkflowId, formatStamp } from '../../plan/ids.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
-import { sayDetached, startAndWatch, startDetached, withRuns } from '../follow.js';
+import { leave, startAndWatch, startDetached, targetOf, withRuns } from '../follow.js';
 import { checkServices, checkSetName, serviceOption } from '../options.js';
 import type { StartDrill } from '../ports.js';
 import { drillRestoreResultSchema, parseResult } from '../results.js';
@@ -65,8 +65,7 @@ async function drill(context: CliContext, set: string, options: Options): Promis
     workflowId: drillWorkflowId(config.stack, formatStamp(new Date())),
     summary: options.reap ? `Reap drills of ${config.stack}` : `Drill of ${config.stack}`,
     input: {
-      stack: config.stack,
-      ...(config.host === undefined ? {} : { host: config.host.id }),
+      ...targetOf(config),
       set,
       ...(options.service === undefined ? {} : { services: options.service }),
       keep: options.keep,
@@ -79,10 +78,7 @@ async function drill(context: CliContext, set: string, options: Options): Promis
       return 0;
     }
     const outcome = await startAndWatch(context, gateway, run);
-    if (outcome.type === 'left') {
-      sayDetached(context, gateway, run.workflowId);
-      return outcome.how === 'detached' ? 0 : 130;
-    }
+    if (outcome.type === 'left') return leave(context, gateway, run.workflowId, outcome);
     const result = parseResult(drillRestoreResultSchema, outcome.result, run.workflowId);
     context.emit({
       type: 'result',

@@ -14,7 +14,7 @@ import { ask } from '../ask.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
-import { sayDetached, startAndWatch, withRuns } from '../follow.js';
+import { leave, startAndWatch, targetOf, withRuns } from '../follow.js';
 import { countOption } from '../options.js';
 import type { StartPrune } from '../ports.js';
 import { count } from '../render/text.js';
@@ -130,8 +130,7 @@ async function carryOut(context: CliContext, config: Config, options: Options): 
     workflowId: pruneWorkflowId(config.stack, formatStamp(new Date())),
     summary: `Removal of old sets of ${config.stack}`,
     input: {
-      stack: config.stack,
-      ...(config.host === undefined ? {} : { host: config.host.id }),
+      ...targetOf(config),
       ...(options.tier === undefined ? {} : { tier: options.tier }),
       ...(options.limit === undefined ? {} : { limit: options.limit }),
       acceptShrink: options.acceptShrink,
@@ -139,10 +138,7 @@ async function carryOut(context: CliContext, config: Config, options: Options): 
   };
   return withRuns(context, async (gateway) => {
     const outcome = await startAndWatch(context, gateway, run);
-    if (outcome.type === 'left') {
-      sayDetached(context, gateway, run.workflowId);
-      return outcome.how === 'detached' ? 0 : 130;
-    }
+    if (outcome.type === 'left') return leave(context, gateway, run.workflowId, outcome);
     const result = parseResult(pruneBackupsResultSchema, outcome.result, run.workflowId);
     const exitCode = heldCode(result);
     context.emit({

@@ -13,11 +13,9 @@ import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { sayFrozen, withRunsAnywhere } from '../embedded.js';
-import { sayDetached, startAndWatch, startDetached } from '../follow.js';
+import { leave, planOf, startAndWatch, startDetached, targetOf } from '../follow.js';
 import { checkServices, checkSetName, repeatable, serviceOption } from '../options.js';
 import type { RunGateway, StartRestore } from '../ports.js';
-import { silentReporter } from '../progress/reporter.js';
-import { watchRun } from '../progress/watch.js';
 import { parseResult, restoreStackResultSchema } from '../results.js';
 import { rootOption } from '../store.js';
 import { restoreTo } from './restore-to.js';
@@ -205,18 +203,11 @@ async function makePlan(
     type: 'restoreStack',
     workflowId: restoreWorkflowId(config.stack, `${formatStamp(new Date())}-plan`),
     summary: `Plan a restore of ${config.stack}`,
-    input: { ...target(config), ...selection, dryRun: true },
+    input: { ...targetOf(config), ...selection, dryRun: true },
   };
-  await gateway.start(run);
-  const outcome = await watchRun(context, {
-    gateway,
-    reporter: { ...silentReporter(), note: (text) => context.warn(text) },
-    workflowId: run.workflowId,
-    title: run.summary,
-    asks: false,
-  });
-  if (outcome.type === 'left') return undefined;
-  return parseResult(restoreStackResultSchema, outcome.result, run.workflowId).plan;
+  const result = await planOf(context, gateway, run);
+  if (result === undefined) return undefined;
+  return parseResult(restoreStackResultSchema, result, run.workflowId).plan;
 }
 
 async function confirmed(context: CliContext, plan: RestorePlan): Promise<boolean> {
@@ -241,7 +232,7 @@ async function carryOut(
     workflowId: restoreWorkflowId(config.stack, formatStamp(new Date())),
     summary: `Restore of ${config.stack} from ${plan.setId}`,
     input: {
-      ...target(config),
+      ...targetOf(config),
       ...agreed(selection, plan),
       onBusy: options.refuseIfBusy ? 'refuse' : 'wait',
     },
@@ -252,12 +243,9 @@ async function carryOut(
   }
   const outcome = await startAndWatch(context, gateway, run, !embedded);
   if (outcome.type === 'left') {
-    if (embedded) {
-      sayFrozen(context, run.workflowId);
-      return 130;
-    }
-    sayDetached(context, gateway, run.workflowId);
-    return outcome.how === 'detached' ? 0 : 130;
+    return embedded
+      ? sayFrozen(context, run.workflowId)
+      : leave(context, gateway, run.workflowId, outcome);
   }
   const result = parseResult(restoreStackResultSchema, outcome.result, run.workflowId);
   context.emit({
@@ -279,11 +267,4 @@ function agreed(selection: Selection, plan: RestorePlan): Selection {
     Object.keys(selection.sets ?? {}).map((service) => [service, plan.otherSets?.[service] ?? set]),
   );
   return { ...selection, set, ...(Object.keys(sets).length === 0 ? {} : { sets }) };
-}
-
-function target(config: Config): { stack: string; host?: string } {
-  return {
-    stack: config.stack,
-    ...(config.host === undefined ? {} : { host: config.host.id }),
-  };
 }

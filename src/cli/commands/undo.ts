@@ -11,10 +11,8 @@ import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import { sayFrozen, withRunsAnywhere } from '../embedded.js';
 import type { ExitCode } from '../exit.js';
-import { sayDetached, startAndWatch } from '../follow.js';
+import { leave, planOf, startAndWatch, targetOf } from '../follow.js';
 import type { RunGateway, StartUndo } from '../ports.js';
-import { silentReporter } from '../progress/reporter.js';
-import { watchRun } from '../progress/watch.js';
 import { parseResult, undoRestoreResultSchema } from '../results.js';
 import { oneLine } from '../render/text.js';
 import { renderUndoPlan } from '../views/restores-view.js';
@@ -92,16 +90,9 @@ async function plan(
   restore: string,
 ): Promise<UndoRestoreResult | undefined> {
   const run = undoRun(config, `${formatStamp(new Date())}-plan`, { restore, dryRun: true });
-  await gateway.start(run);
-  const outcome = await watchRun(context, {
-    gateway,
-    reporter: { ...silentReporter(), note: (text) => context.warn(text) },
-    workflowId: run.workflowId,
-    title: run.summary,
-    asks: false,
-  });
-  if (outcome.type === 'left') return undefined;
-  return parseResult(undoRestoreResultSchema, outcome.result, run.workflowId);
+  const result = await planOf(context, gateway, run);
+  if (result === undefined) return undefined;
+  return parseResult(undoRestoreResultSchema, result, run.workflowId);
 }
 
 async function carryOut(
@@ -115,12 +106,9 @@ async function carryOut(
   const run = undoRun(config, formatStamp(new Date()), { restore, onBusy });
   const outcome = await startAndWatch(context, gateway, run, !options.embedded);
   if (outcome.type === 'left') {
-    if (options.embedded) {
-      sayFrozen(context, run.workflowId);
-      return 130;
-    }
-    sayDetached(context, gateway, run.workflowId);
-    return outcome.how === 'detached' ? 0 : 130;
+    return options.embedded
+      ? sayFrozen(context, run.workflowId)
+      : leave(context, gateway, run.workflowId, outcome);
   }
   const result = parseResult(undoRestoreResultSchema, outcome.result, run.workflowId);
   const exitCode = result.unhealthy.length === 0 ? 0 : 3;
@@ -145,8 +133,7 @@ function undoRun(
     workflowId: undoWorkflowId(config.stack, stamp),
     summary: `Undo of restore ${input.restore} of ${config.stack}`,
     input: {
-      stack: config.stack,
-      ...(config.host === undefined ? {} : { host: config.host.id }),
+      ...targetOf(config),
       ...input,
     },
   };

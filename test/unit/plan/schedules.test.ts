@@ -47,7 +47,7 @@ describe('the schedules of a configuration', () => {
       overlap: 'BUFFER_ONE',
       workflowType: 'scheduledBackup',
       workflowId: `holdfast/${config.stack}/backup`,
-      taskQueue: 'holdfast',
+      taskQueue: `holdfast/${config.stack}`,
       input: {
         stack: config.stack,
         host: config.hostId,
