@@ -1,6 +1,7 @@
 /** Stopping and starting a service's containers, and waiting until it is healthy. */
 import path from 'node:path';
 import { composeFiles, composeUp } from '../src/docker/compose.js';
+import { resolveCompose } from '../src/docker/compose-model.js';
 import { ensureExternals } from '../src/docker/externals.js';
 import { listContainers, findContainer, type ContainerInfo } from '../src/docker/containers.js';
 import type { Engine } from '../src/docker/engine.js';
@@ -97,7 +98,8 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
           const project = projectOf(input.service, service) ?? input.service;
           const home = homeOf(input.service, service);
           const files = await composeFiles(home, service.compose.files);
-          const made = await ensureExternals(engine, { home, files, project }, work.signal);
+          const model = await resolveCompose({ home, files, project }, work.signal);
+          const made = await ensureExternals(engine, model);
           if (made.length > 0) await runLog.write(`Created ${made.join(', ')}`);
           const { acted } = await composeUp({
             home,
@@ -105,6 +107,7 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
             project,
             signal: work.signal,
             except: await deliberatelyStopped(engine, recordFile, project),
+            services: model.services.keys(),
           });
           // Others that use its volumes had to wait, too.
           await startRecorded(engine, recordFile, {

@@ -10,9 +10,6 @@ import { chown, lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { isMountPoint, planSwap, stagePath, swapIn } from '../src/archive/replace.js';
 import type { PostgresSource, ServiceConfig } from '../src/config/schema.js';
-import { composeFiles } from '../src/docker/compose.js';
-import { composeServiceOf, composeUpOnly } from '../src/docker/compose-service.js';
-import { ensureExternals } from '../src/docker/externals.js';
 import { findContainer, startContainer, stopContainer } from '../src/docker/containers.js';
 import { emptyVolume } from '../src/docker/volume-extract.js';
 import { stageVolume, stagingName } from '../src/docker/aside.js';
@@ -26,21 +23,20 @@ import { inspectCluster } from '../src/postgres/inspect.js';
 import { drillRoot, isBelow } from '../src/plan/drill.js';
 import { mapName, mapPath } from '../src/plan/mapping.js';
 import { expectedOfScript } from '../src/postgres/read-old-script.js';
-import { loadDump, waitUntilReady } from '../src/postgres/restore.js';
+import { loadDump } from '../src/postgres/restore.js';
 import type { Work } from '../src/progress.js';
 import type { ArtifactManifest, PostgresInfo, VolumeInfo } from '../src/store/manifest.js';
 import { readRestorable } from '../src/store/old-records.js';
 import { readRestoreRecord, readStep, writeStep } from '../src/store/restore-record.js';
 import { pathExists } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
-import { homeOf } from './containers.js';
+import { composeServerUp, readyServer } from './database-server.js';
 import { loginOf, pgdataOf, postgresSource } from './dump.js';
 import { forRestore, restoreLock, volumeToRestore, requireOpen } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
 import {
   checkDigest,
   guarded,
-  projectOf,
   serviceOf,
   withHeartbeat,
   type ActivityDependencies,
@@ -252,22 +248,9 @@ function databaseRestorer(
     source: PostgresSource,
     work: Work,
   ): Promise<void> {
-    if (service.compose === undefined) {
-      await startContainer(engine, source.container);
-    } else {
-      const home = homeOf(input.service, service);
-      const project = projectOf(input.service, service) ?? input.service;
-      const composeProject = {
-        home,
-        project,
-        files: await composeFiles(home, service.compose.files),
-      };
-      await ensureExternals(engine, composeProject, work.signal);
-      const server = await composeServiceOf(composeProject, source.container, work.signal);
-      await composeUpOnly(composeProject, server, work.signal);
-    }
-    const pg = containerExec(engine, { container: source.container });
-    await waitUntilReady(pg, { ...(await loginOf(source)), timeoutMs: source.startTimeout }, work);
+    if (service.compose === undefined) await startContainer(engine, source.container);
+    else await composeServerUp(engine, { name: input.service, service, source }, work.signal);
+    await readyServer(engine, source, work);
   }
 
   async function load(

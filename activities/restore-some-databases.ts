@@ -1,10 +1,7 @@
 /** Some databases of a running server from their archives, beside all others of it. */
-import { composeFiles } from '../src/docker/compose.js';
-import { composeServiceOf, composeUpOnly } from '../src/docker/compose-service.js';
 import { findContainer, startContainer } from '../src/docker/containers.js';
 import type { PostgresSource } from '../src/config/schema.js';
 import { compareWithManifest, describeMismatch } from '../src/postgres/compare.js';
-import { containerExec } from '../src/postgres/container.js';
 import { inspectCluster } from '../src/postgres/inspect.js';
 import {
   asideDatabase,
@@ -13,7 +10,6 @@ import {
   loadDatabases,
   setDatabaseAside,
 } from '../src/postgres/replace-database.js';
-import { waitUntilReady } from '../src/postgres/restore.js';
 import type { PostgresExec } from '../src/postgres/server.js';
 import { HoldfastError } from '../src/errors.js';
 import type { Work } from '../src/progress.js';
@@ -21,7 +17,7 @@ import { readArtifact } from '../src/store/artifact.js';
 import { resolveInside } from '../src/store/layout.js';
 import { readStep, writeStep, type DatabasesStep } from '../src/store/restore-record.js';
 import { withFileLock } from '../src/system/lock.js';
-import { homeOf } from './containers.js';
+import { composeServerUp, readyServer } from './database-server.js';
 import { loginOf, postgresSource } from './dump.js';
 import { lockFile } from './places.js';
 import { forRestore, requireOpen } from './restore-context.js';
@@ -29,7 +25,6 @@ import type { RestoreReference } from './restore-tree.js';
 import {
   checkDigest,
   guarded,
-  projectOf,
   serviceOf,
   withHeartbeat,
   type ActivityDependencies,
@@ -145,20 +140,10 @@ async function runningServer(
     if (service.compose === undefined || found !== undefined) {
       await startContainer(engine, source.container);
     } else {
-      const home = homeOf(name, service);
-      const project = projectOf(name, service) ?? name;
-      const files = await composeFiles(home, service.compose.files);
-      const server = await composeServiceOf(
-        { home, project, files },
-        source.container,
-        work.signal,
-      );
-      await composeUpOnly({ home, project, files }, server, work.signal);
+      await composeServerUp(engine, { name, service, source }, work.signal);
     }
   }
-  const pg = containerExec(engine, { container: source.container });
-  await waitUntilReady(pg, { ...(await loginOf(source)), timeoutMs: source.startTimeout }, work);
-  return pg;
+  return readyServer(engine, source, work);
 }
 
 /** Puts the databases of a step back as they were. The server is needed for that: it is started. */

@@ -14,7 +14,8 @@ fi
 
 status=0
 npx jest --selectProjects unit --json --outputFile=test-results/unit.json || status=1
-# On real parts one file at a time: they share one Temporal, where each stack's worker takes every run.
-npx jest --selectProjects integration --runInBand --json --outputFile=test-results/integration.json || status=1
+# On real parts most of the time is waiting: for containers to become healthy, for time-outs. Two files
+# at a time fill two cores; each has stacks, names and ports of its own, and all share one Temporal.
+npx jest --selectProjects integration --maxWorkers=2 --json --outputFile=test-results/integration.json || status=1
 node scripts/test-summary.mjs test-results/unit.json test-results/integration.json || status=1
 exit "$status"

@@ -15,7 +15,6 @@ import {
 import { planBackup } from '../src/plan/backup-plan.js';
 import { serviceWorkflowId } from '../src/plan/ids.js';
 import { backupStackInputSchema, type BackupStackResult } from '../src/plan/inputs.js';
-import { messageOf } from '../src/errors.js';
 import type { Problem, SetArtifact, SetFile, Tier } from '../src/store/manifest.js';
 import { formatBytes } from '../src/plan/words.js';
 import { hostActivities, resolveStack, type HostCalls } from './activity-options.js';
@@ -24,6 +23,7 @@ import { causeOf, failure, parseInput, raise } from './failure.js';
 import { takePermit } from './permit.js';
 import { planOrFail, searchAttributes } from './support.js';
 import { Story } from './story.js';
+import { tell } from './tell.js';
 
 export async function backupStack(rawInput?: unknown): Promise<BackupStackResult> {
   const input = parseInput(backupStackInputSchema, rawInput, 'backupStack');
@@ -262,7 +262,10 @@ async function finish(
   const hint = `holdfast show ${set.id} lists what was saved and what was not`;
   // The set is what it is; but somebody must look.
   const told = set.status === 'success' && held.size > 0 ? 'degraded' : set.status;
-  await tell(activities, told, message, set.status === 'success' ? undefined : hint);
+  await tell(activities, told, message, {
+    hint: set.status === 'success' ? undefined : hint,
+    heedCancel: true,
+  });
   if (set.status === 'failed') {
     throw failure('BACKUP_FAILED', message, { hint, details: [result] });
   }
@@ -301,24 +304,6 @@ async function sayItFailed(error: unknown, stack: string, activities: HostCalls)
     activities,
     'failed',
     cancelled ? `Backup of ${stack} was cancelled` : `Backup of ${stack} failed: ${message}`,
-    cancelled ? undefined : causeOf(error).hint,
+    { hint: cancelled ? undefined : causeOf(error).hint, heedCancel: true },
   );
-}
-
-/** A receiver that is down must not change how the run ended. */
-async function tell(
-  activities: HostCalls,
-  status: 'success' | 'degraded' | 'failed',
-  message: string,
-  hint?: string,
-): Promise<void> {
-  const calls = [
-    activities.writeRunLog('log the result', { lines: [message] }),
-    activities.notify(`notify: ${status}`, { status, message, hint }),
-  ];
-  for (const outcome of await Promise.allSettled(calls)) {
-    if (outcome.status === 'rejected' && isCancellation(outcome.reason)) {
-      throw new Error(messageOf(outcome.reason), { cause: outcome.reason });
-    }
-  }
 }

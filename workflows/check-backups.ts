@@ -5,12 +5,12 @@
 import { isCancellation, upsertSearchAttributes } from '@temporalio/workflow';
 import { checkBackupsInputSchema, type CheckBackupsResult } from '../src/plan/check-types.js';
 import type { CheckFinding } from '../src/plan/check.js';
-import { hostActivities, resolveStack, type HostCalls } from './activity-options.js';
+import { hostActivities, resolveStack } from './activity-options.js';
 import { causeOf, failure, parseInput, raise } from './failure.js';
 import { Story } from './story.js';
 import { searchAttributes } from './support.js';
+import { tell } from './tell.js';
 
-type Told = 'success' | 'degraded' | 'failed';
 const STATUS = { ok: 'success', warning: 'degraded', critical: 'failed' } as const;
 
 export async function checkBackups(rawInput?: unknown): Promise<CheckBackupsResult> {
@@ -43,10 +43,13 @@ export async function checkBackups(rawInput?: unknown): Promise<CheckBackupsResu
   story.phase(status);
   upsertSearchAttributes(searchAttributes({ status }));
   const message = summaryOf(view.stack, findings);
-  if (worst !== 'ok' || tellCheckSuccess === true) await tell(activities, status, message);
+  const hint = 'holdfast check tells it again, with what to do';
+  if (worst !== 'ok' || tellCheckSuccess === true) {
+    await tell(activities, status, message, { hint: worst === 'ok' ? undefined : hint });
+  }
   if (worst === 'critical') {
     throw failure('CHECK_FAILED', message, {
-      hint: 'holdfast check tells it again, with what to do',
+      hint,
       details: [result],
     });
   }
@@ -58,12 +61,4 @@ function summaryOf(stack: string, findings: readonly CheckFinding[]): string {
   if (bad.length === 0) return `The backups of ${stack} are all well`;
   const said = bad.map(({ severity, message }) => `${severity}: ${message}`);
   return `The backups of ${stack} need attention: ${said.join('; ')}`;
-}
-
-/** A receiver that is down must not change what was found. */
-async function tell(activities: HostCalls, status: Told, message: string): Promise<void> {
-  await Promise.allSettled([
-    activities.writeRunLog('log the result', { lines: [message] }),
-    activities.notify(`notify: ${status}`, { status, message }),
-  ]);
 }

@@ -28,6 +28,7 @@ import { causeOf, failure, parseInput, raise } from './failure.js';
 import { takePermit } from './permit.js';
 import { Story } from './story.js';
 import { planOrFail, searchAttributes } from './support.js';
+import { tell } from './tell.js';
 
 type View = Awaited<ReturnType<typeof resolveStack>>['view'];
 type Input = ReturnType<typeof drillRestoreInputSchema.parse>;
@@ -156,7 +157,7 @@ async function carryOut(run: Run, plan: RestorePlan): Promise<DrillRestoreResult
     } else {
       await tearDown(run);
     }
-    return { drill: await tell(run, result), reaped };
+    return { drill: await report(run, result), reaped };
   });
 }
 
@@ -219,21 +220,21 @@ async function tearDown({ activities, story, id }: Run): Promise<void> {
     });
 }
 
-async function tell({ activities, story }: Run, result: DrillResult): Promise<DrillResult> {
+async function report({ activities, story }: Run, result: DrillResult): Promise<DrillResult> {
   const { status, setId, failures, restoreMs } = result;
   const passed = status === 'passed';
   const why = failures.map(describeFailure);
   const message = passed
     ? `Drill of set ${setId} passed: a restore takes ${formatDuration(restoreMs)}`
     : `Drill of set ${setId} failed: ${why.join('; ')}`;
-  await Promise.allSettled([
-    activities.writeRunLog('log the result', { lines: [message] }),
-    activities.notify(`notify: ${status}`, { status: passed ? 'success' : 'failed', message }),
-  ]);
+  const hint = `holdfast show ${setId}-${result.setTier} has the details; --keep leaves the next one up`;
+  await tell(activities, passed ? 'success' : 'failed', message, {
+    hint: passed ? undefined : hint,
+  });
   story.phase(status);
   if (passed) return result;
   throw failure('DRILL_FAILED', `the drill of set ${setId} failed: ${why.join('; ')}`, {
-    hint: `holdfast show ${setId}-${result.setTier} has the details; --keep leaves the next one up`,
+    hint,
     facts: { drillId: result.drillId, problems: why, output: outputOf(failures) },
   });
 }

@@ -35,6 +35,7 @@ import { preflight } from './restore-preflight.js';
 import { planOrFail, searchAttributes } from './support.js';
 import { sayTakenBack, takeBack, type TakenBack } from './take-back.js';
 import { Story } from './story.js';
+import { tell } from './tell.js';
 
 type View = Awaited<ReturnType<typeof resolveStack>>['view'];
 type Input = ReturnType<typeof restoreStackInputSchema.parse>;
@@ -161,7 +162,7 @@ async function carryOut(run: Run, plan: RestorePlan): Promise<RestoreStackResult
     const taken = await CancellationScope.nonCancellable(async () => {
       const outcome = await takeBack({ activities, story, restoreId, configDigest, plan });
       const hint = isCancellation(error) ? undefined : causeOf(error).hint;
-      await tell(activities, 'failed', sayTakenBack(plan.setId, error, outcome), hint);
+      await tell(activities, 'failed', sayTakenBack(plan.setId, error, outcome), { hint });
       return outcome;
     });
     throw isCancellation(error) ? error : withOutcome(error, taken);
@@ -284,18 +285,6 @@ async function restoreStage(
   }
   if (failed !== undefined) throw failed;
   return restored;
-}
-
-async function tell(
-  activities: HostCalls,
-  status: 'success' | 'failed',
-  message: string,
-  hint?: string,
-): Promise<void> {
-  await Promise.allSettled([
-    activities.writeRunLog('log the result', { lines: [message] }),
-    activities.notify(`notify: ${status}`, { status, message, hint }),
-  ]);
 }
 
 function resultOf(

@@ -13,6 +13,7 @@ import { causeOf, failure, parseInput, raise } from './failure.js';
 import { takePermit } from './permit.js';
 import { Story } from './story.js';
 import { planOrFail, searchAttributes } from './support.js';
+import { tell } from './tell.js';
 
 type View = Awaited<ReturnType<typeof resolveStack>>['view'];
 
@@ -58,12 +59,8 @@ export async function undoRestore(rawInput?: unknown): Promise<UndoRestoreResult
       searchAttributes({ status: isCancellation(error) ? 'cancelled' : 'failed' }),
     );
     if (isCancellation(error)) throw error;
-    await tell(
-      activities,
-      'failed',
-      `Undo of restore ${restoreId} failed: ${causeOf(error).message}`,
-      causeOf(error).hint,
-    );
+    const { message, hint } = causeOf(error);
+    await tell(activities, 'failed', `Undo of restore ${restoreId} failed: ${message}`, { hint });
     raise(error);
   } finally {
     await permit.release();
@@ -127,16 +124,4 @@ async function carryOut(
   await activities.finishRestore('close the record', { restoreId, state: 'undone', measured: [] });
   story.phase('done');
   return unhealthy;
-}
-
-async function tell(
-  activities: HostCalls,
-  status: 'success' | 'degraded' | 'failed',
-  message: string,
-  hint?: string,
-): Promise<void> {
-  await Promise.allSettled([
-    activities.writeRunLog('log the result', { lines: [message] }),
-    activities.notify(`notify: ${status}`, { status, message, hint }),
-  ]);
 }

@@ -15,6 +15,7 @@ import { hostActivities, resolveStack, type HostCalls } from './activity-options
 import { failure, parseInput, raise } from './failure.js';
 import { Story } from './story.js';
 import { searchAttributes } from './support.js';
+import { tell } from './tell.js';
 
 export async function verifyBackups(rawInput?: unknown): Promise<VerifyBackupsResult> {
   const input = parseInput(verifyBackupsInputSchema, rawInput, 'verifyBackups');
@@ -28,7 +29,8 @@ export async function verifyBackups(rawInput?: unknown): Promise<VerifyBackupsRe
     story.phase(status);
     upsertSearchAttributes(searchAttributes({ status }));
     const message = summaryOf(result);
-    await tell(activities, status, message);
+    // Success is for the log: nobody waits for it.
+    await tell(activities, status, message, { silent: status === 'success' });
     if (status === 'failed') {
       throw failure('INTEGRITY', message, {
         hint: 'the next backup writes what is damaged anew; use another set for restores',
@@ -110,16 +112,4 @@ function summaryOf({ sets, bytes, damaged, left }: VerifyBackupsResult): string 
   const notes = sets.flatMap((set) => set.notes);
   const head = damaged.length === 0 ? 'Backups verified' : 'Backups are damaged';
   return [`${head}: ${read}`, ...rest, ...files.values(), ...notes].join('; ');
-}
-
-/** Success is for the log: nobody waits for it. A receiver that is down changes nothing. */
-async function tell(
-  activities: HostCalls,
-  status: 'success' | 'degraded' | 'failed',
-  message: string,
-): Promise<void> {
-  await Promise.allSettled([
-    activities.writeRunLog('log the result', { lines: [message] }),
-    ...(status === 'success' ? [] : [activities.notify(`notify: ${status}`, { status, message })]),
-  ]);
 }

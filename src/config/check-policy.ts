@@ -3,6 +3,9 @@ import type { CheckPolicy, TierPolicy } from '../plan/check.js';
 import type { ScheduledTier } from '../plan/stack-view.js';
 import type { Config } from './schema.js';
 
+/** A worker that was just started, a permit that was just given back: minutes, not hours. */
+const START_GRACE_MS = 10 * 60_000;
+
 export function toCheckPolicy(config: Config): CheckPolicy {
   const { check, schedules } = config;
   const tier = (name: ScheduledTier): TierPolicy => ({
@@ -14,6 +17,7 @@ export function toCheckPolicy(config: Config): CheckPolicy {
     tiers: { daily: tier('daily'), weekly: tier('weekly'), monthly: tier('monthly') },
     timezone: schedules.timezone,
     graceMs: check.grace,
+    startGraceMs: Math.min(check.grace, schedules.jitter + START_GRACE_MS),
     verifiedWithinMs: check.verifiedWithin,
     freeWarnPercent: check.free.warn,
     freeCriticalPercent: check.free.critical,

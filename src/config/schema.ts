@@ -338,7 +338,9 @@ export const configSchema = z.strictObject({
     .strictObject({
       grace: durationSchema
         .prefault('6h')
-        .describe('How long after its time a scheduled backup must be there'),
+        .describe(
+          'How long a scheduled backup may take to be there, where no server tells what runs',
+        ),
       maximumAge: z
         .strictObject({
           daily: durationSchema.optional(),

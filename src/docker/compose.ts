@@ -142,6 +142,8 @@ export interface ComposeUpOptions extends ComposeProject {
   readonly timeoutMs?: number;
   /** Services that are left as they are. */
   readonly except?: readonly string[];
+  /** What services there are, where that is known; else compose is asked for it. */
+  readonly services?: Iterable<string>;
 }
 
 export interface ComposeUpResult {
@@ -165,6 +167,15 @@ export async function composeUp(options: ComposeUpOptions): Promise<ComposeUpRes
     options,
   );
   return { acted: true, warnings: warningsIn(stderr) };
+}
+
+/** Starts one service of a project and nothing else of it. @throws HoldfastError COMPOSE_FAILED */
+export async function composeUpOnly(
+  project: ComposeProject,
+  service: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await runCompose(project, ['up', '-d', '--no-deps', service], { signal });
 }
 
 /** The services of a project's files, in no particular order. @throws HoldfastError COMPOSE_FAILED */
@@ -222,8 +233,8 @@ export function inStartOrder(containers: readonly ContainerInfo[]): ContainerInf
 async function servicesToStart(options: ComposeUpOptions): Promise<string[] | undefined> {
   const except = new Set(options.except ?? []);
   if (except.size === 0) return undefined;
-  const services = await composeServices(options, options.signal);
-  return services.filter((service) => !except.has(service));
+  const services = options.services ?? (await composeServices(options, options.signal));
+  return [...services].filter((service) => !except.has(service));
 }
 
 /** Runs one compose command of a project. @throws HoldfastError COMPOSE_FAILED with the output's end */

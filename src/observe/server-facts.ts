@@ -8,13 +8,13 @@ export interface ServerFacts {
   readonly schedules: ScheduleFacts;
   /** Of the runs asked about: does it go on? Those it could not be said of are not in it. */
   readonly alive: ReadonlyMap<string, boolean>;
-  /** When the backups that are going on began, ISO. */
-  readonly runningSince: readonly string[];
+  /** When the backups that are going on began, ISO; undefined where that is not known. */
+  readonly runningSince: readonly string[] | undefined;
 }
 
 /** What is known without a server. */
 export function noServerFacts(reason: string): ServerFacts {
-  return { schedules: { known: false, reason }, alive: new Map(), runningSince: [] };
+  return { schedules: { known: false, reason }, alive: new Map(), runningSince: undefined };
 }
 
 /** Never throws: what the server does not tell is not known. */
@@ -93,15 +93,16 @@ async function endingOf(
   }
 }
 
-async function runningBackups(client: Client, stack: string): Promise<string[]> {
+async function runningBackups(client: Client, stack: string): Promise<string[] | undefined> {
   const since: string[] = [];
   try {
     const query = `ExecutionStatus = 'Running' AND HoldfastStack = '${stack}' AND WorkflowType IN ('backupStack', 'scheduledBackup')`;
     for await (const { startTime } of client.workflow.list({ query })) {
       since.push(startTime.toISOString());
     }
+    return since;
   } catch {
-    // A server that never saw a worker does not know the attribute: then nothing runs either.
+    // Silent, or it never saw a worker and does not know the attribute.
+    return undefined;
   }
-  return since;
 }

@@ -35,7 +35,10 @@ export interface TierPolicy {
 export interface CheckPolicy {
   readonly tiers: Readonly<Record<ScheduledTier, TierPolicy>>;
   readonly timezone: string;
+  /** How long a run may take, from when it was due to a set. */
   readonly graceMs: number;
+  /** How late a run may begin; a jitter is part of it. */
+  readonly startGraceMs: number;
   readonly verifiedWithinMs: number;
   readonly freeWarnPercent: number;
   readonly freeCriticalPercent: number;
@@ -82,8 +85,8 @@ export interface CheckFacts {
   readonly disk?: { readonly freeBytes: number; readonly totalBytes: number } | undefined;
   readonly stopped: readonly LeftOpen[];
   readonly restores: readonly LeftOpen[];
-  /** When runs of backups began that are still going on, ISO. */
-  readonly runningSince: readonly string[];
+  /** When runs of backups began that are still going on, ISO; undefined where no server told. */
+  readonly runningSince?: readonly string[] | undefined;
 }
 
 const TIERS = ['daily', 'weekly', 'monthly'] as const;
@@ -156,17 +159,20 @@ function missedRuns(
   cron: string,
   newest: SetFile | undefined,
   facts: CheckFacts,
-  { timezone, graceMs }: CheckPolicy,
+  { timezone, graceMs, startGraceMs }: CheckPolicy,
 ): number[] {
-  const untilMs = facts.now.getTime() - graceMs;
+  // Where the server tells what goes on, a run that has not begun need not be waited for.
+  const { runningSince } = facts;
+  const nowMs = facts.now.getTime();
+  const untilMs = nowMs - (runningSince === undefined ? graceMs : startGraceMs);
   // Before the first set of the stack nothing was promised; what was imported is older than that.
   const own = facts.sets.filter(({ origin }) => origin === undefined);
   const begunMs = Math.min(...own.map(({ startedAt }) => Date.parse(startedAt)));
   const afterMs = newest === undefined ? begunMs : Date.parse(newest.startedAt);
   // A set may begin seconds before it was due by another clock.
   const missed = [...dueTimesBack(cron, timezone, untilMs, afterMs + 60_000)];
-  const running = facts.runningSince.some((at) => Date.parse(at) >= (missed[0] ?? 0) - 60_000);
-  return running && missed.length === 1 ? [] : missed;
+  const running = runningSince?.some((at) => Date.parse(at) >= (missed[0] ?? 0) - 60_000);
+  return running === true && missed.length === 1 ? [] : missed;
 }
 
 function missedFinding(

@@ -114,8 +114,9 @@ function whatToDo({ run, status, hint, workflowId }: RunEnd): string {
         : [...first, 'holdfast backup tries again', steps].join('; ');
     case 'restore':
       return [...first, 'holdfast restore --dry-run checks all of it again', steps].join('; ');
-    case 'verify':
     case 'check':
+      return [...first, steps].join('; ');
+    case 'verify':
       return [...first, 'holdfast list shows what there is', steps].join('; ');
     case 'undo':
     case 'drill':

@@ -40,7 +40,10 @@ export class SimulatedNights {
     const directory = await mkdtemp(path.join(tmpdir(), 'holdfast-nights-'));
     const id = randomBytes(3).toString('hex');
     const text = configText(directory).replaceAll('STACK', `sim${id}`);
-    const { config } = parseConfig(text, path.join(directory, 'holdfast.yaml'), `host${id}`);
+    const file = path.join(directory, 'holdfast.yaml');
+    // For the command line, which knows no other clock than its own.
+    await writeFile(file, text);
+    const { config } = parseConfig(text, file, `host${id}`);
     const address = temporalAddress();
     const connection = await Connection.connect({ address });
     const client = new Client({ connection });
@@ -48,6 +51,10 @@ export class SimulatedNights {
     const nights = new SimulatedNights(directory, config, client, connection, native);
     await nights.#work();
     return nights;
+  }
+
+  get configFile(): string {
+    return this.config.file;
   }
 
   get root(): string {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { externalsOf } from '../../src/docker/externals.js';
+import { composeModel, serviceOfContainer } from '../../src/docker/compose-model.js';
 import { imagesOf, postgresMajor } from '../../src/docker/images.js';
 
 describe('what a compose file needs of the host', () => {
   test('external networks and volumes by their real names, in the old and the new way', () => {
     expect(
-      externalsOf({
+      composeModel('p', {
         networks: {
           default: { external: true, name: 'outer' },
           inner: null,
@@ -16,8 +16,27 @@ describe('what a compose file needs of the host', () => {
         },
         volumes: { data: { external: true, name: 'real_data' }, cache: {} },
       }),
-    ).toEqual({ networks: ['outer', 'older', 'bare'], volumes: ['real_data'] });
-    expect(externalsOf('no compose file')).toEqual({ networks: [], volumes: [] });
+    ).toMatchObject({
+      externalNetworks: ['outer', 'older', 'bare'],
+      externalVolumes: ['real_data'],
+    });
+    expect(composeModel('p', 'no compose file')).toMatchObject({
+      externalNetworks: [],
+      externalVolumes: [],
+    });
+  });
+
+  test('the service that makes a container, by its name or by the one compose gives', () => {
+    const model = composeModel('p', {
+      services: { db: { container_name: 'ml_db' }, web: {}, p_web_1: { container_name: 'other' } },
+    });
+    expect(serviceOfContainer(model, 'ml_db')).toBe('db');
+    expect(serviceOfContainer(model, 'p_web_1')).toBe('web');
+    expect(serviceOfContainer(model, 'p-web-1')).toBe('web');
+    // One with a name of its own does not get the other.
+    expect(() => serviceOfContainer(model, 'p_db_1')).toThrow(
+      expect.objectContaining({ code: 'CONTAINER_NOT_FOUND' }),
+    );
   });
 
   test('images, a later file overriding an earlier one; none that is built or holds a variable', () => {

@@ -24,6 +24,7 @@ const POLICY: CheckPolicy = {
   },
   timezone: 'UTC',
   graceMs: 6 * HOUR_MS,
+  startGraceMs: 10 * 60_000,
   verifiedWithinMs: 90 * DAY_MS,
   freeWarnPercent: 15,
   freeCriticalPercent: 5,
@@ -85,9 +86,28 @@ describe('what a check finds', () => {
       ['critical backup-missed daily'],
     ],
     [
-      'nothing while the run may still come',
-      { sets: [set(8, { tier: 'weekly' }), set(11)], now: new Date('2024-12-12T06:59:00Z') },
+      'where the server tells that nothing runs, half an hour after it was due',
+      { sets: [set(8, { tier: 'weekly' }), set(11)], now: new Date('2024-12-12T01:30:00Z') },
+      ['critical backup-missed daily'],
+    ],
+    [
+      'nothing when it was due a moment ago',
+      { sets: [set(8, { tier: 'weekly' }), set(11)], now: new Date('2024-12-12T01:09:00Z') },
       [],
+    ],
+    [
+      'where no server tells, nothing while the run may still come',
+      {
+        sets: [set(8, { tier: 'weekly' }), set(11)],
+        now: new Date('2024-12-12T06:59:00Z'),
+        runningSince: undefined,
+      },
+      [],
+    ],
+    [
+      'where no server tells, its absence once the grace is over',
+      { sets: [set(8, { tier: 'weekly' }), set(11)], runningSince: undefined },
+      ['critical backup-missed daily'],
     ],
     [
       'nothing while it is under way',
