@@ -77,7 +77,8 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<Ex
   }
 }
 
-function buildProgram(commands: CommandHost, host: CliHost): Command {
+/** All commands and options; nothing is read or run before it is given a command line. */
+export function buildProgram(commands: CommandHost, host: CliHost): Command {
   const program = new Command('holdfast')
     .description(
       'Durable backup and ordered, reversible restore of Docker, PostgreSQL and ML stacks.',
