@@ -39,7 +39,7 @@ function helpOf(command: Command): string[] {
   return written.split('\n');
 }
 
-const program = buildProgram(new CommandHost(host), host);
+const program = await buildProgram([], new CommandHost(host), host);
 const commands = walk(program);
 
 describe('help', () => {
