@@ -46,6 +46,7 @@ export function createDumpActivities(dependencies: ActivityDependencies) {
                 format: source.format,
                 destination,
                 compressionLevel: config.backups.compressionLevel,
+                digestUpToBytes: source.digestTablesUpTo,
                 owner: `${config.stack}/${input.service}/${input.source}`,
               },
               work,

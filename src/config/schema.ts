@@ -112,6 +112,12 @@ export const postgresSourceSchema = z.strictObject({
     .enum(['custom', 'cluster'])
     .default('custom')
     .describe('custom: roles and one pg_dump archive per database; cluster: one pg_dumpall script'),
+  digestTablesUpTo: z
+    .union([z.literal(0), sizeSchema])
+    .prefault('1GiB')
+    .describe(
+      'Tables of up to this size are read once more for a digest, by which drills compare their content; 0: none',
+    ),
   dataDirectory: z
     .string()
     .min(1)

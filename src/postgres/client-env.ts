@@ -17,6 +17,8 @@ const SESSION_SETTINGS = {
   intervalstyle: 'postgres',
   extra_float_digits: '3',
   bytea_output: 'hex',
+  lc_monetary: 'C',
+  quote_all_identifiers: 'off',
 } as const;
 
 /** Only a superuser may set these; a session of anyone else would not even start. */

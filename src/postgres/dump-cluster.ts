@@ -25,7 +25,7 @@ export async function dumpWholeCluster(
   const contents = new Map<string, DatabaseInfo>();
   const extensionTables = new Set<string>();
   for (const database of dumpable) {
-    const content = await readContent(pg, options, database.name, 'none', work.signal);
+    const content = await readContent(pg, options, database.name, { rows: 'none' }, work.signal);
     for (const { kind, schema, table } of content.tables) {
       if (kind === 'extension-table') extensionTables.add(key(database.name, schema, table));
     }

@@ -1,4 +1,4 @@
-/** One database into one pg_dump archive, with the row counts of the very same snapshot. */
+/** One database into one pg_dump archive, with the row counts and digests of the very same snapshot. */
 import type { Readable } from 'node:stream';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
@@ -6,7 +6,13 @@ import type { ArtifactFile, DatabaseInfo } from '../store/manifest.js';
 import { bothOf } from '../system/pipeline.js';
 import { assertArchive, listArchive } from './archive.js';
 import { compressed, unpacked } from './compress.js';
-import { LOCK_TABLES, contentSql, parseContent, type DatabaseContent } from './content.js';
+import {
+  LOCK_TABLES,
+  contentSql,
+  parseContent,
+  type ContentScope,
+  type DatabaseContent,
+} from './content.js';
 import { runFramed } from './framed.js';
 import type { DatabaseCatalogue } from './inspect.js';
 import type { OutputFile, OutputSet } from './output-file.js';
@@ -30,6 +36,8 @@ export interface DatabaseDumpOptions {
   readonly compressionLevel: number;
   /** Compress where the server runs: zstd is there. */
   readonly packBeside: boolean;
+  /** Digests are recorded of tables of at most this size; 0: of none. */
+  readonly digestUpToBytes: number;
   readonly lockWaitMs: number;
 }
 
@@ -38,8 +46,8 @@ export interface DatabaseDumpOptions {
  * in less time.
  *
  * A psql session opens a transaction, exports its snapshot and takes pg_dump's own locks; pg_dump
- * then reads in that snapshot while the session counts the rows it reads. So the counts are those of
- * the dump however much is written meanwhile, and a restore can be held to them.
+ * then reads in that snapshot while the session counts and hashes the rows it reads. So counts and
+ * digests are those of the dump however much is written meanwhile, and a restore can be held to them.
  * @throws HoldfastError DUMP_FAILED, DUMP_INCOMPLETE, DISK_FULL, POSTGRES_UNREACHABLE,
  *   VERSION_INCOMPATIBLE.
  */
@@ -77,8 +85,11 @@ export async function dumpDatabase(
       either.abort(error);
       throw error;
     };
+    const { digestUpToBytes } = options;
+    const scope: ContentScope =
+      digestUpToBytes > 0 ? { rows: 'digest', digestUpToBytes } : { rows: 'count' };
     const counting = session
-      .run(contentSql('count'), () => {
+      .run(contentSql(scope), () => {
         told.entries += 1;
         report();
       })
@@ -155,10 +166,15 @@ function databaseInfo(database: DatabaseCatalogue, content: DatabaseContent): Da
     collate: database.collate,
     ctype: database.ctype,
     sizeBytes: database.sizeBytes,
-    tables: content.tables.flatMap(({ kind, schema, table, rows }) =>
-      kind === 'table' && rows !== null ? [{ schema, table, rows }] : [],
+    tables: content.tables.flatMap(({ kind, schema, table, rows, digest }) =>
+      kind === 'table' && rows !== null
+        ? [{ schema, table, rows, ...(digest === undefined ? {} : { digest }) }]
+        : [],
     ),
     largeObjects: content.largeObjects,
+    ...(content.largeObjectDigest === undefined
+      ? {}
+      : { largeObjectDigest: content.largeObjectDigest }),
     extensions: [...content.extensions],
   };
 }

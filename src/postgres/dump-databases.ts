@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { inParallel } from '../archive/parallel.js';
 import type { Work } from '../progress.js';
 import { hasZstd } from './compress.js';
+import { DIGESTS_FROM_VERSION_NUMBER } from './content.js';
 import { dumpDatabase, type DatabaseDump } from './dump-database.js';
 import {
   DUMPS_AT_ONCE,
@@ -29,6 +30,9 @@ export async function dumpEachDatabase(
   plan: DumpPlan,
   work: Work,
 ): Promise<DumpedFiles> {
+  const { versionNumber } = plan.catalogue.server;
+  const digestUpToBytes =
+    versionNumber < DIGESTS_FROM_VERSION_NUMBER ? 0 : (options.digestUpToBytes ?? 0);
   const globals = await dumpScript(
     pg,
     options,
@@ -65,6 +69,7 @@ export async function dumpEachDatabase(
           endSessions: () => plan.endSessions(applicationName),
           compressionLevel: options.compressionLevel,
           packBeside,
+          digestUpToBytes,
           lockWaitMs: options.lockWaitMs ?? LOCK_WAIT_MS,
         },
         {

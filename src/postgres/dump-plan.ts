@@ -22,6 +22,11 @@ export interface DumpOptions extends ServerLogin {
   readonly destination: string;
   /** zstd's, 1 to 19. */
   readonly compressionLevel: number;
+  /**
+   * Digests are recorded of tables of at most this size on disk; of none by default, and by the
+   * format `cluster`.
+   */
+  readonly digestUpToBytes?: number;
   /** {@link LOCK_WAIT_MS} by default. */
   readonly lockWaitMs?: number;
   /**

@@ -1,14 +1,23 @@
 /** What a whole cluster holds: for the manifest of a dump, and for the comparison after a restore. */
 import { z } from 'zod';
-import { contentSql, parseContent, type DatabaseContent, type RowDetail } from './content.js';
+import {
+  contentSql,
+  parseContent,
+  type ContentScope,
+  type DatabaseContent,
+  type RowDetail,
+} from './content.js';
 import {
   queryJson,
-  runSql,
   serverFacts,
   type PostgresExec,
   type ServerFacts,
   type ServerLogin,
 } from './server.js';
+import { PsqlSession } from './session.js';
+
+/** Name of the sessions that look at what a database holds. */
+const INSPECTOR_NAME = 'holdfast-inspect';
 
 const databaseSchema = z.object({
   name: z.string(),
@@ -99,21 +108,40 @@ export async function inspectCluster(
   for (const database of catalogue.databases) {
     const content =
       database.allowConnections && database.valid
-        ? await readContent(pg, options, database.name, options.rows ?? 'count', signal)
+        ? await readContent(pg, options, database.name, { rows: options.rows ?? 'count' }, signal)
         : parseContent([]);
     databases.push({ ...database, ...content });
   }
   return { ...catalogue, databases };
 }
 
-/** The content of one database, read in one transaction. */
+/**
+ * The content of one database, read in one transaction.
+ * @param onLine Told of each answer as it comes: of a large table only after a while.
+ */
 export async function readContent(
   pg: PostgresExec,
   login: ServerLogin,
   database: string,
-  rows: RowDetail,
+  scope: ContentScope,
   signal: AbortSignal,
+  onLine?: () => void,
 ): Promise<DatabaseContent> {
-  const sql = `begin isolation level repeatable read read only;${contentSql(rows)}commit;\n`;
-  return parseContent(await runSql(pg, login, { database, sql }, signal));
+  const session = await PsqlSession.open(
+    pg,
+    login,
+    {
+      database,
+      applicationName: INSPECTOR_NAME,
+      lockTimeoutMs: 0,
+      failureCode: 'COMMAND_FAILED',
+    },
+    signal,
+  );
+  try {
+    const sql = `begin isolation level repeatable read read only;${contentSql(scope)}commit;`;
+    return parseContent(await session.run(sql, onLine));
+  } finally {
+    await session.close();
+  }
 }

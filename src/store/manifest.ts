@@ -74,6 +74,8 @@ export const tableCountSchema = z.object({
   schema: z.string(),
   table: z.string(),
   rows: z.number().int().min(0),
+  /** Over what is in the rows, in whatever order: see docs/store-format.md. */
+  digest: z.string().optional(),
 });
 
 export const databaseInfoSchema = z.object({
@@ -85,6 +87,8 @@ export const databaseInfoSchema = z.object({
   sizeBytes: bytes,
   tables: z.array(tableCountSchema),
   largeObjects: bytes,
+  /** Over all large objects together. */
+  largeObjectDigest: z.string().optional(),
   extensions: z.array(z.object({ name: z.string(), version: z.string() })),
 });
 
