@@ -2,25 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { HoldfastError } from '../errors.js';
 import { CommandHost } from './command-host.js';
-import { addBackupCommand } from './commands/backup.js';
-import { addBrowseCommand } from './commands/browse.js';
-import { addCheckCommand } from './commands/check.js';
-import { addConfigCommand } from './commands/config.js';
-import { addDiffCommand } from './commands/diff.js';
-import { addImportCommand } from './commands/import.js';
-import { addDrillCommand } from './commands/drill.js';
-import { addListCommand } from './commands/list.js';
-import { addNotifyCommand } from './commands/notify.js';
-import { addPinCommands } from './commands/pin.js';
-import { addPruneCommand } from './commands/prune.js';
-import { addRestoreCommand } from './commands/restore.js';
-import { addRestoresCommands } from './commands/restores.js';
-import { addSchedulesCommand } from './commands/schedules.js';
-import { addShowCommand } from './commands/show.js';
-import { addUndoCommand } from './commands/undo.js';
-import { addUpCommand } from './commands/up.js';
-import { addVerifyCommand } from './commands/verify.js';
-import { addWorkerCommand } from './commands/worker.js';
+import { loadCommands } from './command-table.js';
 import type { CliHost } from './context.js';
 import type { ExitCode } from './exit.js';
 import { reportError } from './report-error.js';
@@ -54,7 +36,7 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<Ex
   const json = argv.includes('--json');
   const color = !argv.includes('--no-color');
   const commands = new CommandHost(host);
-  const program = buildProgram(commands, host);
+  const program = await buildProgram(argv, commands, host);
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return commands.exitCode;
@@ -77,7 +59,11 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<Ex
   }
 }
 
-function buildProgram(commands: CommandHost, host: CliHost): Command {
+async function buildProgram(
+  argv: readonly string[],
+  commands: CommandHost,
+  host: CliHost,
+): Promise<Command> {
   const program = new Command('holdfast')
     .description(
       'Durable backup and ordered, reversible restore of Docker, PostgreSQL and ML stacks.',
@@ -99,25 +85,7 @@ function buildProgram(commands: CommandHost, host: CliHost): Command {
       getErrHelpWidth: () => host.err.columns(),
     })
     .addHelpText('after', EXAMPLES);
-  addUpCommand(program, commands);
-  addWorkerCommand(program, commands);
-  addBackupCommand(program, commands);
-  addRestoreCommand(program, commands);
-  addUndoCommand(program, commands);
-  addRestoresCommands(program, commands);
-  addListCommand(program, commands);
-  addShowCommand(program, commands);
-  addBrowseCommand(program, commands);
-  addCheckCommand(program, commands);
-  addVerifyCommand(program, commands);
-  addPruneCommand(program, commands);
-  addPinCommands(program, commands);
-  addDrillCommand(program, commands);
-  addDiffCommand(program, commands);
-  addSchedulesCommand(program, commands);
-  addImportCommand(program, commands);
-  addConfigCommand(program, commands);
-  addNotifyCommand(program, commands);
+  for (const add of await loadCommands(argv)) add(program, commands);
   return program;
 }
 

@@ -1,0 +1,89 @@
+/**
+ * The commands, each loaded when it is asked for: all of them with what they need take half a second,
+ * which a script that asks ten times would pay ten times.
+ */
+import type { Command } from 'commander';
+import type { CommandHost } from './command-host.js';
+
+type AddCommand = (program: Command, commands: CommandHost) => void;
+
+interface Entry {
+  readonly names: readonly string[];
+  readonly load: () => Promise<AddCommand>;
+}
+
+/** In the order of the help. */
+const TABLE: readonly Entry[] = [
+  { names: ['up'], load: async () => (await import('./commands/up.js')).addUpCommand },
+  {
+    names: ['worker'],
+    load: async () => (await import('./commands/worker.js')).addWorkerCommand,
+  },
+  {
+    names: ['backup'],
+    load: async () => (await import('./commands/backup.js')).addBackupCommand,
+  },
+  {
+    names: ['restore'],
+    load: async () => (await import('./commands/restore.js')).addRestoreCommand,
+  },
+  { names: ['undo'], load: async () => (await import('./commands/undo.js')).addUndoCommand },
+  {
+    names: ['restores', 'discard', 'recover', 'approve'],
+    load: async () => (await import('./commands/restores.js')).addRestoresCommands,
+  },
+  { names: ['list'], load: async () => (await import('./commands/list.js')).addListCommand },
+  { names: ['show'], load: async () => (await import('./commands/show.js')).addShowCommand },
+  {
+    names: ['browse'],
+    load: async () => (await import('./commands/browse.js')).addBrowseCommand,
+  },
+  { names: ['check'], load: async () => (await import('./commands/check.js')).addCheckCommand },
+  {
+    names: ['verify'],
+    load: async () => (await import('./commands/verify.js')).addVerifyCommand,
+  },
+  { names: ['prune'], load: async () => (await import('./commands/prune.js')).addPruneCommand },
+  {
+    names: ['pin', 'unpin'],
+    load: async () => (await import('./commands/pin.js')).addPinCommands,
+  },
+  { names: ['drill'], load: async () => (await import('./commands/drill.js')).addDrillCommand },
+  { names: ['diff'], load: async () => (await import('./commands/diff.js')).addDiffCommand },
+  {
+    names: ['schedules'],
+    load: async () => (await import('./commands/schedules.js')).addSchedulesCommand,
+  },
+  {
+    names: ['import'],
+    load: async () => (await import('./commands/import.js')).addImportCommand,
+  },
+  {
+    names: ['config'],
+    load: async () => (await import('./commands/config.js')).addConfigCommand,
+  },
+  {
+    names: ['notify'],
+    load: async () => (await import('./commands/notify.js')).addNotifyCommand,
+  },
+];
+
+/**
+ * What this command line needs: the commands it names, or all of them where its first word is none
+ * (help, a typing error, no command at all).
+ */
+export async function loadCommands(argv: readonly string[]): Promise<readonly AddCommand[]> {
+  const first = firstWord(argv);
+  const known = TABLE.some(({ names }) => first !== undefined && names.includes(first));
+  const wanted = known
+    ? TABLE.filter(({ names }) => names.some((name) => argv.includes(name)))
+    : TABLE;
+  return Promise.all(wanted.map(({ load }) => load()));
+}
+
+/** The first word that is neither an option nor the value of one. */
+function firstWord(argv: readonly string[]): string | undefined {
+  return argv.find(
+    (word, index) => !word.startsWith('-') && !['-c', '--config'].includes(argv[index - 1] ?? ''),
+  );
+}
