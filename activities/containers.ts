@@ -230,7 +230,10 @@ export async function containersOf(
   return [...found.values()];
 }
 
-/** Compose services somebody had stopped before the restore: a restore does not start those. */
+/**
+ * Compose services somebody had stopped while others of the project ran: a restore does not start
+ * those. Where nothing of it ran (after a crash, a reboot) all of it is wanted, as on a bare machine.
+ */
 async function deliberatelyStopped(
   engine: Engine,
   recordFile: string,
@@ -238,18 +241,18 @@ async function deliberatelyStopped(
 ): Promise<string[]> {
   const record = await readRecord(recordFile);
   // By name: one that was made anew meanwhile has another id.
-  const stopped = new Set(
-    (record?.containers ?? []).filter(({ wasRunning }) => !wasRunning).map(({ name }) => name),
-  );
+  const recorded = record?.containers ?? [];
+  const stopped = new Set(recorded.filter((one) => !one.wasRunning).map(({ name }) => name));
+  const ran = new Set(recorded.filter((one) => one.wasRunning).map(({ name }) => name));
   // Of a volume that several services use, the first of them has stopped the others' containers.
   const [run = ''] = path.basename(recordFile).split('--');
   for (const other of await listRecords(path.dirname(recordFile))) {
     if (!path.basename(other.file).startsWith(`${run}--`)) continue;
-    for (const { name, wasRunning } of other.record.containers)
-      if (wasRunning) stopped.delete(name);
+    for (const { name, wasRunning } of other.record.containers) if (wasRunning) ran.add(name);
   }
   const containers = await listContainers(engine, { composeProject: project });
+  if (!containers.some(({ name }) => ran.has(name))) return [];
   return containers
-    .filter(({ name }) => stopped.has(name))
+    .filter(({ name }) => stopped.has(name) && !ran.has(name))
     .flatMap(({ composeService }) => (composeService === undefined ? [] : [composeService]));
 }

@@ -78,7 +78,10 @@ export async function loadCommands(argv: readonly string[]): Promise<readonly Ad
   const wanted = known
     ? TABLE.filter(({ names }) => names.some((name) => argv.includes(name)))
     : TABLE;
-  return Promise.all(wanted.map(({ load }) => load()));
+  // One after the other: loading is the processor's work, side by side it takes as long.
+  const commands: AddCommand[] = [];
+  for (const { load } of wanted) commands.push(await load());
+  return commands;
 }
 
 /** The first word that is neither an option nor the value of one. */

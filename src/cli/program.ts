@@ -59,7 +59,11 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<Ex
   }
 }
 
-async function buildProgram(
+/**
+ * The program with the commands the line may name (see command-table.ts); all of them for an empty
+ * one. Nothing is run by that.
+ */
+export async function buildProgram(
   argv: readonly string[],
   commands: CommandHost,
   host: CliHost,

@@ -19,13 +19,7 @@ const LEAST_CATCH_UP_MS = 10_000;
 const GAP_YEARS = 5;
 
 /** Times at which all fields fit. Lists are ascending; no years means every year. */
-export interface CalendarTimes {
-  readonly seconds: readonly number[];
-  readonly minutes: readonly number[];
-  readonly hours: readonly number[];
-  readonly days: readonly number[];
-  readonly months: readonly number[];
-  readonly weekdays: readonly number[];
+export interface CalendarTimes extends Omit<CronTimes, 'dayRule'> {
   readonly years: readonly number[];
   /** Shown in Temporal's UI. */
   readonly comment: string;

@@ -21,6 +21,14 @@ const pinSchema = z.object({
   note: z.string(),
 });
 
+/** What is told of a pinned set. */
+export interface Pin {
+  /** When it was pinned; null where the record is damaged. */
+  readonly at: string | null;
+  /** Why; empty where nothing was said. */
+  readonly note: string;
+}
+
 /** Pins a set, or gives its pin another note. */
 export async function pinSet(
   root: string,
@@ -50,28 +58,29 @@ export async function unpinSet(root: string, set: Pick<SetFile, 'id' | 'tier'>):
 }
 
 /**
- * Notes of all pins by the name of their set, `<id>-<tier>`.
+ * All pins by the name of their set, `<id>-<tier>`.
  * @throws what the system says where the records can't be read: then nothing must be removed
  */
-export async function readPins(root: string): Promise<ReadonlyMap<string, string>> {
+export async function readPins(root: string): Promise<ReadonlyMap<string, Pin>> {
   const directory = await resolveInside(root, DIRECTORY);
   const names = await readdir(directory).catch((error: unknown) => {
     if (systemCodeOf(error) === 'ENOENT') return [];
     throw error;
   });
-  const pins = new Map<string, string>();
+  const pins = new Map<string, Pin>();
   for (const name of names.sort()) {
     if (name.startsWith('.') || !name.endsWith('.json')) continue;
     const text = await readTextIfExists(await resolveInside(root, `${DIRECTORY}/${name}`));
-    if (text !== undefined) pins.set(name.slice(0, -'.json'.length), noteOf(text));
+    if (text !== undefined) pins.set(name.slice(0, -'.json'.length), parsePin(text));
   }
   return pins;
 }
 
-function noteOf(text: string): string {
+function parsePin(text: string): Pin {
   try {
-    return pinSchema.parse(JSON.parse(text)).note;
+    const { at, note } = pinSchema.parse(JSON.parse(text));
+    return { at, note };
   } catch {
-    return 'its record is damaged';
+    return { at: null, note: 'its record is damaged' };
   }
 }

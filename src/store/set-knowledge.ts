@@ -26,7 +26,11 @@ export async function readStoreKnowledge(root: string, stack: string): Promise<S
   return {
     catalogue,
     sets: catalogue.sets.filter((set) => set.stack === stack),
-    knowledge: { unsound: unsoundSets(catalogue, verifications), pins, accepted },
+    knowledge: {
+      unsound: unsoundSets(catalogue, verifications),
+      pins: new Map([...pins].map(([name, { note }]) => [name, note])),
+      accepted,
+    },
     verifications,
   };
 }

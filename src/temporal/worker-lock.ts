@@ -13,27 +13,26 @@ export async function asOnlyWorker(config: Config, work: () => Promise<void>): P
   const { root } = config.backups;
   // The directory is made by the first backup, not by a worker whose disk is not mounted.
   if (!(await pathExists(root))) return work();
-  const begun = new Set<string>();
-  try {
-    await withFileLock(lockFile(root, 'worker'), { mode: 'refuse' }, async () => {
-      begun.add(root);
-      await work();
-    });
-  } catch (error) {
-    if (begun.has(root) || !isHoldfastError(error) || error.code !== 'LOCK_HELD') throw error;
-    await work();
-  }
+  if (!(await holdingLock(root, work))) await work();
 }
 
 /** Does a worker of this stack run on this host, whether or not its Temporal answers? */
 export async function workerRuns(config: Config): Promise<boolean> {
   const { root } = config.backups;
   if (!(await pathExists(root))) return false;
+  return !(await holdingLock(root, () => Promise.resolve()));
+}
+
+/** @returns false, having done nothing, where another worker holds the lock */
+async function holdingLock(root: string, work: () => Promise<void>): Promise<boolean> {
+  const file = lockFile(root, 'worker');
   try {
-    await withFileLock(lockFile(root, 'worker'), { mode: 'refuse' }, () => Promise.resolve());
-    return false;
+    await withFileLock(file, { mode: 'refuse' }, work);
+    return true;
   } catch (error) {
-    if (isHoldfastError(error) && error.code === 'LOCK_HELD') return true;
+    // What is locked while it works is locked under names of its own.
+    const isTaken = isHoldfastError(error) && error.code === 'LOCK_HELD';
+    if (isTaken && error.facts['path'] === file) return false;
     throw error;
   }
 }

@@ -75,7 +75,7 @@ test('it is stopped and started while a database is loaded', async () => {
   await expectWhole(ended);
 }, 300_000);
 
-test('it crashes while services wait for each other', async () => {
+test('it crashes while the artifacts are checked: what died with it is up afterwards', async () => {
   const ended = await interrupted(
     'crashed',
     ({ steps }) => steps.some(({ service, state }) => service === 'app' && state === 'running'),

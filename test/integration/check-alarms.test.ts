@@ -12,6 +12,7 @@ import { scheduleId } from '../../src/plan/ids.js';
 import { runCommand } from '../../src/system/process.js';
 import { applySchedules } from '../../src/temporal/schedules.js';
 import { startReceiver, type Receiver } from '../support/receiver.js';
+import { recordHistories } from '../support/record-histories.js';
 import { SimulatedNights } from '../support/simulated-nights.js';
 import { PROGRAM, temporalAddress } from '../support/worker-host.js';
 
@@ -99,6 +100,7 @@ async function report(): Promise<Report> {
 }
 
 interface Checked {
+  readonly workflowId: string;
   /** What the receiver was told by this check. */
   readonly told: readonly z.output<typeof payloadSchema>[];
   readonly failed: boolean;
@@ -110,10 +112,11 @@ interface Checked {
 async function check(): Promise<Checked> {
   const before = receiver.on('/script').length;
   nights.now = new Date();
-  const { failure } = await nights.run<CheckBackupsResult>('checkBackups', {});
+  const { workflowId, failure } = await nights.run<CheckBackupsResult>('checkBackups', {});
   const told = receiver.on('/script').slice(before);
   const seen = await report();
   return {
+    workflowId,
     told: told.map(({ method, body, atMs }) => {
       expect(method).toBe('POST');
       const payload = payloadSchema.parse(JSON.parse(body));
@@ -143,7 +146,8 @@ describe('a check finds, tells and shows', () => {
     await backup(50, 'daily', 'weekly');
     await backup(26, 'daily');
 
-    const { told, failed, report: seen, codes } = await check();
+    const { workflowId, told, failed, report: seen, codes } = await check();
+    await recordHistories({ 'check-backups-critical': workflowId });
     expect([...codes].sort()).toEqual([
       'critical backup-missed daily',
       'critical backup-missed weekly',
@@ -164,7 +168,8 @@ describe('a check finds, tells and shows', () => {
   test('nothing when all is well, and is silent', async () => {
     await backup(0, 'daily', 'weekly');
 
-    const { told, failed, report: seen } = await check();
+    const { workflowId, told, failed, report: seen } = await check();
+    await recordHistories({ 'check-backups': workflowId });
     expect(seen).toMatchObject({ worst: 'ok', exitCode: 0 });
     expect(seen.findings).toContainEqual(
       expect.objectContaining({
@@ -207,7 +212,9 @@ describe('a check finds, tells and shows', () => {
     const bytes = await readFile(part);
     bytes.writeUInt8(bytes.readUInt8(60) ^ 1, 60);
     await writeFile(part, bytes);
-    expect((await nights.run('verifyBackups', { level: 'hashes' })).failure).toBeDefined();
+    const verified = await nights.run('verifyBackups', { level: 'hashes' });
+    await recordHistories({ 'verify-backups-damaged': verified.workflowId });
+    expect(verified.failure).toBeDefined();
 
     const { told, failed, report: seen, codes } = await check();
     expect(codes).toContain(`critical set-damaged ${newest.replace('data_', '')}-daily`);

@@ -32,6 +32,8 @@ test('a dry run says of each set why, and touches nothing', async () => {
   const pinned = `${ids[5] ?? ''}-daily`;
   const pin = await place.cli(['pin', pinned, '--note', 'before the move']);
   expect(pin.stdout).toBe(`${pinned} is pinned\n`);
+  expect((await place.cli(['list'])).stdout).toMatch(/ daily\* [\s\S]*\n\* pinned: stays/);
+  expect((await place.cli(['show', pinned])).stdout).toMatch(/^ {2}pinned .*: before the move$/m);
   const { exitCode, stdout } = await place.cli(['prune', '--dry-run']);
   expect(exitCode).toBe(0);
   const lines = stdout.trim().split('\n');

@@ -9,6 +9,7 @@ import type { DrillRestoreResult, DrillResult } from '../../src/plan/drill-types
 import type { BackupStackResult } from '../../src/plan/inputs.js';
 import { readDrills } from '../../src/store/drills.js';
 import { runCommand } from '../../src/system/process.js';
+import { recordHistories } from '../support/record-histories.js';
 import { StackHost } from '../support/stack-host.js';
 
 let host: StackHost;
@@ -154,7 +155,8 @@ describe('a drill', () => {
     expect([exitCode, stderr]).toEqual([0, '']);
     expect(facts.join()).toMatch(/^0 no /);
     expect(facts.join()).not.toContain(`"Source":"${host.stack.root}/pgdb`);
-    const { result } = last as { result: DrillRestoreResult };
+    const { workflowId, result } = last as { workflowId: string; result: DrillRestoreResult };
+    await recordHistories({ 'drill-restore': workflowId });
     const { drill: passed } = result;
     expect(passed).toMatchObject({
       status: 'passed',
@@ -283,6 +285,7 @@ describe('a drill of one service', () => {
     await handle.cancel();
     await expect(handle.result()).rejects.toThrow();
     expect((await handle.describe()).status.name).toBe('CANCELLED');
+    await recordHistories({ 'drill-restore-cancelled': id });
   }, 300_000);
 
   test('that is terminated is reaped by the next worker', async () => {

@@ -9,28 +9,17 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../../src/temporal/dev-server.js';
-import { runCommand, startCommand, type RunningCommand } from '../../src/system/process.js';
-import { PROGRAM, type CliRun } from '../support/worker-host.js';
+import { runCommand } from '../../src/system/process.js';
+import { WorkerHost, type CliRun } from '../support/worker-host.js';
 
 const STAMPS = ['20241211_010000', '20241212_010000'];
 let directory: string;
-let up: RunningCommand | undefined;
-let env: Record<string, string>;
-let output = '';
+let host: WorkerHost;
+let port: string;
 
 const at = (...names: string[]): string => path.join(directory, ...names);
 
-async function holdfast(...args: string[]): Promise<CliRun> {
-  const running = startCommand(
-    process.execPath,
-    [PROGRAM, '--config', at('holdfast.yaml'), ...args],
-    { env, okExitCodes: [0, 1, 2, 3, 130] },
-  );
-  let stdout = '';
-  running.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  const { exitCode, stderr } = await running.done;
-  return { exitCode, stdout, stderr };
-}
+const holdfast = (...args: string[]): Promise<CliRun> => host.holdfast(args);
 
 async function listed(): Promise<{ sets: { id: string; tier: string }[]; oldSets: unknown[] }> {
   return JSON.parse((await holdfast('list', '--json')).stdout) as Awaited<
@@ -40,6 +29,7 @@ async function listed(): Promise<{ sets: { id: string; tier: string }[]; oldSets
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'holdfast-moving-'));
+  const stack = `moving-${randomBytes(3).toString('hex')}`;
   await mkdir(at('agent/app'), { recursive: true });
   await mkdir(at('backups/agent/daily/data'), { recursive: true });
   // The script's own line, on two nights.
@@ -54,7 +44,7 @@ beforeAll(async () => {
   await writeFile(
     at('holdfast.yaml'),
     `version: 1
-stack: moving-${randomBytes(3).toString('hex')}
+stack: ${stack}
 backups: { root: ${at('backups')}, minimumFree: 0 }
 log: { file: ${at('backup.log')} }
 tiers:
@@ -68,13 +58,15 @@ services:
     sources: { data: { kind: files } }
 `,
   );
-  const port = await freePort();
-  env = { TEMPORAL_ADDRESS: `127.0.0.1:${port}`, XDG_STATE_HOME: at('state') };
+  port = String(await freePort());
+  host = new WorkerHost(at('holdfast.yaml'), stack, {
+    TEMPORAL_ADDRESS: `127.0.0.1:${port}`,
+    XDG_STATE_HOME: at('state'),
+  });
 }, 60_000);
 
 afterAll(async () => {
-  up?.kill();
-  await up?.done.catch(() => undefined);
+  await host.close();
   await rm(directory, { recursive: true, force: true });
 }, 60_000);
 
@@ -88,24 +80,8 @@ test('the configuration is right, and the script’s backups are seen before any
 }, 60_000);
 
 test('`holdfast up` is all it takes to have schedules', async () => {
-  const port = env['TEMPORAL_ADDRESS']?.split(':')[1] ?? '';
   const uiPort = String(await freePort());
-  const running = startCommand(
-    process.execPath,
-    [PROGRAM, '--config', at('holdfast.yaml'), 'up', '--port', port, '--ui-port', uiPort],
-    { env, okExitCodes: [0, 130] },
-  );
-  up = running;
-  running.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const ended = new AbortController();
-  running.done.then(
-    () => ended.abort(),
-    () => ended.abort(),
-  );
-  while (!output.includes('the worker is ready')) {
-    if (ended.signal.aborted) throw new Error(`up ended: ${output}`);
-    await delay(100);
-  }
+  await host.startWorker({ command: ['up', '--port', port, '--ui-port', uiPort] });
   let schedules = '';
   for (let tries = 0; tries < 60 && !/backup[\s\S]*check/.test(schedules); tries += 1) {
     schedules = (await holdfast('schedules', 'list')).stdout;

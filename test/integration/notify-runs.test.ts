@@ -8,6 +8,7 @@ import { runCommand } from '../../src/system/process.js';
 import { findTemporalCli } from '../../src/temporal/temporal-cli.js';
 import { FilesHost } from '../support/files-host.js';
 import { startReceiver, type Receiver } from '../support/receiver.js';
+import { recordHistories } from '../support/record-histories.js';
 import { temporalAddress } from '../support/stack-host.js';
 
 const SECRET = 'XXXXsecret';
@@ -88,7 +89,7 @@ afterAll(async () => {
 
 describe('a run', () => {
   test('tells each channel once; one that is down gets it later, when the run has long ended', async () => {
-    const { exitCode } = await host.holdfast('backup', '--tier', 'daily');
+    const { exitCode } = await host.holdfast(['backup', '--tier', 'daily']);
     expect(exitCode).toBe(0);
     const failedTries = receiver.on(PATHS.flaky).length;
     expect(failedTries).toBeGreaterThanOrEqual(1);
@@ -116,7 +117,7 @@ describe('a run', () => {
 
   test('that fails says what is still good and what to do, to chat, mail and switch', async () => {
     await rename(host.home, `${host.home}-away`);
-    const { exitCode } = await host.holdfast('backup', '--tier', 'daily');
+    const { exitCode } = await host.holdfast(['backup', '--tier', 'daily']);
     await rename(`${host.home}-away`, host.home);
     expect(exitCode).not.toBe(0);
     const told = JSON.parse(receiver.on(PATHS.chat).at(-1)?.body ?? '') as Record<string, string>;
@@ -127,12 +128,12 @@ describe('a run', () => {
     expect(receiver.on('/ping/fail')).toHaveLength(1);
     expect(letters).toHaveLength(1);
     expect(letters[0]).toMatch(
-      new RegExp(`Subject: ${host.stack} on ${host.stack}: backup failed`),
+      new RegExp(`Subject: ${host.stackName} on ${host.stackName}: backup failed`),
     );
   }, 60_000);
 
   test('waits for a receiver that swallows no longer than one try takes', async () => {
-    const held = await host.holdfast('notify', 'test', '--channel', 'hole', '--json');
+    const held = await host.holdfast(['notify', 'test', '--channel', 'hole', '--json']);
     expect(held.exitCode).toBe(1);
     const outcome = (
       JSON.parse(held.stdout) as { channels: { durationMs: number; error: string }[] }
@@ -147,19 +148,19 @@ describe('holdfast notify test', () => {
     flakyIsUp = false;
     host.env['TEMPORAL_ADDRESS'] = '127.0.0.1:1';
     try {
-      const { exitCode, stdout } = await host.holdfast('notify', 'test', '--channel', 'flaky');
+      const { exitCode, stdout } = await host.holdfast(['notify', 'test', '--channel', 'flaky']);
       expect(exitCode).toBe(1);
       expect(stdout).toMatch(/flaky {2}webhook {2}failed .*status 503/);
-      const good = await host.holdfast(
+      const good = await host.holdfast([
         'notify',
         'test',
         '--channel',
         'email',
         '--status',
         'failed',
-      );
+      ]);
       expect(good).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('ok') });
-      const unknown = await host.holdfast('notify', 'test', '--channel', 'nobody');
+      const unknown = await host.holdfast(['notify', 'test', '--channel', 'nobody']);
       expect(unknown.exitCode).toBe(2);
       expect(unknown.stderr).toContain('there are chat, flaky, hole, restores, ping, email');
     } finally {
@@ -169,12 +170,13 @@ describe('holdfast notify test', () => {
 });
 
 test('no secret is in any history, log, or output', async () => {
-  const query = `WorkflowId STARTS_WITH "holdfast/${host.stack}/"`;
+  const query = `WorkflowId STARTS_WITH "holdfast/${host.stackName}/"`;
   const list = JSON.parse(
     await temporal('workflow', 'list', '--query', query, '--output', 'json'),
   ) as { execution: { workflowId: string } }[];
   const ids = list.map(({ execution }) => execution.workflowId);
   expect(ids.some((id) => id.includes('/notify-'))).toBe(true);
+  await recordHistories({ 'deliver-notifications': ids.find((id) => id.includes('/notify-')) });
   let histories = '';
   for (const id of ids) {
     histories += await temporal('workflow', 'show', '--workflow-id', id, '--output', 'json');

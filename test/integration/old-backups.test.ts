@@ -5,21 +5,19 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { runCommand, startCommand, type RunningCommand } from '../../src/system/process.js';
+import { runCommand } from '../../src/system/process.js';
 import { BASE_IMAGE, POSTGRES_IMAGE } from '../support/docker-images.js';
 import { DockerSandbox } from '../support/docker-sandbox.js';
-import { PROJECT, temporalAddress, type CliRun } from '../support/stack-host.js';
+import { WorkerHost, type CliRun } from '../support/worker-host.js';
 
 const STAMP = '20241212_010000';
-const PROGRAM = path.join(PROJECT, 'dist/src/cli/main.js');
 const sandbox = new DockerSandbox();
 const server = sandbox.name('ml_postgres');
 const web = sandbox.name('webbot');
 const volume = sandbox.name('webbot_data');
 let directory: string;
 let root: string;
-let worker: RunningCommand | undefined;
+let host: WorkerHost;
 
 const at = (...names: string[]): string => path.join(directory, ...names);
 
@@ -78,44 +76,7 @@ async function state(): Promise<Record<string, string>> {
   };
 }
 
-async function holdfast(...args: string[]): Promise<CliRun> {
-  const running = startCommand(
-    process.execPath,
-    [PROGRAM, '--config', at('holdfast.yaml'), ...args],
-    {
-      env: { TEMPORAL_ADDRESS: temporalAddress() },
-      okExitCodes: [0, 1, 2, 3, 130],
-    },
-  );
-  let stdout = '';
-  running.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  const { exitCode, stderr } = await running.done;
-  return { exitCode, stdout, stderr };
-}
-
-async function startWorker(): Promise<void> {
-  const started = startCommand(
-    process.execPath,
-    [PROGRAM, '--config', at('holdfast.yaml'), 'worker'],
-    { env: { TEMPORAL_ADDRESS: temporalAddress() }, okExitCodes: [0, 130] },
-  );
-  worker = started;
-  let output = '';
-  const ended = new AbortController();
-  started.done.then(
-    () => ended.abort(),
-    () => ended.abort(),
-  );
-  started.stdout.on('data', (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  while (!output.includes('is ready')) {
-    if (ended.signal.aborted) throw new Error(`the worker ended: ${output}`);
-    await delay(50);
-  }
-}
+const holdfast = (...args: string[]): Promise<CliRun> => host.holdfast(args);
 
 async function layOut(): Promise<void> {
   await mkdir(at('gate'), { recursive: true });
@@ -140,7 +101,7 @@ async function layOut(): Promise<void> {
   await writeFile(
     at('holdfast.yaml'),
     `version: 1
-stack: ${sandbox.name('old')}
+stack: ${host.stackName}
 host: { id: ${sandbox.name('host')} }
 backups: { root: ${root}, minimumFree: 0 }
 log: { file: ${at('run.log')} }
@@ -190,14 +151,14 @@ let saved: Record<string, string>;
 beforeAll(async () => {
   directory = await sandbox.directory();
   root = at('backups');
+  host = new WorkerHost(at('holdfast.yaml'), sandbox.name('old'));
   await layOut();
-  await Promise.all([runOldScript(), startWorker()]);
+  await Promise.all([runOldScript(), host.startWorker()]);
   saved = await state();
 }, 240_000);
 
 afterAll(async () => {
-  worker?.kill();
-  await worker?.done.catch(() => undefined);
+  await host.close();
   // Old data is set aside in volumes of other names, labelled with what they were.
   await shell(
     'docker volume ls -q | grep -F "$VOLUME" | while read -r v; do docker ps -aq --filter "volume=$v" | xargs -r docker rm -f; docker volume rm -f "$v"; done >/dev/null || true',

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import type { RestorePlan } from '../../src/plan/restore-types.js';
 import { runCommand } from '../../src/system/process.js';
+import { recordHistories } from '../support/record-histories.js';
 import { SmallStack, type StackState } from '../support/small-stack.js';
 
 let stack: SmallStack;
@@ -66,7 +67,9 @@ describe('a choice of what is restored', () => {
       // The compose file lies in the home: the container is made as it says.
       made: 'older',
     });
-    await holdfast('undo', '--yes');
+    const undone = await holdfast('undo', '--yes');
+    const run = /"workflowId":"([^"]+)"/.exec(undone)?.[1];
+    await recordHistories({ 'undo-restore': run });
   }, 120_000);
 
   test('each service from a set of its own, the dry run saying which', async () => {

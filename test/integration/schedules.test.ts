@@ -1,7 +1,6 @@
 /** Schedules on a real Temporal server: brought there, left alone where they are not ours, and run. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { rename, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { rename } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ScheduleDescription } from '@temporalio/client';
 import type { Config } from '../../src/config/schema.js';
@@ -9,7 +8,6 @@ import { stackQueue } from '../../src/plan/ids.js';
 import type { ScheduleChange } from '../../src/plan/schedule-changes.js';
 import type { ScheduledBackupResult } from '../../src/plan/scheduled-backup.js';
 import type { SetFile } from '../../src/store/manifest.js';
-import { runCommand } from '../../src/system/process.js';
 import { keepSchedules } from '../../src/temporal/keep-schedules.js';
 import {
   resumeSchedules,
@@ -17,7 +15,7 @@ import {
   triggerSchedule,
 } from '../../src/temporal/schedule-status.js';
 import { applySchedules } from '../../src/temporal/schedules.js';
-import { findTemporalCli } from '../../src/temporal/temporal-cli.js';
+import { recordHistories } from '../support/record-histories.js';
 import { eventually, ScheduledHost } from '../support/scheduled-host.js';
 
 let host: ScheduledHost;
@@ -414,21 +412,8 @@ describe('from the command line', () => {
   });
 });
 
-/** `HOLDFAST_RECORD_HISTORIES=test/histories` records it anew, as the other tests of runs do. */
 async function recordHistory(): Promise<void> {
-  const directory = process.env['HOLDFAST_RECORD_HISTORIES'];
-  if (directory === undefined) return;
   const { info } = await describeIt('backup');
-  const run = info.recentActions[0]?.action.workflow.workflowId ?? '';
-  const { stdout } = await runCommand(await findTemporalCli(), [
-    'workflow',
-    'show',
-    '--address',
-    `127.0.0.1:${host.port}`,
-    '--workflow-id',
-    run,
-    '--output',
-    'json',
-  ]);
-  await writeFile(path.join(directory, 'scheduled-backup.json'), stdout);
+  const run = info.recentActions[0]?.action.workflow.workflowId;
+  await recordHistories({ 'scheduled-backup': run }, `127.0.0.1:${host.port}`);
 }

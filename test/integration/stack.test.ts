@@ -11,6 +11,7 @@ import type { RestoreStackResult } from '../../src/plan/restore-types.js';
 import { readArtifact } from '../../src/store/artifact.js';
 import { runCommand } from '../../src/system/process.js';
 import { findTemporalCli } from '../../src/temporal/temporal-cli.js';
+import { recordHistories } from '../support/record-histories.js';
 import { StackHost, temporalAddress } from '../support/stack-host.js';
 
 let host: StackHost;
@@ -51,40 +52,16 @@ beforeAll(async () => {
   await host.startWorker();
 }, 300_000);
 
-/** The runs whose histories are kept for replay, by the name of their file. */
-const HISTORIES = {
-  'backup-stack': 'by-cli',
-  'backup-stack-cancelled': 'cancel-the-volumes',
-  'restore-stack': 'restore-json',
-  'restore-stack-rolled-back': 'restore-cancel',
-} as const;
-
-/** `HOLDFAST_RECORD_HISTORIES=test/histories` records them anew: for a released version only. */
-async function recordHistories(directory: string): Promise<void> {
-  const cli = await findTemporalCli();
-  for (const [name, id] of Object.entries(HISTORIES)) {
-    const runs: Record<string, string> = { [name]: id };
-    if (name === 'backup-stack') runs['backup-service'] = `${id}/pgdb`;
-    if (name === 'restore-stack') runs['restore-service'] = `${id}/pgdb`;
-    for (const [file, run] of Object.entries(runs)) {
-      const { stdout } = await runCommand(cli, [
-        'workflow',
-        'show',
-        '--address',
-        temporalAddress(),
-        '--workflow-id',
-        `${host.stackName}-${run}`,
-        '--output',
-        'json',
-      ]);
-      await writeFile(path.join(directory, `${file}.json`), stdout);
-    }
-  }
-}
-
 afterAll(async () => {
-  const record = process.env['HOLDFAST_RECORD_HISTORIES'];
-  if (record !== undefined) await recordHistories(record);
+  const run = (id: string): string => `${host.stackName}-${id}`;
+  await recordHistories({
+    'backup-stack': run('by-cli'),
+    'backup-service': run('by-cli/pgdb'),
+    'backup-stack-cancelled': run('cancel-the-volumes'),
+    'restore-stack': run('restore-json'),
+    'restore-service': run('restore-json/pgdb'),
+    'restore-stack-rolled-back': run('restore-cancel'),
+  });
   await host.remove();
 }, 120_000);
 

@@ -2,7 +2,7 @@
  * A Docker engine of the test's own: one that may be restarted, since nobody else's containers are on
  * it. Its data, socket and containerd are its own; it brings no bridge and no firewall rules.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -98,6 +98,12 @@ export class PrivateEngine {
 
   async remove(): Promise<void> {
     await this.stop();
+    // What it mounts for itself outlives a crash of it.
+    const mounts = (await readFile('/proc/self/mounts', 'utf8'))
+      .split('\n')
+      .map((line) => line.split(' ')[1] ?? '')
+      .filter((mount) => mount.startsWith(this.directory));
+    for (const mount of mounts.reverse()) await runCommand('umount', ['--lazy', mount]);
     await rm(this.directory, { recursive: true, force: true });
   }
 }

@@ -11,23 +11,24 @@ import { Client, Connection } from '@temporalio/client';
 import { loadConfig } from '../../src/config/load.js';
 import type { Config } from '../../src/config/schema.js';
 import { setFileSchema, type SetFile } from '../../src/store/manifest.js';
-import { startCommand, type RunningCommand } from '../../src/system/process.js';
 import { freePort, startDevServer, type DevServer } from '../../src/temporal/dev-server.js';
-import { PROJECT, type CliRun } from './stack-host.js';
-
-const PROGRAM = path.join(PROJECT, 'dist/src/cli/main.js');
+import { WorkerHost, type CliRun } from './worker-host.js';
 
 export class ScheduledHost {
   readonly stack = `sched${randomBytes(3).toString('hex')}`;
   #server: DevServer | undefined;
   #connection: Connection | undefined;
-  #worker: RunningCommand | undefined;
   #client: Client | undefined;
+  /** Connects by itself to nothing: its server comes and goes. */
+  readonly #runs: WorkerHost;
 
   private constructor(
     readonly directory: string,
     readonly port: number,
-  ) {}
+  ) {
+    const env = { TEMPORAL_ADDRESS: `127.0.0.1:${port}`, USER: 'ops' };
+    this.#runs = new WorkerHost(path.join(directory, 'quiet.yaml'), this.stack, env);
+  }
 
   static async create(): Promise<ScheduledHost> {
     const directory = await mkdtemp(path.join(tmpdir(), 'holdfast-sched-'));
@@ -87,47 +88,16 @@ ${extras}
     this.#server = undefined;
   }
 
-  async startWorker(configFile: string): Promise<void> {
-    const worker = startCommand(process.execPath, [PROGRAM, '--config', configFile, 'worker'], {
-      env: this.#env(),
-      okExitCodes: [0, 130],
-    });
-    this.#worker = worker;
-    worker.done.catch(() => undefined);
-    let output = '';
-    await new Promise<void>((resolve, reject) => {
-      worker.stdout.on('data', (chunk: Buffer) => {
-        output += chunk.toString();
-        if (output.includes('is ready')) resolve();
-      });
-      worker.done.then(
-        () => reject(new Error(`the worker ended: ${output}`)),
-        (error: unknown) => reject(error instanceof Error ? error : new Error(String(error))),
-      );
-    });
+  startWorker(configFile: string): Promise<void> {
+    return this.#runs.startWorker({ configFile });
   }
 
-  async stopWorker(): Promise<void> {
-    this.#worker?.kill();
-    await this.#worker?.done.catch(() => undefined);
-    this.#worker = undefined;
+  stopWorker(): Promise<void> {
+    return this.#runs.stopWorker();
   }
 
-  async holdfast(configFile: string, args: readonly string[]): Promise<CliRun> {
-    const running = startCommand(process.execPath, [PROGRAM, '--config', configFile, ...args], {
-      env: this.#env(),
-      okExitCodes: [0, 1, 2, 3, 130],
-    });
-    let stdout = '';
-    running.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString();
-    });
-    const { exitCode, stderr } = await running.done;
-    return { exitCode, stdout, stderr };
-  }
-
-  #env(): Record<string, string> {
-    return { TEMPORAL_ADDRESS: `127.0.0.1:${this.port}`, USER: 'ops' };
+  holdfast(configFile: string, args: readonly string[]): Promise<CliRun> {
+    return this.#runs.holdfast(args, configFile);
   }
 
   async sets(): Promise<SetFile[]> {

@@ -87,12 +87,12 @@ export class SimulatedNights {
     this.#running = Promise.all(this.#workers.map((worker) => worker.run()));
   }
 
-  /** Runs a workflow to its end. @returns its result, or the failure's message and type */
+  /** Runs a workflow to its end. @returns its id with its result, or with what it failed of */
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows the result
   async run<T>(
     type: string,
     input: unknown,
-  ): Promise<{ result?: T; failure?: WorkflowFailedError }> {
+  ): Promise<{ workflowId: string; result?: T; failure?: WorkflowFailedError }> {
     await this.#permitFree();
     const workflowId = `${this.config.stack}-${(this.#runs += 1)}`;
     const handle = await this.client.workflow.start(type, {
@@ -101,9 +101,9 @@ export class SimulatedNights {
       args: [input],
     });
     try {
-      return { result: (await handle.result()) as T };
+      return { workflowId, result: (await handle.result()) as T };
     } catch (error) {
-      if (error instanceof WorkflowFailedError) return { failure: error };
+      if (error instanceof WorkflowFailedError) return { workflowId, failure: error };
       throw error;
     }
   }

@@ -27,32 +27,47 @@ export class WorkerHost {
   #worker: RunningCommand | undefined;
   #connection: Connection | undefined;
   #client: Client | undefined;
+  /** What workers wrote; what went to standard error comes when one has ended. */
   workerOutput = '';
 
+  /** `env` is what the worker and the command line get beside the environment of the tests. */
   constructor(
     readonly configFile: string,
     readonly stackName: string,
+    public env: Record<string, string> = { TEMPORAL_ADDRESS: temporalAddress() },
   ) {}
 
   async client(): Promise<Client> {
-    this.#connection ??= await Connection.connect({ address: temporalAddress() });
+    this.#connection ??= await Connection.connect({
+      address: this.env['TEMPORAL_ADDRESS'] ?? temporalAddress(),
+    });
     this.#client ??= new Client({ connection: this.#connection });
     return this.#client;
   }
 
-  /** Starts the worker as its own process, as in real life; it can be killed like one. */
+  /**
+   * Starts the worker as its own process, as in real life; it can be killed like one. `command` is
+   * what to start in place of `worker`: something that runs one.
+   */
   async startWorker(
-    options: { configFile?: string; env?: Record<string, string> } = {},
+    options: {
+      readonly configFile?: string;
+      readonly env?: Readonly<Record<string, string>>;
+      readonly command?: readonly string[];
+    } = {},
   ): Promise<void> {
-    const worker = startCommand(
-      process.execPath,
-      [PROGRAM, '--config', options.configFile ?? this.configFile, 'worker'],
-      { env: { TEMPORAL_ADDRESS: temporalAddress(), ...options.env }, okExitCodes: [0, 130] },
-    );
+    const { configFile = this.configFile, command = ['worker'] } = options;
+    const worker = startCommand(process.execPath, [PROGRAM, '--config', configFile, ...command], {
+      env: { ...this.env, ...options.env },
+      okExitCodes: [0, 1, 130],
+    });
     this.#worker = worker;
     const ended = new AbortController();
     worker.done.then(
-      () => ended.abort(),
+      ({ stderr }) => {
+        this.workerOutput += stderr;
+        ended.abort();
+      },
       () => ended.abort(),
     );
     const before = this.workerOutput.length;
@@ -62,7 +77,7 @@ export class WorkerHost {
     while (!this.workerOutput.slice(before).includes('is ready')) {
       if (ended.signal.aborted)
         throw new Error(`the worker ended: ${this.workerOutput.slice(before)}`);
-      await delay(100);
+      await delay(50);
     }
   }
 
@@ -82,7 +97,7 @@ export class WorkerHost {
   }
 
   async holdfast(
-    args: string[],
+    args: readonly string[],
     configFile?: string,
     env: Record<string, string> = {},
   ): Promise<CliRun> {
@@ -90,7 +105,7 @@ export class WorkerHost {
       process.execPath,
       [PROGRAM, '--config', configFile ?? this.configFile, ...args],
       {
-        env: { TEMPORAL_ADDRESS: temporalAddress(), ...env },
+        env: { ...this.env, ...env },
         okExitCodes: [0, 1, 2, 3, 130],
       },
     );

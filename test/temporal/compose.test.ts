@@ -62,7 +62,7 @@ suite('docker-compose.temporal.yml', () => {
       const own = host.env;
       host.env = { TEMPORAL_ADDRESS: temporal.address, ...env };
       try {
-        const { exitCode, stderr } = await host.holdfast('backup', '--tier', 'daily');
+        const { exitCode, stderr } = await host.holdfast(['backup', '--tier', 'daily']);
         expect(exitCode).toBe(1);
         return stderr;
       } finally {
@@ -102,7 +102,7 @@ suite('docker-compose.temporal.yml', () => {
 
   test('runs a backup by worker and CLI with certificates from the environment', async () => {
     await host.startWorker();
-    const { exitCode, stderr } = await host.holdfast('backup', '--tier', 'daily');
+    const { exitCode, stderr } = await host.holdfast(['backup', '--tier', 'daily']);
     expect(stderr).toBe('');
     expect(exitCode).toBe(0);
   }, 120_000);
@@ -126,7 +126,7 @@ suite('docker-compose.temporal.yml', () => {
     const own = host.env;
     host.env = { TEMPORAL_CONFIG_FILE: file, TEMPORAL_PROFILE: 'keep' };
     try {
-      const { exitCode, stderr } = await host.holdfast('backup', '--tier', 'weekly');
+      const { exitCode, stderr } = await host.holdfast(['backup', '--tier', 'weekly']);
       expect(stderr).toBe('');
       expect(exitCode).toBe(0);
     } finally {
@@ -138,11 +138,11 @@ suite('docker-compose.temporal.yml', () => {
     await temporal.compose('down');
     await temporal.up();
     expect(await temporal.inspect('schema', '{{.State.ExitCode}}')).toBe('0');
-    const query = `HoldfastStack = "${host.stack}" AND HoldfastStatus = "success"`;
+    const query = `HoldfastStack = "${host.stackName}" AND HoldfastStatus = "success"`;
     const { stdout } = await temporal.temporal('admin', 'workflow', 'count', '--query', query);
     expect(stdout).toContain('2');
     // The worker that was there all the time finds its way back.
-    const { exitCode } = await host.holdfast('backup', '--tier', 'daily');
+    const { exitCode } = await host.holdfast(['backup', '--tier', 'daily']);
     expect(exitCode).toBe(0);
   }, 240_000);
 

@@ -12,6 +12,7 @@ import type { Ports } from '../../src/cli/ports.js';
 import { watchCommand } from '../../src/cli/follow.js';
 import { HoldfastError } from '../../src/errors.js';
 import type { SetArtifact, SetFile } from '../../src/store/manifest.js';
+import type { Pin } from '../../src/store/pins.js';
 import type { RecordedDamage } from '../../src/store/verification.js';
 import { PassThrough } from 'node:stream';
 import { examplePlan } from '../integration/cli-support/fake-runs.js';
@@ -57,6 +58,7 @@ describe('list', () => {
     sharedBytes: 0,
     freedBytes: 5 * 1024 ** 2,
     verification: null,
+    pinned: null,
   };
   const verified = {
     at: '2024-12-12T09:00:00.000Z',
@@ -87,14 +89,15 @@ describe('list', () => {
       ...facts,
       verification: { ...verified, ok: false, damagedFiles: 2 },
       drill: { ...drilled, whole: false, restoreMs: 4_210_000 },
+      pinned: { at: '2024-12-12T10:00:00.000Z', note: 'why' },
     },
   ];
 
   test('shows each set on a line', () => {
     expect(renderList(sets, 120, NOW, plain)).toEqual([
-      'SET              TIER     STATUS    AGE  SERVICES       CONTENT   STORED    FREES  VERIFIED  DRILLED        PROBLEMS',
-      '20241212_010000  daily    success    2h  all: pgdb      3.0 GiB  1.0 GiB  5.0 MiB  ok 3h     4m 10s                0',
-      '20241211_010000  monthly  degraded   2h  pgdb, (agent)  3.0 GiB  1.0 GiB  5.0 MiB  damaged   1h 10m (part)         1',
+      'SET              TIER      STATUS    AGE  SERVICES       CONTENT   STORED    FREES  VERIFIED  DRILLED        PROBLEMS',
+      '20241212_010000  daily     success    2h  all: pgdb      3.0 GiB  1.0 GiB  5.0 MiB  ok 3h     4m 10s                0',
+      '20241211_010000  monthly*  degraded   2h  pgdb, (agent)  3.0 GiB  1.0 GiB  5.0 MiB  damaged   1h 10m (part)         1',
     ]);
   });
 
@@ -118,16 +121,18 @@ describe('show', () => {
     freedBytes: 1024 ** 2,
     verification: null,
     drill: null,
+    pinned: null,
   };
 
   function page(
     all: readonly ArtifactDetails[],
     columns: number,
     damage: readonly RecordedDamage[] = [],
+    pinned: Pin | null = null,
   ): string {
     const summary = summarizeSet(setFile(), NOW);
     const shown = {
-      ...{ summary: { ...summary, ...facts }, artifacts: all, damage },
+      ...{ summary: { ...summary, ...facts, pinned }, artifacts: all, damage },
       ...{ drills: [], root: '/backups' },
     };
     return renderSet(shown, columns, NOW, plain).join('\n');
@@ -151,6 +156,18 @@ describe('show', () => {
 
   test('says what removing the set would free', () => {
     expect(page([details], 80)).toContain('2.0 MiB shared with other sets, removing it frees 1.0');
+  });
+
+  test('says since when a set is pinned, and why, on one line; and nothing of one that is not', () => {
+    const at = '2024-12-12T10:00:00.000Z';
+    expect(page([details], 120, [], { at, note: 'before\nthe move' })).toMatch(
+      /^ {2}pinned {4}2024-12-1\d \d\d:00:00: before.{1,2}the move$/m,
+    );
+    expect(page([details], 120, [], { at, note: '' })).toMatch(/^ {2}pinned .*:00:00$/m);
+    expect(page([details], 120, [], { at: null, note: 'its record is damaged' })).toContain(
+      'pinned    its record is damaged\n',
+    );
+    expect(page([details], 120)).not.toContain('pinned');
   });
 
   test('names what a verification found, and the sets that share it', () => {

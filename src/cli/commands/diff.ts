@@ -32,8 +32,9 @@ Examples:
   holdfast diff latest --source configs            what has changed since
   holdfast diff latest --source data --against /tmp/look
 
-Names, types, modes, owners, sizes, times, links and contents are compared; extended
-attributes are not. At most 1000 differences are shown, all are counted.
+Names, types, modes, owners, sizes, times, links and contents are compared;
+extended attributes are not. At most 1000 differences are shown; all are
+counted.
 
 Exit codes:
   0 no difference   1 differences, or failed   2 usage or configuration`;

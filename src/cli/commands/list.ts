@@ -5,6 +5,7 @@ import { formatBytes } from '../../plan/words.js';
 import { measureDiskUse } from '../../store/disk-use.js';
 import { readDrills } from '../../store/drills.js';
 import { tierSchema, type SetFile } from '../../store/manifest.js';
+import { readPins } from '../../store/pins.js';
 import { readVerifications } from '../../store/verification.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
@@ -30,7 +31,8 @@ Examples:
 
 Sets share the files that did not change between them: STORED counts them in
 each, the total below the table once. VERIFIED is what \`holdfast verify\` found,
-DRILLED how long a restore took in the last drill.
+DRILLED how long a restore took in the last drill. A tier with a * is that of a
+pinned set (\`holdfast pin\`).
 What the old backup script left in the same tree is listed below, unverified.
 
 Exit codes:
@@ -54,22 +56,23 @@ async function list(
 ): Promise<ExitCode> {
   const store = await openStore(context, options.root);
   const nowMs = Date.now();
-  const [use, verifications, drills] = await Promise.all([
+  const [use, verifications, drills, pins] = await Promise.all([
     measureDiskUse(store.root, store.sets),
     readVerifications(store.root),
     readDrills(store.root),
+    readPins(store.root),
   ]);
   for (const sentence of use.unmeasured) context.warn(oneLine(sentence));
   const sets = newestFirst(store.sets)
     .filter(({ tier }) => options.tier === undefined || tier === options.tier)
     .map((set) => ({
       ...summarizeSet(set, nowMs),
-      ...storeFacts(
-        set,
-        use.sets.get(setName(set)),
-        summarizeVerification(verifications.get(setName(set))),
-        summarizeDrills(drills.get(setName(set))),
-      ),
+      ...storeFacts(set, {
+        use: use.sets.get(setName(set)),
+        verification: summarizeVerification(verifications.get(setName(set))),
+        drill: summarizeDrills(drills.get(setName(set))),
+        pin: pins.get(setName(set)),
+      }),
     }));
   const { root, unreadable } = store;
   const { backups, unknown } = await openOldBackups(context, store, options.root);
@@ -92,6 +95,9 @@ async function list(
     }
     context.say();
     context.say(`${formatBytes(use.diskBytes)} on disk; FREES is what removing one set would free`);
+    if (sets.some(({ pinned }) => pinned !== null)) {
+      context.say('* pinned: stays whatever its tier keeps');
+    }
   }
   if (!context.options.json) {
     const lines = renderOldList(old, unknown, context.host.out.columns(), nowMs, context.style);

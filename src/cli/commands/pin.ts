@@ -50,21 +50,21 @@ export function addPinCommands(program: Command, commands: CommandHost): void {
 async function pin(
   context: CliContext,
   name: string | undefined,
-  { note, root: explicitRoot }: Options,
+  { note: why, root: explicitRoot }: Options,
 ): Promise<ExitCode> {
   if (name !== undefined) checkSetName(name);
   const { root, sets } = await openStore(context, explicitRoot);
   if (name !== undefined) {
     const { set } = chooseSet(sets, name);
-    await pinSet(root, set, note, new Date());
+    await pinSet(root, set, why, new Date());
     context.say(`${setName(set)} is pinned`);
   }
   const pins = await readPins(root);
   if (context.options.json) {
-    context.printJson({ pins: [...pins].map(([set, text]) => ({ set, note: text })) });
+    context.printJson({ pins: [...pins].map(([set, pin]) => ({ set, ...pin })) });
   } else if (name === undefined) {
     if (pins.size === 0) context.say('no set is pinned');
-    for (const [set, text] of pins) context.print(`${set}  ${oneLine(text)}`.trimEnd());
+    for (const [set, { note }] of pins) context.print(`${set}  ${oneLine(note)}`.trimEnd());
   }
   return 0;
 }

@@ -35,7 +35,7 @@ const EXAMPLES = `
 Examples:
   holdfast prune --dry-run                 each set, and why it stays or goes
   holdfast prune --tier daily --yes
-  holdfast prune --accept-shrink           a source is so small now: that is right
+  holdfast prune --accept-shrink           a source is smaller now: so be it
   holdfast prune --limit 50                more at once than backups.pruneLimit
 
 Every backup does this for its tier. Only whole sets count, the last good backup

@@ -69,7 +69,7 @@ needed to take it back.`;
 
 const RECOVER_EXAMPLES = `
 Examples:
-  holdfast recover                         also done by every worker at its start
+  holdfast recover                         every worker does it at its start
   holdfast recover --without-temporal      Temporal's state is lost
 
 A restore whose run was terminated, or whose Temporal is gone, is taken back:

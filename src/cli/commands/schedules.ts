@@ -19,7 +19,7 @@ const pauseOptionsSchema = z.object({ note: z.string().trim().min(1).optional() 
 const EXAMPLES = `
 Examples:
   holdfast schedules apply --dry-run       what the configuration would change
-  holdfast schedules list                  next and last runs, and what was left out
+  holdfast schedules list                  next and last runs, what was left out
   holdfast schedules pause --note 'disk swap'    all of the stack's
   holdfast schedules resume
   holdfast schedules trigger backup        now; makes up for a night that failed

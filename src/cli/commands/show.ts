@@ -5,6 +5,7 @@ import { chooseAmongAll } from '../../plan/choose-old-set.js';
 import { measureDiskUse } from '../../store/disk-use.js';
 import { readDrills } from '../../store/drills.js';
 import type { OldBackup } from '../../store/old-sets.js';
+import { readPins } from '../../store/pins.js';
 import { readVerification } from '../../store/verification.js';
 import { readArtifactDetails } from '../artifact-details.js';
 import type { CommandHost } from '../command-host.js';
@@ -54,20 +55,21 @@ async function show(
   const nowMs = Date.now();
   const unimported = backups.find((backup) => backup.set === set);
   if (unimported !== undefined) return showOld(context, root, unimported);
-  const [artifacts, use, record, drilled] = await Promise.all([
+  const [artifacts, use, record, drilled, pins] = await Promise.all([
     Promise.all(set.artifacts.map((artifact) => readArtifactDetails(root, artifact))),
     measureDiskUse(root, sets),
     readVerification(root, set),
     readDrills(root),
+    readPins(root),
   ]);
   const drills = drilled.get(setName(set)) ?? [];
   for (const sentence of use.unmeasured) context.warn(oneLine(sentence));
-  const facts = storeFacts(
-    set,
-    use.sets.get(setName(set)),
-    summarizeVerification(record),
-    summarizeDrills(drills),
-  );
+  const facts = storeFacts(set, {
+    use: use.sets.get(setName(set)),
+    verification: summarizeVerification(record),
+    drill: summarizeDrills(drills),
+    pin: pins.get(setName(set)),
+  });
   const damage = record?.damage ?? [];
   if (context.options.json) {
     context.printJson({

@@ -33,7 +33,7 @@ export function renderList(
   const ifWide = (column: Column<ListRow>): Column<ListRow>[] => (wide ? [column] : []);
   const table: Column<ListRow>[] = [
     { title: 'SET', cell: ({ id }) => id },
-    { title: 'TIER', cell: ({ tier }) => tier },
+    { title: 'TIER', cell: ({ tier, pinned }) => (pinned === null ? tier : `${tier}*`) },
     { title: 'STATUS', cell: ({ status }) => style.status(status) },
     { title: 'AGE', cell: ({ ageMs }) => formatAge(ageMs), align: 'right' },
     {

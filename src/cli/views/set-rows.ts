@@ -1,6 +1,7 @@
 /** A backup set summed up, for tables and for `--json`. Pure. */
 import type { SetDiskUse } from '../../store/disk-use.js';
 import type { SetFile } from '../../store/manifest.js';
+import type { Pin } from '../../store/pins.js';
 import type { DrillSummary } from './drill-view.js';
 import type { VerificationSummary } from './verify-view.js';
 
@@ -38,13 +39,21 @@ export interface StoreFacts {
   readonly freedBytes: number;
   readonly verification: VerificationSummary | null;
   readonly drill: DrillSummary | null;
+  /** Why and since when retention leaves it alone. */
+  readonly pinned: Pin | null;
 }
 
 export function storeFacts(
   set: SetFile,
-  use: SetDiskUse | undefined,
-  verification: VerificationSummary | null,
-  drill: DrillSummary | null,
+  {
+    use,
+    verification,
+    drill,
+    pin,
+  }: Pick<StoreFacts, 'verification' | 'drill'> & {
+    readonly use: SetDiskUse | undefined;
+    readonly pin: Pin | undefined;
+  },
 ): StoreFacts {
   return {
     storedBytes: use?.storedBytes ?? sum(set, 'storedBytes'),
@@ -52,6 +61,7 @@ export function storeFacts(
     freedBytes: use?.freedBytes ?? 0,
     verification,
     drill,
+    pinned: pin ?? null,
   };
 }
 

@@ -1,6 +1,7 @@
 /** `holdfast show` for people. Pure. */
 import type { DrillResult } from '../../plan/drill-types.js';
 import { formatBytes, formatDuration } from '../../plan/words.js';
+import type { Pin } from '../../store/pins.js';
 import type { RecordedDamage } from '../../store/verification.js';
 import type { ArtifactDetails } from '../artifact-details.js';
 import type { Style } from '../render/style.js';
@@ -51,7 +52,7 @@ export function renderSet(
 }
 
 function heading({ summary, root }: ShownSet, nowMs: number, style: Style): string[] {
-  const { status, scope } = summary;
+  const { status, scope, pinned } = summary;
   const took = formatDuration(summary.durationMs);
   const lines: readonly (readonly [string, string])[] = [
     ['status', style.status(status, describeStatus(summary))],
@@ -70,6 +71,7 @@ function heading({ summary, root }: ShownSet, nowMs: number, style: Style): stri
     ],
     ['verified', describeVerification(summary.verification, nowMs, style)],
     ['drilled', describeDrill(summary.drill, nowMs, style)],
+    ...(pinned === null ? [] : [['pinned', describePin(pinned)] as const]),
     ['root', root],
     ['run', summary.workflowId],
   ];
@@ -77,6 +79,11 @@ function heading({ summary, root }: ShownSet, nowMs: number, style: Style): stri
     style.paint('bold', `Set ${summary.id} (${summary.tier})`),
     ...lines.map(([name, text]) => `  ${style.paint('dim', name.padEnd(8))}  ${text}`),
   ];
+}
+
+function describePin({ at, note }: Pin): string {
+  const since = at === null ? [] : [formatTime(at)];
+  return [...since, ...(note === '' ? [] : [oneLine(note)])].join(': ');
 }
 
 function describeStatus({ status, problems }: SetSummary): string {
