@@ -7,12 +7,17 @@ import type { FilesSource } from '../src/config/schema.js';
 import { stagingName } from '../src/docker/aside.js';
 import { readableMountpoint } from '../src/docker/volumes.js';
 import { HoldfastError } from '../src/errors.js';
+import type { ComparedTables } from '../src/plan/drill-types.js';
+import { compareDigests, describeMismatch, type ComparedContent } from '../src/postgres/compare.js';
+import { containerExec } from '../src/postgres/container.js';
+import { readContent } from '../src/postgres/inspect.js';
 import { verifyDump } from '../src/postgres/verify.js';
 import { readArtifact } from '../src/store/artifact.js';
 import { resolveInside } from '../src/store/layout.js';
 import type { ArtifactManifest, SetArtifact } from '../src/store/manifest.js';
 import { verifyArtifact } from '../src/store/verify.js';
 import { pathExists } from '../src/system/durable.js';
+import { loginOf, postgresSource } from './dump.js';
 import { forRestore } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
 import {
@@ -33,9 +38,14 @@ export interface ComparedSource {
   readonly notRead?: string;
 }
 
+export interface ComparedDatabases {
+  /** Tables whose content was compared, and those of which only the rows were counted. */
+  readonly tables: ComparedTables;
+}
+
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createDrillCompareActivities(dependencies: ActivityDependencies) {
-  const { config } = dependencies;
+  const { config, engine } = dependencies;
   const { root } = config.backups;
   return {
     /**
@@ -65,7 +75,7 @@ export function createDrillCompareActivities(dependencies: ActivityDependencies)
      */
     compareDrillSource: guarded(async (input: RestoreReference): Promise<ComparedSource> => {
       checkDigest(config, input.configDigest);
-      const { config: mapped, engine } = await forRestore(dependencies, input.restoreId);
+      const { config: mapped } = await forRestore(dependencies, input.restoreId);
       const source = sourceOf(mapped, input.service, input.source);
       return withHeartbeat(input, 'compare', async (work) => {
         let place: string | undefined;
@@ -97,6 +107,50 @@ export function createDrillCompareActivities(dependencies: ActivityDependencies)
           );
         }
         return { entries, bytes, expected: count };
+      });
+    }),
+
+    /**
+     * Compares what is in the rows of loaded databases with the digests of the dump; a restore has
+     * counted them by then. Nobody but the server may have been started.
+     * @throws HoldfastError RESTORE_MISMATCH
+     */
+    compareDrillDatabases: guarded(async (input: RestoreReference): Promise<ComparedDatabases> => {
+      checkDigest(config, input.configDigest);
+      const source = postgresSource(await forRestore(dependencies, input.restoreId), input);
+      return withHeartbeat(input, 'compare', async (work) => {
+        const { postgres } = await readArtifact(await artifactOf(root, input.artifactPath));
+        const pg = containerExec(engine, { container: source.container });
+        const login = await loginOf(source);
+        const found: ComparedContent[] = [];
+        let entries = 0;
+        for (const wanted of postgres?.databases ?? []) {
+          const only = wanted.tables.filter(({ digest }) => digest !== undefined);
+          const isDigested = only.length > 0 || wanted.largeObjectDigest !== undefined;
+          const scope = { rows: 'digest', only } as const;
+          const content = isDigested
+            ? await readContent(pg, login, wanted.name, scope, work.signal, () => {
+                entries += 1;
+                work.report({ phase: 'compare', bytes: 0, entries, totalBytes: 0 });
+              })
+            : { tables: [] };
+          found.push(compareDigests(wanted, content));
+        }
+        const lines = found.flatMap(({ mismatches }) => mismatches.map(describeMismatch));
+        if (lines.length > 0) {
+          throw new HoldfastError(
+            'RESTORE_MISMATCH',
+            `the restored databases differ from what was dumped: ${lines.slice(0, 3).join('; ')}`,
+            { facts: { differences: lines.slice(0, 20), count: lines.length } },
+          );
+        }
+        const sum = (count: (one: ComparedContent) => number): number =>
+          found.reduce((total, one) => total + count(one), 0);
+        const tables = {
+          byContent: sum(({ byContent }) => byContent),
+          byCount: sum(({ byCount }) => byCount),
+        };
+        return { tables };
       });
     }),
   };

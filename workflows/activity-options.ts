@@ -71,6 +71,7 @@ const HEAVY = {
   restoreDatabase: 'long',
   checkDrillArtifact: 'verify',
   compareDrillSource: 'verify',
+  compareDrillDatabases: 'verify',
   restoreSomeDatabases: 'long',
 } as const satisfies Partial<Record<keyof HostActivities, Kind>>;
 
@@ -182,6 +183,7 @@ export function hostActivities(
     finishRestore: summarised(on('finishRestore').finishRestore),
     checkDrillArtifact: summarised(on('checkDrillArtifact').checkDrillArtifact),
     compareDrillSource: summarised(on('compareDrillSource').compareDrillSource),
+    compareDrillDatabases: summarised(on('compareDrillDatabases').compareDrillDatabases),
     reapDrills: summarised(on('reapDrills').reapDrills),
     beginDrill: summarised(on('beginDrill').beginDrill),
     keepDrill: summarised(on('keepDrill').keepDrill),

@@ -11,7 +11,13 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
-import { drilledServices, drillId, drillStages, restoreTime } from '../src/plan/drill.js';
+import {
+  drilledServices,
+  drillId,
+  drillStages,
+  restoreTime,
+  sumTables,
+} from '../src/plan/drill.js';
 import {
   drillRestoreInputSchema,
   type DrillFailure,
@@ -258,6 +264,7 @@ function resultOf(
   log: DrillLog,
 ): DrillResult {
   const services = stages.flat().map(({ service }) => service);
+  const tables = sumTables(log.tables);
   const names = stages.map((stage) => stage.map(({ service }) => service));
   return {
     drillId: id,
@@ -274,6 +281,7 @@ function resultOf(
     durationMs: Date.now() - startedMs,
     steps: log.steps,
     failures: log.failures,
+    ...(tables === undefined ? {} : { tables }),
     notTried: log.notTried,
     warnings: [...plan.warnings, ...log.warnings],
     kept: input.keep,

@@ -1,7 +1,8 @@
 /** One service of a drill: restored beside the real one, compared, started, its gates passed; timed. */
 import { isCancellation } from '@temporalio/workflow';
-import type { DrillFailure, DrillStep, NotTried } from '../src/plan/drill-types.js';
+import type { ComparedTables, DrillFailure, DrillStep, NotTried } from '../src/plan/drill-types.js';
 import type { RestoreServicePlan, RestoreSourceStep } from '../src/plan/restore-types.js';
+import { describeTables } from '../src/plan/drill.js';
 import { formatDuration } from '../src/plan/words.js';
 import type { HostCalls } from './activity-options.js';
 import { causeOf } from './failure.js';
@@ -13,6 +14,8 @@ export class DrillLog {
   readonly failures: DrillFailure[] = [];
   readonly notTried: NotTried[] = [];
   readonly warnings: string[] = [];
+  /** Of each server that was loaded. */
+  readonly tables: ComparedTables[] = [];
 
   /** Does the work and notes how long it took; one that fails is noted, too, and thrown on. */
   async timed<T>(
@@ -87,7 +90,11 @@ export async function drillService(input: DrillServiceInput): Promise<void> {
       log.failures.push({ service, step: 'prepare', code, reason: message });
     }
     const last = log.failures.findLast((one) => one.service === service);
-    if (hasContainers && last !== undefined && ['load', 'start', 'gate'].includes(last.step)) {
+    if (
+      hasContainers &&
+      last !== undefined &&
+      ['load', 'compare', 'start', 'gate'].includes(last.step)
+    ) {
       const { output } = await activities
         .readDrillOutput(`the last output of ${service}`, { restoreId: drillId, service })
         .catch(() => ({ output: '' }));
@@ -187,6 +194,23 @@ async function load(input: DrillServiceInput, step: RestoreSourceStep): Promise<
   );
   // The comparison is part of a restore of databases; it is told apart all the same.
   log.steps.push({ service, source, step: 'compare', durationMs: compareMs });
+  // This one is not: hashing what was loaded takes time that a restore does not.
+  const { tables } = await log.timed(
+    { ...about, step: 'compare' },
+    () =>
+      story.during(
+        service,
+        `compare ${source}`,
+        () =>
+          activities.compareDrillDatabases(
+            `compare ${service}/${source} with the backup`,
+            referenceOf(input, step),
+          ),
+        (compared) => describeTables(compared.tables),
+      ),
+    (compared) => describeTables(compared.tables),
+  );
+  log.tables.push(tables);
 }
 
 async function startAndGate(input: DrillServiceInput): Promise<void> {

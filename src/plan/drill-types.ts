@@ -46,6 +46,12 @@ export const notTriedSchema = z.object({
   reason: z.string(),
 });
 
+/** How tables were compared: by a digest of their content, or by their number of rows alone. */
+export const comparedTablesSchema = z.object({
+  byContent: z.number().int().min(0),
+  byCount: z.number().int().min(0),
+});
+
 export const drillResultSchema = z.object({
   drillId: z.string(),
   setId: z.string(),
@@ -64,6 +70,8 @@ export const drillResultSchema = z.object({
   durationMs: z.number(),
   steps: z.array(drillStepSchema),
   failures: z.array(drillFailureSchema),
+  /** Of the databases that were loaded; absent where there were none. */
+  tables: comparedTablesSchema.optional(),
   /** What could not be tried on this host without touching the real stack, and why. */
   notTried: z.array(notTriedSchema),
   warnings: z.array(z.string()),
@@ -73,6 +81,7 @@ export const drillResultSchema = z.object({
 
 export type DrillStep = z.output<typeof drillStepSchema>;
 export type DrillFailure = z.output<typeof drillFailureSchema>;
+export type ComparedTables = z.output<typeof comparedTablesSchema>;
 export type NotTried = z.output<typeof notTriedSchema>;
 export type DrillResult = z.output<typeof drillResultSchema>;
 

@@ -5,7 +5,7 @@
  * below its workspace; what has neither is never touched.
  */
 import { HoldfastError } from '../errors.js';
-import type { DrillStep, NotTried } from './drill-types.js';
+import type { ComparedTables, DrillStep, NotTried } from './drill-types.js';
 import type { Mapping } from './mapping.js';
 import { mapPath } from './mapping.js';
 import { serviceOrder, type StackView } from './stack-view.js';
@@ -143,6 +143,23 @@ export function fitDrill(
     notTried.push({ service, what: 'all of it', reason });
   }
   return { services: fitting, notTried };
+}
+
+/** `12 tables compared by content, 1 by number of rows only`. */
+export function describeTables({ byContent, byCount }: ComparedTables): string {
+  const tables = (count: number): string => `${count} ${count === 1 ? 'table' : 'tables'}`;
+  if (byCount === 0) return `${tables(byContent)} compared by content`;
+  if (byContent === 0) return `${tables(byCount)} compared by number of rows only`;
+  return `${tables(byContent)} compared by content, ${byCount} by number of rows only`;
+}
+
+/** All servers of a drill together; undefined where there were none. */
+export function sumTables(all: readonly ComparedTables[]): ComparedTables | undefined {
+  if (all.length === 0) return undefined;
+  return {
+    byContent: all.reduce((sum, { byContent }) => sum + byContent, 0),
+    byCount: all.reduce((sum, { byCount }) => sum + byCount, 0),
+  };
 }
 
 /**

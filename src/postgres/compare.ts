@@ -1,5 +1,6 @@
 /** A restored cluster against what the manifest of its dump promises. Pure. */
 import type { DatabaseInfo, PostgresInfo } from '../store/manifest.js';
+import type { DatabaseContent } from './content.js';
 import type { ClusterState, DatabaseState } from './inspect.js';
 
 export type MismatchKind =
@@ -14,7 +15,9 @@ export type MismatchKind =
   | 'table-missing'
   | 'table-unexpected'
   | 'row-count'
+  | 'row-content'
   | 'large-objects'
+  | 'large-object-content'
   | 'extension-missing'
   | 'extension-version';
 
@@ -49,10 +52,73 @@ export function compareWithManifest(
   ];
 }
 
+/** What a comparison by digests found in one database, and how much of it could be compared so. */
+export interface ComparedContent {
+  readonly mismatches: readonly Mismatch[];
+  /** Tables whose content was compared. */
+  readonly byContent: number;
+  /** Tables without a digest: too large for one, or of a dump that recorded none. */
+  readonly byCount: number;
+}
+
+/**
+ * Compares the rows of a database by their digests, where the dump recorded them.
+ * @param found Read with digests, at least of the tables that have one in `wanted`. A table whose
+ *   number of rows differs, or that is missing, is told as that.
+ */
+export function compareDigests(
+  wanted: Pick<DatabaseInfo, 'name' | 'tables' | 'largeObjectDigest'>,
+  found: Pick<DatabaseContent, 'tables' | 'largeObjectDigest'>,
+): ComparedContent {
+  const database = wanted.name;
+  const withDigest = wanted.tables.filter(({ digest }) => digest !== undefined);
+  const tables = new Map(found.tables.map((table) => [keyOf(table), table]));
+  const mismatches = withDigest.flatMap((table): Mismatch[] => {
+    const actual = tables.get(keyOf(table));
+    const about = {
+      severity: 'error',
+      database,
+      subject: `${table.schema}.${table.table}`,
+    } as const;
+    if (actual === undefined) {
+      return [{ ...about, kind: 'table-missing', expected: table.rows, actual: null }];
+    }
+    if (actual.rows !== table.rows) {
+      return [{ ...about, kind: 'row-count', expected: table.rows, actual: actual.rows }];
+    }
+    const digests = { expected: table.digest ?? null, actual: actual.digest ?? null };
+    return digests.expected === digests.actual
+      ? []
+      : [{ ...about, kind: 'row-content', ...digests }];
+  });
+  const { largeObjectDigest } = wanted;
+  if (largeObjectDigest !== undefined && largeObjectDigest !== found.largeObjectDigest) {
+    mismatches.push({
+      kind: 'large-object-content',
+      severity: 'error',
+      database,
+      subject: 'large objects',
+      expected: largeObjectDigest,
+      actual: found.largeObjectDigest ?? null,
+    });
+  }
+  return {
+    mismatches,
+    byContent: withDigest.length,
+    byCount: wanted.tables.length - withDigest.length,
+  };
+}
+
 /** One sentence for one mismatch. */
 export function describeMismatch(mismatch: Mismatch): string {
   const { database, subject, expected, actual } = mismatch;
   const where = database === undefined ? '' : `${database}: `;
+  if (mismatch.kind === 'row-content') {
+    return `${where}${subject}: the rows are as many, but their content differs`;
+  }
+  if (mismatch.kind === 'large-object-content') {
+    return `${where}the content of the large objects differs`;
+  }
   const what = mismatch.kind.replace('-', ' ');
   return `${where}${subject}: ${what}: expected ${expected ?? 'none'}, found ${actual ?? 'none'}`;
 }

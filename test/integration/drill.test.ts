@@ -165,6 +165,8 @@ describe('a drill', () => {
       failures: [],
       notTried: [],
     });
+    expect(passed?.tables?.byContent).toBeGreaterThan(0);
+    expect(passed?.tables?.byCount).toBe(0);
     expect([...(passed?.services ?? [])].sort()).toEqual(
       ['agent', 'mlopsnew', 'pgdb', 'saiga', 'webbot', 'webbot2'].sort(),
     );

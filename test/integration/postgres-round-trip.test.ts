@@ -2,9 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { compareWithManifest, describeMismatch } from '../../src/postgres/compare.js';
+import {
+  compareDigests,
+  compareWithManifest,
+  describeMismatch,
+} from '../../src/postgres/compare.js';
 import { dumpCluster, type DumpResult } from '../../src/postgres/dump.js';
-import { inspectCluster, type ClusterState } from '../../src/postgres/inspect.js';
+import { inspectCluster, readContent, type ClusterState } from '../../src/postgres/inspect.js';
 import { loadDump } from '../../src/postgres/restore.js';
 import { postgresInfoSchema } from '../../src/store/manifest.js';
 import { fillCluster, fineDetails, ODD_DATABASE } from '../support/postgres-fixture.js';
@@ -26,7 +30,14 @@ describe.each(['custom', 'cluster'] as const)('a %s dump', (format) => {
     before = await inspectCluster(source.pg, { ...login, rows: 'digest' }, work.signal);
     dump = await dumpCluster(
       source.pg,
-      { ...login, databases: 'all', format, destination: directory, compressionLevel: 3 },
+      {
+        ...login,
+        databases: 'all',
+        format,
+        destination: directory,
+        compressionLevel: 3,
+        digestUpToBytes: 160 * 1024,
+      },
       work,
     );
   });
@@ -68,6 +79,66 @@ describe.each(['custom', 'cluster'] as const)('a %s dump', (format) => {
     const found = await fineDetails(target);
     if (format === 'custom') expect(found).toEqual(wanted);
     else expect(found['app']).toEqual(wanted['app']);
+  });
+
+  test('has the digests of what it holds, where that is not too large', () => {
+    const recorded = dump.postgres.databases.flatMap(({ name, tables }) =>
+      tables.map(({ schema, table, digest }) => [`${name} ${schema}.${table}`, digest] as const),
+    );
+    if (format === 'cluster') {
+      expect(recorded.filter(([, digest]) => digest !== undefined)).toEqual([]);
+      return;
+    }
+    const found = before.databases.flatMap(({ name, tables }) =>
+      tables
+        .filter(({ kind }) => kind === 'table')
+        .map(({ schema, table, digest }) => [`${name} ${schema}.${table}`, digest] as const),
+    );
+    // Nearly all of it lies beside the table itself.
+    const large = 'app app.large';
+    expect(recorded.find(([name]) => name === large)).toEqual([large, undefined]);
+    expect(recorded).toEqual(found.map((one) => (one[0] === large ? [large, undefined] : one)));
+    const digests = new Set(recorded.map(([, digest]) => digest));
+    expect(digests.size).toBeGreaterThan(10);
+    const app = dump.postgres.databases.find(({ name }) => name === 'app');
+    const inspected = before.databases.find(({ name }) => name === 'app');
+    expect(app?.largeObjectDigest).toBe(inspected?.largeObjectDigest);
+  });
+
+  test('tells other content from the same, however the server writes it', async () => {
+    const recorded = dump.postgres.databases.find(({ name }) => name === 'app');
+    if (format === 'cluster' || recorded === undefined) return;
+    const compared = async (): Promise<readonly [readonly string[], number, number]> => {
+      const only = recorded.tables.filter(({ digest }) => digest !== undefined);
+      const scope = { rows: 'digest', only } as const;
+      const found = await readContent(target.pg, login, 'app', scope, work.signal);
+      const { mismatches, byContent, byCount } = compareDigests(recorded, found);
+      return [mismatches.map(describeMismatch), byContent, byCount];
+    };
+    await target.sql(
+      'app',
+      `set default_transaction_read_only = off;
+       alter database app set datestyle = 'German'; alter database app set timezone = 'Asia/Tokyo';
+       alter database app set intervalstyle = 'sql_standard'; alter database app set bytea_output = 'escape';
+       alter role postgres set extra_float_digits = 0; alter role postgres set quote_all_identifiers = on;`,
+    );
+    expect(await compared()).toEqual([[], recorded.tables.length - 1, 1]);
+    const rewritten = `set default_transaction_read_only = off;`;
+    await target.sql('app', `${rewritten} update app.kinds set flag = flag, id = id; vacuum full`);
+    expect(await compared()).toEqual([[], recorded.tables.length - 1, 1]);
+    await target.sql(
+      'app',
+      `${rewritten} update app.kinds set double = double * (1 + 2e-16) where id = 7;
+       update app.nokey set line = null where line = '';
+       update app.large set text = 'not looked at';
+       select lo_put(4711, 59999, 'x')`,
+    );
+    const differs = 'the rows are as many, but their content differs';
+    expect((await compared())[0]).toEqual([
+      `app: app.kinds: ${differs}`,
+      `app: app.nokey: ${differs}`,
+      'app: the content of the large objects differs',
+    ]);
   });
 
   test('loading it a second time is refused, so that no row is doubled', async () => {

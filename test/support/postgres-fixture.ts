@@ -86,6 +86,22 @@ alter table app.users enable row level security;
 grant insert on app.users to reader;
 select lo_from_bytea(4711, decode(repeat('00ff41', 20000), 'hex'));
 select lo_from_bytea(0, 'another');
+select lo_put(lo_create(4712), 100000, 'after a hole');
+alter table app.parent add column later text default 'a child has it last, until it is restored';
+create type app.pair as (number int, text text);
+create table app.kinds (id int, gone text, at timestamptz, local timestamp, day date, span interval,
+  raw bytea, single real, double double precision, exact numeric, doc jsonb, list text[], floats float8[],
+  price money, ref regclass, rng tstzrange, flag bool, "odd "" %s :name" text, composite app.pair);
+alter table app.kinds drop column gone;
+insert into app.kinds
+  select i, '2024-12-12 01:00:00.123456+03'::timestamptz + i * interval '1 s', '2024-12-12 01:00:00.5', '0044-03-15 BC',
+    interval '1 year -2 days 03:04:05.6', '\\x005c22ff', 0.1 + i, 1e-300 / 3 + i, 'NaN', '{"b": [1.50, null], "a": "\\u0041 \\""}',
+    array['a"b', null, '', 'NULL', '{,}'], array[0.1, 'Infinity', '-0'], '12.34', 'app.users', '[2024-01-01,infinity)',
+    null, E'tab\t (and) , "quotes" \\ ' || i, row(i, null)::app.pair
+  from generate_series(1, 20) i;
+insert into app.kinds (id) values (null), (null), (0);
+create table app.large as
+  select (select string_agg(md5((i * 100 + j)::text), '') from generate_series(1, 4000) j) as text from generate_series(1, 3) i;
 alter large object 4711 owner to app_owner;
 grant select on large object 4711 to reader;
 comment on large object 4711 is 'big';

@@ -1,4 +1,5 @@
 /** Drills for people: the result of a run, the mark in the list, the details of a set. Pure. */
+import { describeTables } from '../../plan/drill.js';
 import type { DrillResult, DrillRestoreResult, DrillStep } from '../../plan/drill-types.js';
 import { formatBytes, formatDuration } from '../../plan/words.js';
 import type { Style } from '../render/style.js';
@@ -56,6 +57,7 @@ export function renderDrillResult(result: DrillRestoreResult, style: Style): rea
     `  ${count(drill.services.length, 'service')}, ${formatBytes(drill.contentBytes)}; ` +
       `a restore takes ${formatDuration(drill.restoreMs)} (the drill ${formatDuration(drill.durationMs)})`,
     ...renderSteps(drill).map((line) => `  ${line}`),
+    ...(drill.tables === undefined ? [] : [`  databases: ${describeTables(drill.tables)}`]),
     ...remarks(drill, style),
     ...(drill.kept
       ? [
@@ -86,6 +88,7 @@ export function renderDrill(
         .map((line) => style.paint('dim', `    ${oneLine(line)}`)),
     ]),
     ...renderSteps(drill).map((line) => `  ${line}`),
+    ...(drill.tables === undefined ? [] : [`  databases: ${describeTables(drill.tables)}`]),
     ...remarks(drill, style),
   ];
 }

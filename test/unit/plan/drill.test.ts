@@ -9,7 +9,9 @@ import {
   fitDrill,
   isBelow,
   isDrillId,
+  describeTables,
   restoreTime,
+  sumTables,
 } from '../../../src/plan/drill.js';
 import type { DrillStep } from '../../../src/plan/drill-types.js';
 import { mapName, mapPath } from '../../../src/plan/mapping.js';
@@ -175,5 +177,23 @@ describe('the time a restore takes', () => {
     ];
     expect(restoreTime(100, [['a', 'b'], ['c']], steps)).toBe(100 + 40 + 10);
     expect(restoreTime(100, [], [])).toBe(100);
+  });
+});
+
+describe('how tables were compared', () => {
+  test('is told so that a count is not taken for a comparison of content', () => {
+    expect(describeTables({ byContent: 1, byCount: 0 })).toBe('1 table compared by content');
+    expect(describeTables({ byContent: 12, byCount: 1 })).toBe(
+      '12 tables compared by content, 1 by number of rows only',
+    );
+    expect(describeTables({ byContent: 0, byCount: 2 })).toBe(
+      '2 tables compared by number of rows only',
+    );
+  });
+
+  test('is summed over all servers, and left out where there were none', () => {
+    const one = { byContent: 2, byCount: 1 };
+    expect(sumTables([one, one])).toEqual({ byContent: 4, byCount: 2 });
+    expect(sumTables([])).toBeUndefined();
   });
 });

@@ -1,5 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { compareWithManifest, describeMismatch } from '../../../src/postgres/compare.js';
+import {
+  compareDigests,
+  compareWithManifest,
+  describeMismatch,
+} from '../../../src/postgres/compare.js';
 import type { ClusterState, DatabaseState } from '../../../src/postgres/inspect.js';
 import type { DatabaseInfo, PostgresInfo } from '../../../src/store/manifest.js';
 
@@ -157,5 +161,60 @@ describe('what a restore lost or changed', () => {
       cluster({}, { tables: [{ ...users!, rows: 9 }, none!] }),
     );
     expect(describeMismatch(mismatch!)).toBe('app: public.users: row count: expected 10, found 9');
+  });
+});
+
+describe('a comparison by content', () => {
+  const recorded: DatabaseInfo = {
+    ...wantedDatabase,
+    tables: [
+      { schema: 'public', table: 'users', rows: 10, digest: '77' },
+      { schema: 'public', table: 'huge', rows: 1_000_000 },
+    ],
+    largeObjectDigest: '5',
+  };
+  const users = {
+    schema: 'public',
+    table: 'users',
+    kind: 'table' as const,
+    rows: 10,
+    digest: '77',
+  };
+  const found = { tables: [users], largeObjectDigest: '5' };
+
+  test('says of how many tables it knows no more than their number of rows', () => {
+    expect(compareDigests(recorded, found)).toEqual({ mismatches: [], byContent: 1, byCount: 1 });
+    const old = { name: 'app', tables: [{ schema: 'public', table: 'users', rows: 10 }] };
+    expect(compareDigests(old, found)).toEqual({ mismatches: [], byContent: 0, byCount: 1 });
+  });
+
+  test.each([
+    [
+      'other content',
+      { ...found, tables: [{ ...users, digest: '78' }] },
+      'app: public.users: the rows are as many, but their content differs',
+    ],
+    [
+      'content that was not read',
+      { ...found, tables: [{ ...users, digest: undefined }] },
+      'app: public.users: the rows are as many, but their content differs',
+    ],
+    [
+      'another number of rows',
+      { ...found, tables: [{ ...users, rows: 9, digest: '78' }] },
+      'app: public.users: row count: expected 10, found 9',
+    ],
+    [
+      'a missing table',
+      { ...found, tables: [] },
+      'app: public.users: table missing: expected 10, found none',
+    ],
+    [
+      'other large objects',
+      { ...found, largeObjectDigest: '6' },
+      'app: the content of the large objects differs',
+    ],
+  ])('tells %s', (_name, actual, expected) => {
+    expect(compareDigests(recorded, actual).mismatches.map(describeMismatch)).toEqual([expected]);
   });
 });
