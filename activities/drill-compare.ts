@@ -96,16 +96,7 @@ export function createDrillCompareActivities(dependencies: ActivityDependencies)
           work,
         );
         const afterRestore = source.kind === 'files' ? source.afterRestore : undefined;
-        const real = differences.filter((one) => !isForetold(one, manifest, afterRestore));
-        const [first] = real;
-        if (first !== undefined) {
-          const more = real.length > 1 ? ` and ${real.length - 1} more` : '';
-          throw new HoldfastError(
-            'RESTORE_MISMATCH',
-            `what was restored differs from the backup: ${describe(first)}${more}`,
-            { facts: { differences: real.slice(0, 20).map(describe), count: real.length } },
-          );
-        }
+        requireAsBackedUp(differences, manifest, afterRestore);
         return { entries, bytes, expected: count };
       });
     }),
@@ -156,8 +147,25 @@ export function createDrillCompareActivities(dependencies: ActivityDependencies)
   };
 }
 
+/** @throws HoldfastError RESTORE_MISMATCH naming the first difference that the backup does not foretell */
+export function requireAsBackedUp(
+  differences: readonly Difference[],
+  manifest: ArtifactManifest,
+  afterRestore?: FilesSource['afterRestore'],
+): void {
+  const real = differences.filter((one) => !isForetold(one, manifest, afterRestore));
+  const [first] = real;
+  if (first === undefined) return;
+  const more = real.length > 1 ? ` and ${real.length - 1} more` : '';
+  throw new HoldfastError(
+    'RESTORE_MISMATCH',
+    `what was restored differs from the backup: ${describe(first)}${more}`,
+    { facts: { differences: real.slice(0, 20).map(describe), count: real.length } },
+  );
+}
+
 /** @throws HoldfastError SET_NOT_FOUND when retention, or somebody, removed it meanwhile */
-async function artifactOf(root: string, path: string): Promise<string> {
+export async function artifactOf(root: string, path: string): Promise<string> {
   const directory = await resolveInside(root, path);
   if (await pathExists(directory)) return directory;
   throw new HoldfastError('SET_NOT_FOUND', `${path} is not there any more`, {

@@ -6,6 +6,7 @@ import { toStackView } from '../src/config/stack-view.js';
 import { detectCompose } from '../src/docker/compose.js';
 import { messageOf, HoldfastError } from '../src/errors.js';
 import {
+  describeMeasured,
   DRILL_MARKER_FILE,
   drillMapping,
   drillRoot,
@@ -15,7 +16,7 @@ import {
 } from '../src/plan/drill.js';
 import type { DrillResult, NotTried } from '../src/plan/drill-types.js';
 import type { RestoreServicePlan } from '../src/plan/restore-types.js';
-import { formatBytes, formatDuration } from '../src/plan/words.js';
+import { formatBytes } from '../src/plan/words.js';
 import { readArtifact } from '../src/store/artifact.js';
 import { recordDrill } from '../src/store/drills.js';
 import { resolveInside } from '../src/store/layout.js';
@@ -50,6 +51,8 @@ export interface BegunDrill {
   /** Services that are drilled. */
   readonly services: readonly string[];
   readonly notTried: readonly NotTried[];
+  /** Services of which only a sample is compared, and what it may take on disk; absent without any. */
+  readonly sample?: { readonly services: readonly string[]; readonly mostBytes: number };
 }
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
@@ -87,16 +90,17 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
         const fit = fitDrill(toStackView(config), input.services, {
           maxDiskBytes: config.drill.maxDisk,
           impossible: impossibleServices(dependencies, input.services),
+          sample: config.drill.sample !== undefined,
         });
         const services = input.services.filter(({ service }) => fit.services.includes(service));
-        if (services.length === 0) {
+        if (services.length + fit.sampled.length === 0) {
           const reasons = fit.notTried.map(({ service, reason }) => `${service}: ${reason}`);
           throw new HoldfastError(
             'RESTORE_FAILED',
             `nothing of the set can be drilled: ${reasons.join('; ')}`,
           );
         }
-        await requireSpace(dependencies, workspace, services);
+        const spareBytes = await requireSpace(dependencies, workspace, services);
         const record: RestoreRecord = {
           format: 'holdfast-restore',
           version: 1,
@@ -116,7 +120,18 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
         await mkdirDurably(workspace, 0o700);
         await writeFileDurably(path.join(workspace, DRILL_MARKER_FILE), `${input.drillId}\n`);
         await mkdir(drillRoot(workspace), { recursive: true });
-        return fit;
+        return {
+          services: fit.services,
+          notTried: fit.notTried,
+          ...(fit.sampled.length === 0
+            ? {}
+            : {
+                sample: {
+                  services: fit.sampled,
+                  mostBytes: Math.floor(Math.min(fit.leftBytes, spareBytes)),
+                },
+              }),
+        };
       });
     }),
 
@@ -141,7 +156,7 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
       await recordDrill(root, result);
       await runLog.write(
         `Drill ${result.drillId} of set ${result.setId} ${result.status}; ` +
-          `a restore takes ${formatDuration(result.restoreMs)}`,
+          describeMeasured(result),
       );
     }),
   };
@@ -221,18 +236,20 @@ async function namesOf(
 /**
  * What is unpacked must fit, and leave the disk's reserve alone: a drill that fills the disk would do
  * harm where it was to prove that there is none.
+ * @returns what is left beside them for the workspace
  */
 async function requireSpace(
   { config, engine }: ActivityDependencies,
   workspace: string,
   services: readonly RestoreServicePlan[],
-): Promise<void> {
+): Promise<number> {
   const bytesOf = (volumes: boolean): number =>
     services
       .flatMap(({ sources }) => sources)
       .filter(({ kind }) => (kind === 'volume') === volumes)
       .reduce((sum, { artifact }) => sum + artifact.contentBytes, 0);
   const disks = new Map<string, { needed: number; free: number }>();
+  let workspaceDisk: string | undefined;
   const { dockerRootDir } = await engine.info();
   for (const [place, bytes] of [
     [await existingParent(workspace), bytesOf(false)],
@@ -241,6 +258,7 @@ async function requireSpace(
   ] as const) {
     const { bavail, blocks, bsize, type } = await statfs(place);
     const key = `${type}:${blocks}:${bavail}`;
+    workspaceDisk ??= key;
     const reserved = (blocks * bsize * config.backups.minimumFree) / 100;
     const disk = disks.get(key) ?? { needed: 0, free: bavail * bsize - reserved };
     disks.set(key, { ...disk, needed: disk.needed + bytes });
@@ -256,6 +274,8 @@ async function requireSpace(
       },
     );
   }
+  const { needed, free } = disks.get(workspaceDisk ?? '') ?? { needed: 0, free: 0 };
+  return free - needed;
 }
 
 async function existingParent(target: string): Promise<string> {

@@ -5,6 +5,7 @@ import { createCheckActivities } from './check.js';
 import { createContainerActivities } from './containers.js';
 import { createDrillActivities } from './drill.js';
 import { createDrillCompareActivities } from './drill-compare.js';
+import { createDrillSampleActivities } from './drill-sample.js';
 import { createDrillServiceActivities } from './drill-service.js';
 import { createDumpActivities } from './dump.js';
 import { createHoldActivities } from './hold.js';
@@ -35,6 +36,7 @@ export function createHostActivities(dependencies: ActivityDependencies) {
     ...createContainerActivities(dependencies),
     ...createDrillActivities(dependencies),
     ...createDrillCompareActivities(dependencies),
+    ...createDrillSampleActivities(dependencies),
     ...createDrillServiceActivities(dependencies),
     ...createDumpActivities(dependencies),
     ...createHoldActivities(dependencies),

@@ -72,6 +72,7 @@ const HEAVY = {
   checkDrillArtifact: 'verify',
   compareDrillSource: 'verify',
   compareDrillDatabases: 'verify',
+  sampleDrillSource: 'long',
   restoreSomeDatabases: 'long',
 } as const satisfies Partial<Record<keyof HostActivities, Kind>>;
 
@@ -184,6 +185,7 @@ export function hostActivities(
     checkDrillArtifact: summarised(on('checkDrillArtifact').checkDrillArtifact),
     compareDrillSource: summarised(on('compareDrillSource').compareDrillSource),
     compareDrillDatabases: summarised(on('compareDrillDatabases').compareDrillDatabases),
+    sampleDrillSource: summarised(on('sampleDrillSource').sampleDrillSource),
     reapDrills: summarised(on('reapDrills').reapDrills),
     beginDrill: summarised(on('beginDrill').beginDrill),
     keepDrill: summarised(on('keepDrill').keepDrill),

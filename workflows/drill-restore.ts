@@ -12,6 +12,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import {
+  describeMeasured,
   drilledServices,
   drillId,
   drillStages,
@@ -27,8 +28,8 @@ import {
 import { drillPermit } from '../src/plan/ids.js';
 import { planRestore } from '../src/plan/restore-plan.js';
 import type { RestorePlan, RestoreServicePlan } from '../src/plan/restore-types.js';
-import { formatDuration } from '../src/plan/words.js';
 import { hostActivities, resolveStack, type HostCalls } from './activity-options.js';
+import { sampleServices } from './drill-sample.js';
 import { DrillLog, drillService } from './drill-service.js';
 import { causeOf, failure, parseInput, raise } from './failure.js';
 import { takePermit } from './permit.js';
@@ -137,10 +138,25 @@ async function carryOut(run: Run, plan: RestorePlan): Promise<DrillRestoreResult
       }),
     );
     log.notTried.push(...begun.notTried);
+    const all = stages.flat();
     stages = stages
       .map((stage) => stage.filter(({ service }) => begun.services.includes(service)))
       .filter((stage) => stage.length > 0);
     checkMs = await checkAll(run, stages.flat(), log);
+    const { sample } = begun;
+    if (sample !== undefined) {
+      const sampled = all.filter(({ service }) => sample.services.includes(service));
+      // Not part of the time of a restore: these services are not restored.
+      await checkAll(run, sampled, log);
+      if (log.failures.length === 0) {
+        const { configDigest } = view;
+        const { mostBytes } = sample;
+        await sampleServices(
+          { drillId: id, configDigest, mostBytes, activities, story, log },
+          sampled,
+        );
+      }
+    }
     for (const stage of stages) {
       if (log.failures.length > 0) break;
       story.phase(`drilling ${stage.map(({ service }) => service).join(', ')}`);
@@ -227,11 +243,11 @@ async function tearDown({ activities, story, id }: Run): Promise<void> {
 }
 
 async function report({ activities, story }: Run, result: DrillResult): Promise<DrillResult> {
-  const { status, setId, failures, restoreMs } = result;
+  const { status, setId, failures } = result;
   const passed = status === 'passed';
   const why = failures.map(describeFailure);
   const message = passed
-    ? `Drill of set ${setId} passed: a restore takes ${formatDuration(restoreMs)}`
+    ? `Drill of set ${setId} passed: ${describeMeasured(result)}`
     : `Drill of set ${setId} failed: ${why.join('; ')}`;
   const hint = `holdfast show ${setId}-${result.setTier} has the details; --keep leaves the next one up`;
   await tell(activities, passed ? 'success' : 'failed', message, {
@@ -282,6 +298,7 @@ function resultOf(
     steps: log.steps,
     failures: log.failures,
     ...(tables === undefined ? {} : { tables }),
+    ...(log.sampled.length === 0 ? {} : { sampled: log.sampled }),
     notTried: log.notTried,
     warnings: [...plan.warnings, ...log.warnings],
     kept: input.keep,

@@ -1,6 +1,12 @@
 /** One service of a drill: restored beside the real one, compared, started, its gates passed; timed. */
 import { isCancellation } from '@temporalio/workflow';
-import type { ComparedTables, DrillFailure, DrillStep, NotTried } from '../src/plan/drill-types.js';
+import type {
+  ComparedTables,
+  DrillFailure,
+  DrillStep,
+  NotTried,
+  SampledSource,
+} from '../src/plan/drill-types.js';
 import type { RestoreServicePlan, RestoreSourceStep } from '../src/plan/restore-types.js';
 import { describeTables } from '../src/plan/drill.js';
 import { formatDuration } from '../src/plan/words.js';
@@ -13,6 +19,7 @@ export class DrillLog {
   readonly steps: DrillStep[] = [];
   readonly failures: DrillFailure[] = [];
   readonly notTried: NotTried[] = [];
+  readonly sampled: SampledSource[] = [];
   readonly warnings: string[] = [];
   /** Of each server that was loaded. */
   readonly tables: ComparedTables[] = [];

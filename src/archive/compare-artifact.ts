@@ -11,17 +11,22 @@ import { startCommand } from '../system/process.js';
 import { Findings, type TreeComparison } from './compare.js';
 import { furtherNames, hardLinkGroups } from './cut.js';
 import type { Entry, TreeSpec } from './entry.js';
+import { normalize } from './hostile.js';
 import type { IndexEntry } from './index-file.js';
 import { readIndex } from './index-reader.js';
 import { pathFromJson, pathToName, type BytePath } from './paths.js';
 import { directReader } from './reader.js';
 import { scanTree } from './scan.js';
+import type { Selection } from './select-entries.js';
+import { filtered, judge } from './select-extract.js';
 
 export interface ArtifactComparison {
   readonly artifactDirectory: string;
   readonly manifest: ArtifactManifest;
   /** The tree; the place the artifact was read from by default. */
   readonly root?: string | undefined;
+  /** Only these entries and what leads to them; the tree holds nothing else. */
+  readonly selection?: Selection | undefined;
 }
 
 /**
@@ -31,7 +36,7 @@ export interface ArtifactComparison {
  *   the artifact can't, USAGE for an artifact that is not of a tree; or the signal's reason
  */
 export async function compareWithArtifact(
-  { artifactDirectory, manifest, root: given }: ArtifactComparison,
+  { artifactDirectory, manifest, root: given, selection }: ArtifactComparison,
   work: Work,
 ): Promise<TreeComparison> {
   const { tree } = manifest;
@@ -52,6 +57,7 @@ export async function compareWithArtifact(
   let bytes = 0;
   for await (const expected of readIndex(artifactDirectory, work, manifest)) {
     const at = bytePath(expected);
+    if (selection !== undefined && !selection.selects(at) && !selection.parents.has(at)) continue;
     entries += 1;
     if (expected.hardLinkOf === undefined) bytes += expected.sizeBytes;
     const now = actual.get(at);
@@ -68,8 +74,11 @@ export async function compareWithArtifact(
     if (now.type === 'file' && now.sizeBytes === expected.sizeBytes) sameSize.add(at);
   }
   for (const extra of actual.values()) found.add(extra.path, 'extra', 'nothing', extra.type);
-  const parts = manifest.files.filter(({ role }) => role === 'part');
-  for (const at of await otherContents(artifactDirectory, parts, root, work)) {
+  const parts = manifest.files.filter(
+    ({ role, name }) => role === 'part' && (selection === undefined || selection.parts.has(name)),
+  );
+  const contents = { directory: artifactDirectory, parts, root, selection };
+  for (const at of await otherContents(contents, work)) {
     if (sameSize.has(at)) found.add(at, 'content', 'as backed up', 'other bytes');
   }
   return { differences: found.sorted(), count: found.count, entries, bytes };
@@ -99,9 +108,17 @@ function compareFacts(
 
 /** Files whose bytes are not those of the parts, as tar sees it; also those of another size. */
 async function otherContents(
-  directory: string,
-  parts: readonly ArtifactFile[],
-  root: string,
+  {
+    directory,
+    parts,
+    root,
+    selection,
+  }: {
+    readonly directory: string;
+    readonly parts: readonly ArtifactFile[];
+    readonly root: string;
+    readonly selection: Selection | undefined;
+  },
   work: Work,
 ): Promise<readonly BytePath[]> {
   const { signal } = work;
@@ -109,6 +126,12 @@ async function otherContents(
   const names: BytePath[] = [];
   let bytes = 0;
   let rest = '';
+  const tar = startCommand(
+    'tar',
+    ['--compare', '--file=-', '--blocking-factor=128', '--ignore-zeros', '--quoting-style=escape'],
+    // 1: something differs. 2: something is missing, which the index has told.
+    { signal, openStdin: true, cwd: root, env: { LC_ALL: 'C' }, okExitCodes: [0, 1, 2] },
+  );
   const [, ending] = await joinCommands(
     [
       startCommand(
@@ -116,18 +139,9 @@ async function otherContents(
         ['-q', '-d', '-c', '--', ...parts.map(({ name }) => path.join(directory, name))],
         { signal },
       ),
-      startCommand(
-        'tar',
-        [
-          '--compare',
-          '--file=-',
-          '--blocking-factor=128',
-          '--ignore-zeros',
-          '--quoting-style=escape',
-        ],
-        // 1: something differs. 2: something is missing, which the index has told.
-        { signal, openStdin: true, cwd: root, env: { LC_ALL: 'C' }, okExitCodes: [0, 1, 2] },
-      ),
+      selection === undefined
+        ? tar
+        : filtered(tar, (member) => judge(member, selection, normalize)),
     ],
     {
       taps: [

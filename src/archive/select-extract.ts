@@ -95,7 +95,10 @@ export async function extractTo(options: ExtractToOptions, work: Work): Promise<
 }
 
 /** tar behind a filter, as one command. */
-function filtered(tar: RunningCommand, decide: (member: TarMember) => Verdict): RunningCommand {
+export function filtered(
+  tar: RunningCommand,
+  decide: (member: TarMember) => Verdict,
+): RunningCommand {
   const filter = new TarFilter(decide);
   if (tar.stdin === null) throw new HoldfastError('INTERNAL', 'tar was started without an input');
   // A failure of either side ends the other, and is told by the command's own end or the filter's.
@@ -103,8 +106,11 @@ function filtered(tar: RunningCommand, decide: (member: TarMember) => Verdict): 
   return { ...tar, stdin: filter };
 }
 
-/** @param below a name of the archive as a path of the tree */
-function judge(
+/**
+ * Does a selection mean a member, and under which name?
+ * @param below a name of the archive as a path of the tree
+ */
+export function judge(
   member: TarMember,
   selection: Selection,
   below: (name: BytePath) => BytePath,

@@ -383,6 +383,11 @@ export const configSchema = z.strictObject({
         .describe(
           'What a drill may unpack; services that do not fit are left out, and what comes after them',
         ),
+      sample: sizeSchema
+        .optional()
+        .describe(
+          'How much of each files and volume source is unpacked and compared of services that do not fit into maxDisk; nothing by default',
+        ),
       memory: sizeSchema.optional().describe('Memory each container of a drill may use'),
       internet: z
         .boolean()

@@ -21,7 +21,7 @@ export const drillStepSchema = z.object({
   service: z.string(),
   /** The source, where the step is about one. */
   source: z.string().optional(),
-  step: z.enum(['check', 'unpack', 'swap', 'load', 'start', 'gate', 'compare']),
+  step: z.enum(['check', 'unpack', 'swap', 'load', 'start', 'gate', 'compare', 'sample']),
   durationMs: z.number().min(0),
   /** Content the step was about. */
   bytes: z.number().min(0).optional(),
@@ -52,6 +52,16 @@ export const comparedTablesSchema = z.object({
   byCount: z.number().int().min(0),
 });
 
+/** Of a source that was too large to be restored whole: what of it was unpacked and compared. */
+export const sampledSourceSchema = z.object({
+  service: z.string(),
+  source: z.string(),
+  files: z.number().int().min(1),
+  bytes: z.number().min(0),
+  /** Content of the whole source. */
+  ofBytes: z.number().min(0),
+});
+
 export const drillResultSchema = z.object({
   drillId: z.string(),
   setId: z.string(),
@@ -60,7 +70,7 @@ export const drillResultSchema = z.object({
   startedAt: z.iso.datetime(),
   finishedAt: z.iso.datetime(),
   workflowId: z.string(),
-  /** What was drilled. */
+  /** What was drilled; without what was only sampled. */
   services: z.array(z.string()),
   /** All that the set holds was drilled, and nothing left out. */
   whole: z.boolean(),
@@ -72,6 +82,8 @@ export const drillResultSchema = z.object({
   failures: z.array(drillFailureSchema),
   /** Of the databases that were loaded; absent where there were none. */
   tables: comparedTablesSchema.optional(),
+  /** Absent where nothing was only sampled. */
+  sampled: z.array(sampledSourceSchema).optional(),
   /** What could not be tried on this host without touching the real stack, and why. */
   notTried: z.array(notTriedSchema),
   warnings: z.array(z.string()),
@@ -82,6 +94,7 @@ export const drillResultSchema = z.object({
 export type DrillStep = z.output<typeof drillStepSchema>;
 export type DrillFailure = z.output<typeof drillFailureSchema>;
 export type ComparedTables = z.output<typeof comparedTablesSchema>;
+export type SampledSource = z.output<typeof sampledSourceSchema>;
 export type NotTried = z.output<typeof notTriedSchema>;
 export type DrillResult = z.output<typeof drillResultSchema>;
 

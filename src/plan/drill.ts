@@ -5,11 +5,17 @@
  * below its workspace; what has neither is never touched.
  */
 import { HoldfastError } from '../errors.js';
-import type { ComparedTables, DrillStep, NotTried } from './drill-types.js';
+import type {
+  ComparedTables,
+  DrillResult,
+  DrillStep,
+  NotTried,
+  SampledSource,
+} from './drill-types.js';
 import type { Mapping } from './mapping.js';
 import { mapPath } from './mapping.js';
 import { serviceOrder, type StackView } from './stack-view.js';
-import { formatBytes } from './words.js';
+import { formatBytes, formatDuration } from './words.js';
 import type { RestorePlan, RestoreServicePlan } from './restore-types.js';
 
 /** On every container, volume and network of a drill: its id. */
@@ -108,9 +114,20 @@ export function drillStages(plan: RestorePlan): readonly (readonly RestoreServic
     .filter((stage) => stage.length > 0);
 }
 
+export interface DrillFit {
+  /** Drilled whole. */
+  readonly services: readonly string[];
+  /** Of these only a sample is compared. */
+  readonly sampled: readonly string[];
+  /** What the services leave of `maxDiskBytes`. */
+  readonly leftBytes: number;
+  readonly notTried: readonly NotTried[];
+}
+
 /**
  * The services that can be copied and fit what a drill may unpack, in their order; what comes after one
- * that is left out could not be healthy, and is left out with it.
+ * that is left out could not be healthy, and is left out with it. With `sample`, those that are left out
+ * for their size, or after such a one, are sampled where they have files; that is not a drill of them.
  */
 export function fitDrill(
   stack: Pick<StackView, 'services'>,
@@ -119,11 +136,14 @@ export function fitDrill(
     readonly maxDiskBytes?: number | undefined;
     /** Service → why a copy of it can't be made at all. */
     readonly impossible?: ReadonlyMap<string, string>;
+    readonly sample?: boolean;
   },
-): { readonly services: readonly string[]; readonly notTried: readonly NotTried[] } {
+): DrillFit {
   const order = serviceOrder(stack);
   const fitting: string[] = [];
   const notTried: NotTried[] = [];
+  const tooLarge = new Set<string>();
+  const sampled: string[] = [];
   const leftOut = (name: string): boolean => notTried.some(({ service }) => service === name);
   let used = 0;
   for (const { service, sources } of services) {
@@ -140,9 +160,18 @@ export function fitDrill(
       missing === undefined
         ? (impossible ?? `its ${formatBytes(bytes)} do not fit into what drill.maxDisk leaves`)
         : `it comes after ${missing}, which is left out`;
-    notTried.push({ service, what: 'all of it', reason });
+    const after = (order[service]?.after ?? []).filter(leftOut);
+    if (impossible === undefined && after.every((name) => tooLarge.has(name)))
+      tooLarge.add(service);
+    const isSampled =
+      limits.sample === true &&
+      tooLarge.has(service) &&
+      sources.some(({ kind }) => kind !== 'postgres');
+    if (isSampled) sampled.push(service);
+    notTried.push({ service, what: isSampled ? 'more than a sample' : 'all of it', reason });
   }
-  return { services: fitting, notTried };
+  const leftBytes = (limits.maxDiskBytes ?? Infinity) - used;
+  return { services: fitting, sampled, leftBytes, notTried };
 }
 
 /** `12 tables compared by content, 1 by number of rows only`. */
@@ -151,6 +180,37 @@ export function describeTables({ byContent, byCount }: ComparedTables): string {
   if (byCount === 0) return `${tables(byContent)} compared by content`;
   if (byContent === 0) return `${tables(byCount)} compared by number of rows only`;
   return `${tables(byContent)} compared by content, ${byCount} by number of rows only`;
+}
+
+/** `mlopsnew/qdrant: sampled 1.0 GiB of 98.0 GiB, 312 files`. */
+export function describeSample(sample: SampledSource): string {
+  return `${sample.service}/${sample.source}: ${describeExtent(sample)}`;
+}
+
+/** `sampled 1.0 GiB of 98.0 GiB, 312 files`. */
+export function describeExtent({
+  files,
+  bytes,
+  ofBytes,
+}: Pick<SampledSource, 'files' | 'bytes' | 'ofBytes'>): string {
+  const count = `${files} ${files === 1 ? 'file' : 'files'}`;
+  return `sampled ${formatBytes(bytes)} of ${formatBytes(ofBytes)}, ${count}`;
+}
+
+/** How long a restore takes, as far as it was measured. */
+export function describeTime({
+  services,
+  restoreMs,
+  sampled = [],
+}: Pick<DrillResult, 'services' | 'restoreMs' | 'sampled'>): string {
+  if (services.length === 0 && sampled.length > 0) return 'nothing was restored whole';
+  const without = sampled.length === 0 ? '' : ', without what was only sampled';
+  return `a restore takes ${formatDuration(restoreMs)}${without}`;
+}
+
+/** {@link describeTime} and all samples, for messages. */
+export function describeMeasured(drill: Parameters<typeof describeTime>[0]): string {
+  return [describeTime(drill), ...(drill.sampled ?? []).map(describeSample)].join('; ');
 }
 
 /** All servers of a drill together; undefined where there were none. */
@@ -188,6 +248,7 @@ function isPartOfRestore(step: DrillStep['step']): boolean {
       return true;
     case 'check': // counted once, for all artifacts side by side
     case 'compare':
+    case 'sample':
       return false;
   }
 }

@@ -3,6 +3,7 @@ import type { ArtifactDetails } from '../../src/cli/artifact-details.js';
 import { errorAsJson, reportError } from '../../src/cli/report-error.js';
 import { Style, speaksUnicode, wantsColour } from '../../src/cli/render/style.js';
 import { displayWidth } from '../../src/cli/render/text.js';
+import { describeDrill, shortDrill } from '../../src/cli/views/drill-view.js';
 import { renderList } from '../../src/cli/views/list-view.js';
 import { renderPlan } from '../../src/cli/views/plan-view.js';
 import { summarizeSet } from '../../src/cli/views/set-rows.js';
@@ -71,6 +72,7 @@ describe('list', () => {
     status: 'passed',
     whole: true,
     restoreMs: 250_000,
+    onlySampled: false,
     drills: 1,
   } as const;
   const sets = [
@@ -99,6 +101,12 @@ describe('list', () => {
       '20241212_010000  daily     success    2h  all: pgdb      3.0 GiB  1.0 GiB  5.0 MiB  ok 3h     4m 10s                0',
       '20241211_010000  monthly*  degraded   2h  pgdb, (agent)  3.0 GiB  1.0 GiB  5.0 MiB  damaged   1h 10m (part)         1',
     ]);
+  });
+
+  test('shows no time of a drill that restored nothing whole', () => {
+    const drill = { ...drilled, whole: false, onlySampled: true };
+    expect(shortDrill(drill, plain)).toBe('sampled');
+    expect(describeDrill(drill, NOW, plain)).toMatch(/^passed .* ago, samples only/);
   });
 
   test.each([80, 100, 120])('fits %i columns', (columns) => {

@@ -1,5 +1,5 @@
 /** Drills for people: the result of a run, the mark in the list, the details of a set. Pure. */
-import { describeTables } from '../../plan/drill.js';
+import { describeSample, describeTime, describeTables } from '../../plan/drill.js';
 import type { DrillResult, DrillRestoreResult, DrillStep } from '../../plan/drill-types.js';
 import { formatBytes, formatDuration } from '../../plan/words.js';
 import type { Style } from '../render/style.js';
@@ -15,6 +15,8 @@ export interface DrillSummary {
   readonly whole: boolean;
   /** What a restore takes, measured. */
   readonly restoreMs: number;
+  /** It restored nothing whole: samples were compared, and there is no time. */
+  readonly onlySampled: boolean;
   readonly drills: number;
 }
 
@@ -26,6 +28,7 @@ export function summarizeDrills(results: readonly DrillResult[] | undefined): Dr
     status: newest.status,
     whole: newest.whole,
     restoreMs: newest.restoreMs,
+    onlySampled: newest.services.length === 0 && newest.sampled !== undefined,
     drills: results?.length ?? 0,
   };
 }
@@ -34,6 +37,7 @@ export function summarizeDrills(results: readonly DrillResult[] | undefined): Dr
 export function shortDrill(drill: DrillSummary | null, style: Style): string {
   if (drill === null) return style.paint('dim', 'never');
   if (drill.status === 'failed') return style.paint('red', 'failed');
+  if (drill.onlySampled) return 'sampled';
   const time = formatDuration(drill.restoreMs);
   return drill.whole ? style.paint('green', time) : `${time} (part)`;
 }
@@ -42,6 +46,7 @@ export function describeDrill(drill: DrillSummary | null, nowMs: number, style: 
   if (drill === null) return 'never; `holdfast drill` restores it beside the stack';
   const age = formatAge(nowMs - Date.parse(drill.at));
   if (drill.status === 'failed') return style.paint('red', `failed ${age} ago`);
+  if (drill.onlySampled) return `passed ${age} ago, samples only: nothing was restored whole`;
   const part = drill.whole ? '' : ', not all of it';
   return `passed ${age} ago, a restore takes ${formatDuration(drill.restoreMs)}${part}`;
 }
@@ -55,9 +60,10 @@ export function renderDrillResult(result: DrillRestoreResult, style: Style): rea
     ...removed,
     `${style.status('success', 'drill passed')}  set ${name}`,
     `  ${count(drill.services.length, 'service')}, ${formatBytes(drill.contentBytes)}; ` +
-      `a restore takes ${formatDuration(drill.restoreMs)} (the drill ${formatDuration(drill.durationMs)})`,
+      `${describeTime(drill)} (the drill ${formatDuration(drill.durationMs)})`,
     ...renderSteps(drill).map((line) => `  ${line}`),
     ...(drill.tables === undefined ? [] : [`  databases: ${describeTables(drill.tables)}`]),
+    ...(drill.sampled ?? []).map((sample) => `  ${describeSample(sample)}`),
     ...remarks(drill, style),
     ...(drill.kept
       ? [
@@ -89,6 +95,7 @@ export function renderDrill(
     ]),
     ...renderSteps(drill).map((line) => `  ${line}`),
     ...(drill.tables === undefined ? [] : [`  databases: ${describeTables(drill.tables)}`]),
+    ...(drill.sampled ?? []).map((sample) => `  ${describeSample(sample)}`),
     ...remarks(drill, style),
   ];
 }

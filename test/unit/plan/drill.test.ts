@@ -9,6 +9,8 @@ import {
   fitDrill,
   isBelow,
   isDrillId,
+  describeMeasured,
+  describeSample,
   describeTables,
   restoreTime,
   sumTables,
@@ -36,6 +38,29 @@ const stack = {
     service('docs'),
   ],
 };
+
+const sized = (name: string, contentBytes: number): RestoreServicePlan => ({
+  service: name,
+  hasContainers: true,
+  sources: [
+    {
+      source: 'data',
+      kind: 'files',
+      replaces: '',
+      artifact: {
+        service: name,
+        source: 'data',
+        kind: 'files',
+        path: `${name}/data`,
+        manifestSha256: '0'.repeat(64),
+        contentBytes,
+        storedBytes: 0,
+        entries: 1,
+        consistent: true,
+      },
+    },
+  ],
+});
 
 describe('names', () => {
   test('are the drill’s, whatever they were', () => {
@@ -87,28 +112,6 @@ describe('the services of a drill', () => {
     expect(drilledServices(stack, asked)).toEqual({ services, added });
   });
 
-  const sized = (name: string, contentBytes: number): RestoreServicePlan => ({
-    service: name,
-    hasContainers: true,
-    sources: [
-      {
-        source: 'data',
-        kind: 'files',
-        replaces: '',
-        artifact: {
-          service: name,
-          source: 'data',
-          kind: 'files',
-          path: `${name}/data`,
-          manifestSha256: '0'.repeat(64),
-          contentBytes,
-          storedBytes: 0,
-          entries: 1,
-          consistent: true,
-        },
-      },
-    ],
-  });
   const plans = [
     sized('db', 50),
     sized('model', 500),
@@ -142,6 +145,82 @@ describe('the services of a drill', () => {
   });
 });
 
+describe('services that do not fit', () => {
+  const limits = { maxDiskBytes: 100, sample: true };
+  const fit = (...services: RestoreServicePlan[]) => fitDrill(stack, services, limits);
+
+  test('are sampled, and those that come after them, within what the others leave', () => {
+    expect(fit(sized('db', 500), sized('api', 30), sized('web', 10), sized('docs', 20))).toEqual({
+      services: ['docs'],
+      sampled: ['db', 'api', 'web'],
+      leftBytes: 80,
+      notTried: [
+        {
+          service: 'db',
+          what: 'more than a sample',
+          reason: 'its 500 B do not fit into what drill.maxDisk leaves',
+        },
+        {
+          service: 'api',
+          what: 'more than a sample',
+          reason: 'it comes after db, which is left out',
+        },
+        {
+          service: 'web',
+          what: 'more than a sample',
+          reason: 'it comes after api, which is left out',
+        },
+      ],
+    });
+  });
+
+  test('are left out as ever where nobody asked for samples', () => {
+    const { sampled, notTried } = fitDrill(stack, [sized('db', 500)], { maxDiskBytes: 100 });
+    expect([sampled, notTried.map(({ what }) => what)]).toEqual([[], ['all of it']]);
+  });
+
+  test('are left out where they are databases only', () => {
+    const dumps = sized('db', 500).sources.map((one) => ({ ...one, kind: 'postgres' as const }));
+    const { sampled, notTried } = fit({ ...sized('db', 500), sources: dumps }, sized('api', 30));
+    expect(sampled).toEqual(['api']);
+    expect(notTried.map(({ what }) => what)).toEqual(['all of it', 'more than a sample']);
+  });
+
+  test('are left out where a copy is impossible, or of what they come after', () => {
+    const impossible = new Map([['db', 'no compose file makes it']]);
+    expect(
+      fitDrill(stack, [sized('db', 500), sized('api', 500)], { ...limits, impossible }).sampled,
+    ).toEqual([]);
+  });
+});
+
+describe('what was sampled', () => {
+  const sample = {
+    service: 'mlopsnew',
+    source: 'qdrant',
+    files: 312,
+    bytes: 1024 ** 3,
+    ofBytes: 98 * 1024 ** 3,
+  };
+  const told = 'mlopsnew/qdrant: sampled 1.0 GiB of 98.0 GiB, 312 files';
+
+  test('is told with how much of how much', () => {
+    expect(describeSample(sample)).toBe(told);
+    expect(describeSample({ ...sample, files: 1 })).toMatch(/, 1 file$/);
+  });
+
+  test('is no measurement of a restore', () => {
+    const drill = { services: ['pgdb'], restoreMs: 4_000 };
+    expect(describeMeasured(drill)).toBe('a restore takes 4.0s');
+    expect(describeMeasured({ ...drill, sampled: [sample] })).toBe(
+      `a restore takes 4.0s, without what was only sampled; ${told}`,
+    );
+    expect(describeMeasured({ ...drill, services: [], sampled: [sample] })).toBe(
+      `nothing was restored whole; ${told}`,
+    );
+  });
+});
+
 test('a service that can’t be copied is left out, and what comes after it', () => {
   const impossible = new Map([['db', 'no compose file makes it']]);
   const plan = (name: string): RestoreServicePlan => ({
@@ -149,8 +228,9 @@ test('a service that can’t be copied is left out, and what comes after it', ()
     sources: [],
     hasContainers: true,
   });
-  expect(fitDrill(stack, [plan('db'), plan('api'), plan('docs')], { impossible })).toEqual({
+  expect(fitDrill(stack, [plan('db'), plan('api'), plan('docs')], { impossible })).toMatchObject({
     services: ['docs'],
+    sampled: [],
     notTried: [
       { service: 'db', what: 'all of it', reason: 'no compose file makes it' },
       { service: 'api', what: 'all of it', reason: 'it comes after db, which is left out' },
