@@ -2,17 +2,20 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
-  appendFileSync,
+  closeSync,
+  constants,
   chmodSync,
   chownSync,
   linkSync,
   lutimesSync,
   mkdirSync,
+  openSync,
   renameSync,
   rmSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import path from 'node:path';
 import { archiveTree, type ArchivedTree } from '../../../src/archive/archive.js';
@@ -60,11 +63,11 @@ async function apply(root: string, what: Edit): Promise<void> {
       case 'write':
         mkdirSync(absolute(root, what.at.slice(0, -1)), { recursive: true });
         {
-          writeFileSync(at, 'w'.repeat(what.size));
+          put(at, 'w'.repeat(what.size), constants.O_TRUNC);
           return;
         }
       case 'append': {
-        appendFileSync(at, 'a'.repeat(what.size));
+        put(at, 'a'.repeat(what.size), constants.O_APPEND);
         return;
       }
       case 'directory':
@@ -111,6 +114,17 @@ async function apply(root: string, what: Edit): Promise<void> {
     }
   } catch {
     // Not there, a directory, or there already.
+  }
+}
+
+/** Where a fifo is by now, a plain open would wait for a reader for ever, and the whole process with it. */
+function put(at: Buffer, text: string, how: number): void {
+  const { O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
+  const file = openSync(at, O_WRONLY | O_CREAT | O_NONBLOCK | how);
+  try {
+    writeSync(file, text);
+  } finally {
+    closeSync(file);
   }
 }
 
