@@ -58,6 +58,7 @@ export function measuredByDrills(
             add({ kind: 'start', service, source: '', bytes: 0, durationMs });
             break;
           case 'compare':
+          case 'sample':
             break;
         }
       }
