@@ -1,6 +1,6 @@
 /** Stopping and starting a service's containers, and waiting until it is healthy. */
 import path from 'node:path';
-import { composeFiles, composeUp } from '../src/docker/compose.js';
+import { composeFiles, composeUp, type ComposeProject } from '../src/docker/compose.js';
 import { resolveCompose } from '../src/docker/compose-model.js';
 import { ensureExternals } from '../src/docker/externals.js';
 import { listContainers, findContainer, type ContainerInfo } from '../src/docker/containers.js';
@@ -96,15 +96,12 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
             return { started: [...started], gated: started.length > 0 };
           }
           const project = projectOf(input.service, service) ?? input.service;
-          const home = homeOf(input.service, service);
-          const files = await composeFiles(home, service.compose.files);
-          const model = await resolveCompose({ home, files, project }, work.signal);
+          const composeProject = await composeProjectOf(input.service, service);
+          const model = await resolveCompose(composeProject, work.signal);
           const made = await ensureExternals(engine, model);
           if (made.length > 0) await runLog.write(`Created ${made.join(', ')}`);
           const { acted } = await composeUp({
-            home,
-            files,
-            project,
+            ...composeProject,
             signal: work.signal,
             except: await deliberatelyStopped(engine, recordFile, project),
             services: model.services.keys(),
@@ -112,7 +109,7 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
           // Others that use its volumes had to wait, too.
           await startRecorded(engine, recordFile, {
             keepRecord: true,
-            only: ({ composeProject }) => composeProject !== project,
+            only: (container) => container.composeProject !== project,
           });
           const running = await listContainers(engine, { composeProject: project });
           const names = running.filter(({ state }) => state === 'running').map(({ name }) => name);
@@ -183,11 +180,8 @@ export async function startAgain(
         .map(async ({ id }) => (await findContainer(engine, id)) === undefined),
     );
     if (gone.includes(true)) {
-      const home = homeOf(name, service);
       await composeUp({
-        home,
-        files: await composeFiles(home, service.compose.files),
-        project,
+        ...(await composeProjectOf(name, service)),
         signal: work.signal,
         except: await deliberatelyStopped(engine, recordFile, project),
       });
@@ -206,6 +200,19 @@ export function gatesOf(service: ServiceConfig): readonly HealthCheck[] {
 export function homeOf(name: string, service: ServiceConfig): string {
   if (service.home !== undefined) return service.home;
   throw new HoldfastError('CONFIG_INVALID', `service ${name} has a compose file but no home`);
+}
+
+/** The project of a service with compose files. @throws HoldfastError CONFIG_INVALID */
+export async function composeProjectOf(
+  name: string,
+  service: ServiceConfig,
+): Promise<ComposeProject> {
+  const home = homeOf(name, service);
+  return {
+    home,
+    project: projectOf(name, service) ?? name,
+    files: await composeFiles(home, service.compose?.files ?? []),
+  };
 }
 
 /** The project's containers, the database server's, and every other user of the service's volumes. */

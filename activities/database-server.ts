@@ -1,6 +1,6 @@
 /** Bringing up a database server alone: what else is in its project would connect to it. */
 import type { PostgresSource, ServiceConfig } from '../src/config/schema.js';
-import { composeFiles, composeUpOnly } from '../src/docker/compose.js';
+import { composeUpOnly } from '../src/docker/compose.js';
 import { resolveCompose, serviceOfContainer } from '../src/docker/compose-model.js';
 import type { Engine } from '../src/docker/engine.js';
 import { ensureExternals } from '../src/docker/externals.js';
@@ -8,9 +8,8 @@ import { containerExec } from '../src/postgres/container.js';
 import { waitUntilReady } from '../src/postgres/restore.js';
 import type { PostgresExec } from '../src/postgres/server.js';
 import type { Work } from '../src/progress.js';
-import { homeOf } from './containers.js';
+import { composeProjectOf } from './containers.js';
 import { loginOf } from './dump.js';
-import { projectOf } from './runtime.js';
 
 interface ServerOf {
   /** Of the service. */
@@ -28,12 +27,7 @@ export async function composeServerUp(
   { name, service, source }: ServerOf,
   signal: AbortSignal,
 ): Promise<void> {
-  const home = homeOf(name, service);
-  const project = {
-    home,
-    project: projectOf(name, service) ?? name,
-    files: await composeFiles(home, service.compose?.files ?? []),
-  };
+  const project = await composeProjectOf(name, service);
   const model = await resolveCompose(project, signal);
   await ensureExternals(engine, model);
   await composeUpOnly(project, serviceOfContainer(model, source.container), signal);

@@ -7,6 +7,7 @@ import type { FilesSource } from '../src/config/schema.js';
 import { stagingName } from '../src/docker/aside.js';
 import { readableMountpoint } from '../src/docker/volumes.js';
 import { HoldfastError } from '../src/errors.js';
+import { sumTables } from '../src/plan/drill.js';
 import type { ComparedTables } from '../src/plan/drill-types.js';
 import { compareDigests, describeMismatch, type ComparedContent } from '../src/postgres/compare.js';
 import { containerExec } from '../src/postgres/container.js';
@@ -135,13 +136,7 @@ export function createDrillCompareActivities(dependencies: ActivityDependencies)
             { facts: { differences: lines.slice(0, 20), count: lines.length } },
           );
         }
-        const sum = (count: (one: ComparedContent) => number): number =>
-          found.reduce((total, one) => total + count(one), 0);
-        const tables = {
-          byContent: sum(({ byContent }) => byContent),
-          byCount: sum(({ byCount }) => byCount),
-        };
-        return { tables };
+        return { tables: sumTables(found) };
       });
     }),
   };

@@ -280,7 +280,6 @@ function resultOf(
   log: DrillLog,
 ): DrillResult {
   const services = stages.flat().map(({ service }) => service);
-  const tables = sumTables(log.tables);
   const names = stages.map((stage) => stage.map(({ service }) => service));
   return {
     drillId: id,
@@ -297,7 +296,7 @@ function resultOf(
     durationMs: Date.now() - startedMs,
     steps: log.steps,
     failures: log.failures,
-    ...(tables === undefined ? {} : { tables }),
+    ...(log.tables.length === 0 ? {} : { tables: sumTables(log.tables) }),
     ...(log.sampled.length === 0 ? {} : { sampled: log.sampled }),
     notTried: log.notTried,
     warnings: [...plan.warnings, ...log.warnings],

@@ -213,9 +213,8 @@ export function describeMeasured(drill: Parameters<typeof describeTime>[0]): str
   return [describeTime(drill), ...(drill.sampled ?? []).map(describeSample)].join('; ');
 }
 
-/** All servers of a drill together; undefined where there were none. */
-export function sumTables(all: readonly ComparedTables[]): ComparedTables | undefined {
-  if (all.length === 0) return undefined;
+/** All databases of a server, or all servers of a drill, together. */
+export function sumTables(all: readonly ComparedTables[]): ComparedTables {
   return {
     byContent: all.reduce((sum, { byContent }) => sum + byContent, 0),
     byCount: all.reduce((sum, { byCount }) => sum + byCount, 0),

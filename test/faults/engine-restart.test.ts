@@ -24,8 +24,7 @@ beforeAll(async () => {
   await stack.sql('postgres', 'create table bulk as select generate_series(1, 400000) as i');
   await stack.change('first');
   await stack.startWorker();
-  const backup = await stack.holdfast(['backup', '--json']);
-  set = /"setId":"(\d{8}_\d{6})"/.exec(backup.stdout)?.[1] ?? backup.stdout + backup.stderr;
+  set = (await stack.backUp()).setId;
   first = await stack.state();
   await stack.change('second');
   second = await stack.state();

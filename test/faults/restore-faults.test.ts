@@ -20,10 +20,7 @@ let second: StackState;
 
 async function backup(...services: string[]): Promise<string> {
   const chosen = services.flatMap((service) => ['--service', service]);
-  const run = await stack.holdfast(['backup', '--json', ...chosen]);
-  const result = /"setId":"(\d{8}_\d{6})"/.exec(run.stdout)?.[1];
-  if (run.exitCode !== 0 || result === undefined) throw new Error(run.stdout + run.stderr);
-  return result;
+  return (await stack.backUp(...chosen)).setId;
 }
 
 interface Ended {

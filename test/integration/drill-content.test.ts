@@ -5,7 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { DrillResult } from '../../src/plan/drill-types.js';
 import type { BackupStackResult } from '../../src/plan/inputs.js';
-import { readDrills } from '../../src/store/drills.js';
+import { newestDrillOf } from '../support/newest-drill.js';
 import { SmallStack } from '../support/small-stack.js';
 
 let stack: SmallStack;
@@ -23,21 +23,14 @@ beforeAll(async () => {
     `create table large as select i, repeat('x', 200) as text from generate_series(1, 1000) i`,
   );
   await stack.startWorker();
-  const { exitCode, stdout } = await stack.holdfast(['--json', 'backup', '--tier', 'daily']);
-  expect(exitCode).toBe(0);
-  const last = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { result: BackupStackResult };
-  saved = last.result;
+  saved = await stack.backUp('--tier', 'daily');
 }, 300_000);
 
 afterAll(async () => {
   await stack.remove();
 }, 120_000);
 
-async function newestDrill(): Promise<DrillResult> {
-  const [newest] = (await readDrills(stack.backups)).get(`${saved.setId}-daily`) ?? [];
-  if (newest === undefined) throw new Error('no drill was recorded');
-  return newest;
-}
+const newestDrill = (): Promise<DrillResult> => newestDrillOf(stack.backups, saved.setId);
 
 /** Changes what the dump's manifest records, and everything that vouches for it. */
 async function recordOtherwise(change: (manifest: string) => string): Promise<void> {

@@ -5,7 +5,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { DrillResult } from '../../src/plan/drill-types.js';
 import type { BackupStackResult } from '../../src/plan/inputs.js';
-import { readDrills } from '../../src/store/drills.js';
+import { newestDrillOf } from '../support/newest-drill.js';
 import { runCommand } from '../../src/system/process.js';
 import { SmallStack } from '../support/small-stack.js';
 import { zstdCompress } from '../support/zstd.js';
@@ -26,21 +26,14 @@ beforeAll(async () => {
     await writeFile(file, randomBytes(FILE_BYTES));
   }
   await stack.startWorker();
-  const { exitCode, stdout } = await stack.holdfast(['--json', 'backup', '--tier', 'daily']);
-  expect(exitCode).toBe(0);
-  const last = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { result: BackupStackResult };
-  saved = last.result;
+  saved = await stack.backUp('--tier', 'daily');
 }, 300_000);
 
 afterAll(async () => {
   await stack.remove();
 }, 120_000);
 
-async function newestDrill(): Promise<DrillResult> {
-  const [newest] = (await readDrills(stack.backups)).get(`${saved.setId}-daily`) ?? [];
-  if (newest === undefined) throw new Error('no drill was recorded');
-  return newest;
-}
+const newestDrill = (): Promise<DrillResult> => newestDrillOf(stack.backups, saved.setId);
 
 /** Gives files other times in an artifact's index, and changes everything that vouches for it. */
 async function recordOtherTimes(source: string, names: RegExp): Promise<void> {

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { tableDigests, quietTrees, treeDigest } from '../../demo/proof.js';
 import type { DrillRestoreResult, DrillResult } from '../../src/plan/drill-types.js';
 import type { BackupStackResult } from '../../src/plan/inputs.js';
-import { readDrills } from '../../src/store/drills.js';
+import { newestDrillOf } from '../support/newest-drill.js';
 import { runCommand } from '../../src/system/process.js';
 import { recordHistories } from '../support/record-histories.js';
 import { StackHost } from '../support/stack-host.js';
@@ -66,11 +66,7 @@ function artifactOf(service: string, source: string): string {
   return path.join(host.stack.backups, found.path);
 }
 
-async function newestDrill(): Promise<DrillResult> {
-  const [newest] = (await readDrills(host.stack.backups)).get(`${saved.setId}-daily`) ?? [];
-  if (newest === undefined) throw new Error('no drill was recorded');
-  return newest;
-}
+const newestDrill = (): Promise<DrillResult> => newestDrillOf(host.stack.backups, saved.setId);
 
 /** Runs `drill` by the command and gives its last JSON line. */
 async function drill(
@@ -124,10 +120,7 @@ async function drillRuns(): Promise<string[]> {
 beforeAll(async () => {
   host = await StackHost.create({ up: true });
   await host.startWorker();
-  const { exitCode, stdout } = await host.holdfast(['--json', 'backup', '--tier', 'daily']);
-  expect(exitCode).toBe(0);
-  const last = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { result: BackupStackResult };
-  saved = last.result;
+  saved = await host.backUp('--tier', 'daily');
 }, 600_000);
 
 afterAll(async () => {

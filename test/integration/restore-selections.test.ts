@@ -20,7 +20,7 @@ async function holdfast(...args: string[]): Promise<string> {
 }
 
 async function backup(): Promise<string> {
-  return /"setId":"(\d{8}_\d{6})"/.exec(await holdfast('backup'))?.[1] ?? '';
+  return (await stack.backUp()).setId;
 }
 
 async function startedAt(service: 'db' | 'app'): Promise<string> {

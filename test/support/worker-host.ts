@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { stackQueue } from '../../src/plan/ids.js';
-import type { RunView } from '../../src/plan/inputs.js';
+import type { BackupStackResult, RunView } from '../../src/plan/inputs.js';
 
 export const PROJECT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 export const PROGRAM = path.join(PROJECT, 'dist/src/cli/main.js');
@@ -115,6 +115,14 @@ export class WorkerHost {
     });
     const { exitCode, stderr } = await running.done;
     return { exitCode, stdout, stderr };
+  }
+
+  /** Backs up by the command. @returns what it says of the set */
+  async backUp(...args: string[]): Promise<BackupStackResult> {
+    const { exitCode, stdout, stderr } = await this.holdfast(['--json', 'backup', ...args]);
+    if (exitCode !== 0) throw new Error(`backup: ${stdout}${stderr}`);
+    const last = stdout.trim().split('\n').at(-1) ?? '';
+    return (JSON.parse(last) as { result: BackupStackResult }).result;
   }
 
   /** Starts a run with plain JSON, as `temporal workflow start --input` does. */
