@@ -56,8 +56,8 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
       await engine.ping();
       await recoverHost(dependencies);
       const recovered = await recoverIncoming(root, {
-        isAlive: (workflowId) =>
-          isImportRun(workflowId) ? importRuns(root) : workflowRuns(client, workflowId),
+        isAlive: (run) =>
+          isImportRun(run.workflowId) ? importRuns(root) : workflowRuns(client, run),
         ownership: await ownership(),
       });
       for (const { setId, reason } of recovered.failed) {

@@ -21,7 +21,7 @@ export function createCheckActivities(dependencies: ActivityDependencies) {
           config,
           stoppedDirectory(config.backups.root),
           timeOf(dependencies),
-          (workflowIds) => readServerFacts(client, stack, workflowIds),
+          (runs) => readServerFacts(client, stack, runs),
         );
         const findings = checkBackups(facts, toCheckPolicy(config));
         const counts = { ok: 0, warning: 0, critical: 0 };

@@ -24,7 +24,7 @@ import {
   serviceOf,
   whileWaiting,
   withHeartbeat,
-  workflowIdOf,
+  runOf,
   type ActivityDependencies,
 } from './runtime.js';
 
@@ -71,7 +71,7 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
           graceMs: service.stopGrace,
           mode: 'stop',
           reason: `restore ${input.restoreId}`,
-          workflowId: workflowIdOf(),
+          ...runOf(),
         });
         if (stopped.length > 0) await runLog.write(`Stopped ${stopped.join(', ')}`);
         return { stopped: [...stopped] };

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { drillsInEngine, isStillHeld, removeDrillLeft } from '../src/docker/drill-left.js';
 import { HoldfastError, messageOf } from '../src/errors.js';
 import { DRILL_MARKER_FILE, isDrillId } from '../src/plan/drill.js';
+import type { IsAlive, RunIdentity } from '../src/plan/run-identity.js';
 import type { Work } from '../src/progress.js';
 import { kindOf } from '../src/store/layout.js';
 import {
@@ -63,24 +64,24 @@ export async function tearDownDrill(
  */
 export async function reapDrills(
   dependencies: TearDownDependencies,
-  isAlive: (workflowId: string) => Promise<boolean>,
+  isAlive: IsAlive,
   options: { readonly kept: boolean },
   work: Work,
 ): Promise<string[]> {
   const { config, engine, runLog } = dependencies;
   const { root } = config.backups;
   const records = (await listRestores(root)).filter(({ purpose }) => purpose === 'drill');
-  const found = new Map<string, { workflowId: string; kept: boolean }>();
+  const found = new Map<string, RunIdentity & { kept: boolean }>();
   // Also those whose record is lost.
   for (const { drillId, workflowId } of await drillsInEngine(engine, root)) {
     found.set(drillId, { workflowId, kept: false });
   }
-  for (const { restoreId, workflowId, drill } of records) {
-    found.set(restoreId, { workflowId, kept: drill?.kept ?? false });
+  for (const { restoreId, workflowId, runId, drill } of records) {
+    found.set(restoreId, { workflowId, runId, kept: drill?.kept ?? false });
   }
   const reaped: string[] = [];
-  for (const [drillId, { workflowId, kept }] of found) {
-    if ((kept && !options.kept) || (await isAlive(workflowId))) continue;
+  for (const [drillId, { kept, ...run }] of found) {
+    if ((kept && !options.kept) || (await isAlive(run))) continue;
     try {
       await tearDownDrill(dependencies, drillId, work);
       reaped.push(drillId);

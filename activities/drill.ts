@@ -27,7 +27,7 @@ import {
 } from '../src/store/restore-record.js';
 import { mkdirDurably, pathExists, writeFileDurably } from '../src/system/durable.js';
 import { reapDrills, tearDownDrill } from './drill-teardown.js';
-import { workflowRuns } from './recovery.js';
+import { aliveAt } from './recovery.js';
 import {
   checkDigest,
   guarded,
@@ -35,7 +35,7 @@ import {
   serviceOf,
   whileWaiting,
   withHeartbeat,
-  workflowIdOf,
+  runOf,
   type ActivityDependencies,
 } from './runtime.js';
 
@@ -63,12 +63,7 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
     /** Removes what dead drills left; with `kept`, also what was left up for looking at. */
     reapDrills: guarded(async ({ kept }: { kept: boolean }): Promise<{ reaped: string[] }> =>
       withHeartbeat({ service: '', source: 'reap' }, 'reap', async (work) => ({
-        reaped: await reapDrills(
-          dependencies,
-          (workflowId) => workflowRuns(client, workflowId),
-          { kept },
-          work,
-        ),
+        reaped: await reapDrills(dependencies, aliveAt(client), { kept }, work),
       })),
     ),
 
@@ -106,7 +101,7 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
           version: 1,
           restoreId: input.drillId,
           setId: input.setId,
-          workflowId: workflowIdOf(),
+          ...runOf(),
           startedAt: new Date().toISOString(),
           state: 'running',
           map: drillMapping(input.drillId, workspace, await namesOf(dependencies, services)),

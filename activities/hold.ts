@@ -13,7 +13,7 @@ import {
   serviceOf,
   sourceOf,
   whileWaiting,
-  workflowIdOf,
+  runOf,
   type ActivityDependencies,
 } from './runtime.js';
 
@@ -54,7 +54,7 @@ export function createHoldActivities({ config, engine, runLog }: ActivityDepende
           graceMs: service.stopGrace,
           mode: quiesce,
           reason: `backup of ${input.service}/${input.source}`,
-          workflowId: workflowIdOf(),
+          ...runOf(),
         });
         if (stopped.length > 0) {
           await runLog.write(`${quiesce === 'pause' ? 'Paused' : 'Stopped'} ${stopped.join(', ')}`);

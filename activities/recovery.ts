@@ -3,6 +3,7 @@ import path from 'node:path';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { listRecords, startRecorded } from '../src/docker/running-record.js';
 import { messageOf } from '../src/errors.js';
+import { askedOnce, type IsAlive, type RunIdentity } from '../src/plan/run-identity.js';
 import type { Work } from '../src/progress.js';
 import { readRestoreRecord } from '../src/store/restore-record.js';
 import { startAgain } from './containers.js';
@@ -14,9 +15,6 @@ import type { ActivityDependencies } from './runtime.js';
 import { takeBackDeadRestores } from './take-back.js';
 
 export type RecoveryDependencies = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
-
-/** Does the run with this workflow id still go on? */
-export type IsAlive = (workflowId: string) => Promise<boolean>;
 
 /** What was found and done, in words. */
 export interface RecoveryReport {
@@ -35,8 +33,9 @@ export interface RecoveryReport {
  */
 export async function bringBackStopped(
   dependencies: RecoveryDependencies,
-  isAlive: IsAlive,
+  ask: IsAlive,
 ): Promise<RecoveryReport> {
+  const isAlive = askedOnce(ask);
   const { config, runLog } = dependencies;
   const { root } = config.backups;
   const work = { signal: new AbortController().signal, report: () => undefined };
@@ -52,7 +51,7 @@ export async function bringBackStopped(
   for (const { file, record } of await listRecords(stoppedDirectory(root))) {
     const [runId = ''] = path.basename(file, '.json').split('--');
     // Half new and half old is worse than stopped.
-    if (stuck.has(runId) || (await isAlive(record.workflowId))) continue;
+    if (stuck.has(runId) || (await isAlive(record))) continue;
     if (await belongsToOpenRestore(root, runId, isAlive)) continue;
     try {
       const names = await startAgainOf(dependencies, file, work);
@@ -80,7 +79,7 @@ async function belongsToOpenRestore(
 ): Promise<boolean> {
   const restore = await readRestoreRecord(root, runId);
   if (restore === undefined || !['running', 'undoing'].includes(restore.state)) return false;
-  return isAlive(restore.workflowId);
+  return isAlive(restore);
 }
 
 /** A restore's containers may have to be made again; a backup's are where they were. */
@@ -101,13 +100,21 @@ async function startAgainOf(
 export function recoverHost(
   dependencies: RecoveryDependencies & Pick<ActivityDependencies, 'client'>,
 ): Promise<RecoveryReport> {
-  return bringBackStopped(dependencies, (id) => workflowRuns(dependencies.client, id));
+  return bringBackStopped(dependencies, aliveAt(dependencies.client));
+}
+
+/** Asks the server that knows the runs. */
+export function aliveAt(client: Client): IsAlive {
+  return (run) => workflowRuns(client, run);
 }
 
 /** Is the run still there? When the server can't say, it is taken to be: nothing of it is touched. */
-export async function workflowRuns(client: Client, workflowId: string): Promise<boolean> {
+export async function workflowRuns(
+  client: Client,
+  { workflowId, runId }: RunIdentity,
+): Promise<boolean> {
   try {
-    const { status } = await client.workflow.getHandle(workflowId).describe();
+    const { status } = await client.workflow.getHandle(workflowId, runId).describe();
     return status.name === 'RUNNING';
   } catch (error) {
     return !(error instanceof WorkflowNotFoundError);

@@ -8,7 +8,7 @@ import { readCatalogue } from '../src/store/catalogue.js';
 import type { SetFile } from '../src/store/manifest.js';
 import { readOldBackups } from '../src/store/old-sets.js';
 import { writeRestoreRecord, readRestoreRecord } from '../src/store/restore-record.js';
-import { guarded, workflowIdOf, type ActivityDependencies } from './runtime.js';
+import { guarded, runOf, type ActivityDependencies } from './runtime.js';
 import { pingStart } from './start-ping.js';
 import { surveyHost } from './survey.js';
 
@@ -86,7 +86,7 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
           version: 1,
           restoreId: input.restoreId,
           setId: input.setId,
-          workflowId: workflowIdOf(),
+          ...runOf(),
           startedAt: new Date().toISOString(),
           state: 'running',
           map: input.map,

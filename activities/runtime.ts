@@ -10,6 +10,7 @@ import { HoldfastError, isHoldfastError, messageOf } from '../src/errors.js';
 import type { Metrics } from '../src/observe/metrics.js';
 import type { RunLog } from '../src/observe/run-log.js';
 import type { ActivityHeartbeat } from '../src/plan/inputs.js';
+import type { RunIdentity } from '../src/plan/run-identity.js';
 import type { Progress, Work } from '../src/progress.js';
 
 export interface ActivityDependencies {
@@ -160,7 +161,15 @@ export function sourceOf(config: Config, service: string, source: string): Sourc
 
 /** The run this activity works for. */
 export function workflowIdOf(): string {
-  return Context.current().info.workflowExecution?.workflowId ?? '';
+  return runOf().workflowId;
+}
+
+/** The very run this activity works for: records of what it does are its own. */
+export function runOf(): RunIdentity {
+  const { workflowExecution } = Context.current().info;
+  return workflowExecution === undefined
+    ? { workflowId: '' }
+    : { workflowId: workflowExecution.workflowId, runId: workflowExecution.runId };
 }
 
 /** The compose project's name: configured, or the service's. */

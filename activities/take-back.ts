@@ -15,6 +15,7 @@ import { listContainers, removeContainer, stopContainer } from '../src/docker/co
 import type { ServiceConfig } from '../src/config/schema.js';
 import { restoreAside } from '../src/docker/volume-undo.js';
 import { isHoldfastError, messageOf, systemCodeOf } from '../src/errors.js';
+import type { IsAlive } from '../src/plan/run-identity.js';
 import type { Work } from '../src/progress.js';
 import {
   listRestores,
@@ -244,6 +245,7 @@ export async function recordRunning(
     mode: 'stop',
     reason: `taking restore ${record.restoreId} back`,
     workflowId: record.workflowId,
+    runId: record.runId,
   });
 }
 
@@ -259,7 +261,7 @@ export interface DeadRestores {
  */
 export async function takeBackDeadRestores(
   dependencies: TakeBackDependencies,
-  isAlive: (workflowId: string) => Promise<boolean>,
+  isAlive: IsAlive,
   work: Work,
 ): Promise<DeadRestores> {
   const { config, runLog } = dependencies;
@@ -269,7 +271,7 @@ export async function takeBackDeadRestores(
     // What a dead drill left is torn down, see drill-teardown.ts; there is nothing to put back.
     if (record.purpose === 'drill') continue;
     const open = record.state === 'running' || record.state === 'undoing';
-    if (!open || (await isAlive(record.workflowId))) continue;
+    if (!open || (await isAlive(record))) continue;
     const { restoreId } = record;
     try {
       let undone = 0;

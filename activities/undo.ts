@@ -5,7 +5,7 @@ import { withRestoreRecord } from './restore-context.js';
 import { HoldfastError } from '../src/errors.js';
 import { pastRestores } from './past-restores.js';
 import { recoverHost } from './recovery.js';
-import { guarded, whileWaiting, workflowIdOf, type ActivityDependencies } from './runtime.js';
+import { guarded, whileWaiting, runOf, type ActivityDependencies } from './runtime.js';
 import { recordRunning, reopenStopped } from './take-back.js';
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
@@ -32,8 +32,7 @@ export function createUndoActivities(dependencies: ActivityDependencies) {
               },
             );
           }
-          const workflowId = workflowIdOf();
-          await writeRestoreRecord(root, { ...record, state: 'undoing', workflowId });
+          await writeRestoreRecord(root, { ...record, ...runOf(), state: 'undoing' });
         });
         await reopenStopped(root, restoreId);
         await recoverHost(dependencies);

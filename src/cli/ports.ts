@@ -9,6 +9,7 @@ import type { DrillRestoreInput } from '../plan/drill-types.js';
 import type { BackupStackInput, RestoreStackInput, UndoRestoreInput } from '../plan/inputs.js';
 import type { PruneBackupsInput } from '../plan/prune-types.js';
 import type { ScheduleChange } from '../plan/schedule-changes.js';
+import type { RunIdentity } from '../plan/run-identity.js';
 import type { ScheduleView } from '../plan/schedule-view.js';
 import type { PastRestore } from '../plan/undo-plan.js';
 import type { SetFile } from '../store/manifest.js';
@@ -128,7 +129,7 @@ export interface Ports {
   /** @throws HoldfastError TEMPORAL_UNREACHABLE */
   connectRuns(): Promise<RunGateway>;
   /** What the server knows of the stack's schedules and of these runs; never fails. */
-  askServer(stack: string, workflowIds: readonly string[]): Promise<ServerFacts>;
+  askServer(stack: string, runs: readonly RunIdentity[]): Promise<ServerFacts>;
   /** @throws HoldfastError TEMPORAL_UNREACHABLE */
   connectSchedules(): Promise<ScheduleGateway>;
   /** Newest first. */

@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.js';
 import { HoldfastError, messageOf } from '../errors.js';
 import type { ServerFacts } from '../observe/server-facts.js';
 import { serviceWorkflowId, stackQueue } from '../plan/ids.js';
+import type { RunIdentity } from '../plan/run-identity.js';
 import { probeAddress } from './probe-address.js';
 import type { HostFinding, Ports, RunGateway, ScheduleGateway } from './ports.js';
 import { mergeSnapshots, servicesAtWork } from './progress/merge.js';
@@ -153,7 +154,7 @@ async function connectSchedules(): Promise<ScheduleGateway> {
   };
 }
 
-async function askServer(stack: string, workflowIds: readonly string[]): Promise<ServerFacts> {
+async function askServer(stack: string, runs: readonly RunIdentity[]): Promise<ServerFacts> {
   const [connection, { noServerFacts, readServerFacts }] = await Promise.all([
     import('../temporal/connect.js'),
     import('../observe/server-facts.js'),
@@ -162,7 +163,7 @@ async function askServer(stack: string, workflowIds: readonly string[]): Promise
     await refuseAtOnce(connection.temporalEndpoint().address);
     const { client, close } = await connection.connectClient();
     try {
-      return await readServerFacts(client, stack, workflowIds);
+      return await readServerFacts(client, stack, runs);
     } finally {
       await close();
     }

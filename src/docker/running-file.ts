@@ -24,6 +24,8 @@ const runningRecordSchema = z.object({
   version: z.literal(1),
   reason: z.string(),
   workflowId: z.string(),
+  /** Absent in records of earlier versions. */
+  runId: z.string().optional(),
   at: z.iso.datetime(),
   /** In the order in which they are stopped. */
   containers: z.array(recordedContainerSchema),

@@ -25,6 +25,7 @@ export interface StopRequest {
   /** Why, for the person who finds the record. */
   readonly reason: string;
   readonly workflowId: string;
+  readonly runId?: string | undefined;
   /** Between two containers, a cancelled run stops no more of them; what is recorded stays so. */
   readonly signal?: AbortSignal;
 }
@@ -81,7 +82,7 @@ export async function recordAndStop(engine: Engine, request: StopRequest): Promi
 export function mergeRecord(
   earlier: RunningRecord | undefined,
   found: readonly ContainerInfo[],
-  request: Pick<StopRequest, 'mode' | 'reason' | 'workflowId'>,
+  request: Pick<StopRequest, 'mode' | 'reason' | 'workflowId' | 'runId'>,
   now: string,
 ): RunningRecord {
   const containers = [...(earlier?.containers ?? [])];
@@ -110,6 +111,7 @@ export function mergeRecord(
     version: 1,
     reason: request.reason,
     workflowId: request.workflowId,
+    ...(request.runId === undefined ? {} : { runId: request.runId }),
     at: earlier?.at ?? now,
     containers,
   };

@@ -6,6 +6,7 @@ import { listRecords } from '../docker/running-file.js';
 import { messageOf } from '../errors.js';
 import { findShrinks } from '../plan/anomaly.js';
 import type { CheckFacts, LeftOpen } from '../plan/check.js';
+import { runKey, type RunIdentity } from '../plan/run-identity.js';
 import { setName } from '../plan/set-order.js';
 import { listRestores } from '../store/restore-record.js';
 import { readStoreKnowledge, type StoreKnowledge } from '../store/set-knowledge.js';
@@ -20,7 +21,7 @@ export async function gatherCheckFacts(
   config: Config,
   stoppedDirectory: string,
   now: Date,
-  askServer: (workflowIds: readonly string[]) => Promise<ServerFacts>,
+  askServer: (runs: readonly RunIdentity[]) => Promise<ServerFacts>,
 ): Promise<CheckFacts> {
   const { root } = config.backups;
   const store = await readStoreKnowledge(root, config.stack);
@@ -37,13 +38,10 @@ export async function gatherCheckFacts(
   const restores = (await listRestores(root).catch(note('a restore under .aside'))).filter(
     ({ state }) => state === 'running',
   );
-  const server = await askServer([
-    ...records.map(({ record }) => record.workflowId),
-    ...restores.map(({ workflowId }) => workflowId),
-  ]);
-  const open = (name: string, workflowId: string, at: string): LeftOpen => ({
-    ...{ name, workflowId, at },
-    alive: server.alive.get(workflowId),
+  const server = await askServer([...records.map(({ record }) => record), ...restores]);
+  const open = (name: string, run: RunIdentity, at: string): LeftOpen => ({
+    ...{ name, workflowId: run.workflowId, at },
+    alive: server.alive.get(runKey(run)),
   });
   return {
     now,
@@ -57,11 +55,9 @@ export async function gatherCheckFacts(
     stopped: records.flatMap(({ record }) =>
       record.containers
         .filter(({ wasRunning }) => wasRunning)
-        .map(({ name }) => open(name, record.workflowId, record.at)),
+        .map(({ name }) => open(name, record, record.at)),
     ),
-    restores: restores.map(({ restoreId, workflowId, startedAt }) =>
-      open(restoreId, workflowId, startedAt),
-    ),
+    restores: restores.map((restore) => open(restore.restoreId, restore, restore.startedAt)),
     runningSince: server.runningSince,
   };
 }

@@ -3,10 +3,11 @@ import { WorkflowNotFoundError, type Client, type ScheduleDescription } from '@t
 import { messageOf } from '../errors.js';
 import type { ScheduleFact, ScheduleFacts } from '../plan/check.js';
 import { schedulePrefix } from '../plan/ids.js';
+import { runKey, type RunIdentity } from '../plan/run-identity.js';
 
 export interface ServerFacts {
   readonly schedules: ScheduleFacts;
-  /** Of the runs asked about: does it go on? Those it could not be said of are not in it. */
+  /** Of the runs asked about, by `runKey`: does it go on? Those it could not be said of are not in it. */
   readonly alive: ReadonlyMap<string, boolean>;
   /** When the backups that are going on began, ISO; undefined where that is not known. */
   readonly runningSince: readonly string[] | undefined;
@@ -21,12 +22,13 @@ export function noServerFacts(reason: string): ServerFacts {
 export async function readServerFacts(
   client: Client,
   stack: string,
-  workflowIds: readonly string[],
+  runs: readonly RunIdentity[],
 ): Promise<ServerFacts> {
   const alive = new Map<string, boolean>();
-  for (const id of new Set(workflowIds)) {
-    const goesOn = await isAlive(client, id);
-    if (goesOn !== undefined) alive.set(id, goesOn);
+  for (const run of runs) {
+    if (alive.has(runKey(run))) continue;
+    const goesOn = await isAlive(client, run);
+    if (goesOn !== undefined) alive.set(runKey(run), goesOn);
   }
   return {
     schedules: await readSchedules(client, stack),
@@ -35,9 +37,12 @@ export async function readServerFacts(
   };
 }
 
-async function isAlive(client: Client, workflowId: string): Promise<boolean | undefined> {
+async function isAlive(
+  client: Client,
+  { workflowId, runId }: RunIdentity,
+): Promise<boolean | undefined> {
   try {
-    const { status } = await client.workflow.getHandle(workflowId).describe();
+    const { status } = await client.workflow.getHandle(workflowId, runId).describe();
     return status.name === 'RUNNING';
   } catch (error) {
     return error instanceof WorkflowNotFoundError ? false : undefined;

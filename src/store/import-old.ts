@@ -180,7 +180,7 @@ export async function settleImports(
 ): Promise<void> {
   await recoverIncoming(root, {
     // Runs of others are theirs to judge.
-    isAlive: (workflowId) => Promise.resolve(!isImportRun(workflowId)),
+    isAlive: ({ workflowId }) => Promise.resolve(!isImportRun(workflowId)),
     ownership,
   });
   const { sets } = await readCatalogue(root);

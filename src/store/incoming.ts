@@ -11,6 +11,7 @@ import { readdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { HoldfastError, messageOf, systemCodeOf } from '../errors.js';
+import type { IsAlive } from '../plan/run-identity.js';
 import {
   fsyncPath,
   mkdirDurably,
@@ -249,7 +250,7 @@ export interface Recovered {
 export async function recoverIncoming(
   root: string,
   options: {
-    readonly isAlive: (workflowId: string) => Promise<boolean>;
+    readonly isAlive: IsAlive;
     readonly ownership?: StoreOwnership | undefined;
   },
 ): Promise<Recovered> {
@@ -263,7 +264,7 @@ export async function recoverIncoming(
       if (!(await isAbandoned(directory))) continue;
       await removeIncoming(directory);
       removed.push(name);
-    } else if (await options.isAlive(run.workflowId)) {
+    } else if (await options.isAlive(run)) {
       alive.push(setId);
     } else if (await pathExists(journalFile(root, setId))) {
       try {

@@ -60,6 +60,8 @@ export const restoreRecordSchema = z.object({
   restoreId: z.string(),
   setId: z.string(),
   workflowId: z.string(),
+  /** Absent in records of earlier versions: then the workflow id alone says which run it is. */
+  runId: z.string().optional(),
   startedAt: z.iso.datetime(),
   state: z.enum(['running', 'finished', 'rolled-back', 'undoing', 'undone', 'discarded']),
   /** Other names than the configuration's. */

@@ -1,6 +1,6 @@
 /** What a person does on the host itself, without a run: looking after past restores and dead runs. */
 import { pastRestores, discardRestore, safetyCopyBytes } from '../../activities/past-restores.js';
-import { bringBackStopped, workflowRuns, type RecoveryReport } from '../../activities/recovery.js';
+import { aliveAt, bringBackStopped, type RecoveryReport } from '../../activities/recovery.js';
 import type { Config } from '../config/schema.js';
 import { connectEngine } from '../docker/engine.js';
 import { RunLog } from '../observe/run-log.js';
@@ -46,7 +46,7 @@ export async function recoverNow(
   if (withoutTemporal) return bringBackStopped(context, () => Promise.resolve(false));
   const { client, close } = await connectClient();
   try {
-    return await bringBackStopped(context, (id) => workflowRuns(client, id));
+    return await bringBackStopped(context, aliveAt(client));
   } finally {
     await close();
   }

@@ -36,7 +36,7 @@ async function check(context: CliContext): Promise<ExitCode> {
     config,
     stoppedDirectory(config.backups.root),
     new Date(),
-    (workflowIds) => context.ports.askServer(config.stack, workflowIds),
+    (runs) => context.ports.askServer(config.stack, runs),
   );
   const findings = checkBackups(facts, toCheckPolicy(config));
   const worst = worstOf(findings);

@@ -79,7 +79,9 @@ test('recovery removes what dead runs left, and touches nothing of a run that is
   const fresh = path.join(root, '.incoming', '.new-fresh');
   mkdirSync(fresh);
   utimesSync(crashed, 1, 1);
-  const result = await recoverIncoming(root, { isAlive: (id) => Promise.resolve(id === 'alive') });
+  const result = await recoverIncoming(root, {
+    isAlive: ({ workflowId }) => Promise.resolve(workflowId === 'alive'),
+  });
   expect(result).toEqual({
     published: [],
     removed: ['.new-crashed', dead],
