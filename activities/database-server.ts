@@ -2,10 +2,11 @@
 import type { PostgresSource, ServiceConfig } from '../src/config/schema.js';
 import { composeUpOnly } from '../src/docker/compose.js';
 import { resolveCompose, serviceOfContainer } from '../src/docker/compose-model.js';
+import { inspectContainer } from '../src/docker/containers.js';
 import type { Engine } from '../src/docker/engine.js';
 import { ensureExternals } from '../src/docker/externals.js';
 import { containerExec } from '../src/postgres/container.js';
-import { waitUntilReady } from '../src/postgres/restore.js';
+import { pickRoute, waitUntilReady, type LoginRoute } from '../src/postgres/ready.js';
 import type { PostgresExec } from '../src/postgres/server.js';
 import type { Work } from '../src/progress.js';
 import { composeProjectOf } from './containers.js';
@@ -33,13 +34,73 @@ export async function composeServerUp(
   await composeUpOnly(project, serviceOfContainer(model, source.container), signal);
 }
 
-/** Waits until the server takes connections. @throws HoldfastError when it does not in its start time */
+/**
+ * Waits until the server takes connections, by whichever way there is in.
+ * @throws HoldfastError LOGIN_REFUSED; POSTGRES_UNREACHABLE when it does not in its start time
+ */
 export async function readyServer(
   engine: Engine,
   source: PostgresSource,
   work: Work,
-): Promise<PostgresExec> {
-  const pg = containerExec(engine, { container: source.container });
-  await waitUntilReady(pg, { ...(await loginOf(source)), timeoutMs: source.startTimeout }, work);
-  return pg;
+): Promise<LoginRoute> {
+  const [first, ...others] = await loginRoutes(engine, source, work.signal);
+  const options = { ...first.login, timeoutMs: source.startTimeout, others };
+  return (await waitUntilReady(first.pg, options, work)).route;
+}
+
+/** The way into a server that runs. @throws HoldfastError LOGIN_REFUSED, POSTGRES_UNREACHABLE */
+export async function routeInto(
+  engine: Engine,
+  source: PostgresSource,
+  signal: AbortSignal,
+): Promise<LoginRoute> {
+  return pickRoute(await loginRoutes(engine, source, signal), signal);
+}
+
+/** The operating system's user that runs the server in the official images. */
+const SERVER_OS_USER = 'postgres';
+
+/**
+ * The ways into a server, the configured one first. A cluster that initdb has just made knows neither
+ * a role that was made by SQL later nor a password that was changed later: it knows what the
+ * container's environment says.
+ */
+async function loginRoutes(
+  engine: Engine,
+  source: PostgresSource,
+  signal: AbortSignal,
+): Promise<[LoginRoute, ...LoginRoute[]]> {
+  const { container } = source;
+  const pg = containerExec(engine, { container });
+  const configured = await loginOf(source);
+  const env = (await inspectContainer(engine, container)).env;
+  const bootstrap = {
+    user: env['POSTGRES_USER'] ?? 'postgres',
+    password: await bootstrapPassword(pg, env, signal),
+  };
+  const asServer = containerExec(engine, { container, osUser: SERVER_OS_USER });
+  return [
+    { pg, login: configured },
+    ...(bootstrap.user === configured.user && bootstrap.password === configured.password
+      ? []
+      : [{ pg, login: bootstrap }]),
+    // `peer` on the socket lets in who is called like the role.
+    { pg: asServer, login: bootstrap },
+  ];
+}
+
+async function bootstrapPassword(
+  pg: PostgresExec,
+  env: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const file = env['POSTGRES_PASSWORD_FILE'];
+  if (file === undefined || file === '') return env['POSTGRES_PASSWORD'];
+  try {
+    const { exitCode, stdout } = await pg.capture(['cat', file], { signal });
+    return exitCode === 0 ? stdout.replace(/\n+$/, '') : undefined;
+  } catch {
+    signal.throwIfAborted();
+    return undefined; // the container is being restarted: the other routes tell why
+  }
 }

@@ -10,7 +10,6 @@ import { HoldfastError } from '../src/errors.js';
 import { sumTables } from '../src/plan/drill.js';
 import type { ComparedTables } from '../src/plan/drill-types.js';
 import { compareDigests, describeMismatch, type ComparedContent } from '../src/postgres/compare.js';
-import { containerExec } from '../src/postgres/container.js';
 import { readContent } from '../src/postgres/inspect.js';
 import { verifyDump } from '../src/postgres/verify.js';
 import { readArtifact } from '../src/store/artifact.js';
@@ -18,7 +17,8 @@ import { resolveInside } from '../src/store/layout.js';
 import type { ArtifactManifest, SetArtifact } from '../src/store/manifest.js';
 import { verifyArtifact } from '../src/store/verify.js';
 import { pathExists } from '../src/system/durable.js';
-import { loginOf, postgresSource } from './dump.js';
+import { routeInto } from './database-server.js';
+import { postgresSource } from './dump.js';
 import { forRestore } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
 import {
@@ -112,8 +112,7 @@ export function createDrillCompareActivities(dependencies: ActivityDependencies)
       const source = postgresSource(await forRestore(dependencies, input.restoreId), input);
       return withHeartbeat(input, 'compare', async (work) => {
         const { postgres } = await readArtifact(await artifactOf(root, input.artifactPath));
-        const pg = containerExec(engine, { container: source.container });
-        const login = await loginOf(source);
+        const { pg, login } = await routeInto(engine, source, work.signal);
         const found: ComparedContent[] = [];
         let entries = 0;
         for (const wanted of postgres?.databases ?? []) {

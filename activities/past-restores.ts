@@ -2,7 +2,6 @@
 import { rm } from 'node:fs/promises';
 import { findAside, discardAside } from '../src/docker/aside.js';
 import { readableMountpoint } from '../src/docker/volumes.js';
-import { containerExec } from '../src/postgres/container.js';
 import { dropAsideDatabase } from '../src/postgres/replace-database.js';
 import { HoldfastError, messageOf } from '../src/errors.js';
 import type { PastRestore, ReplacedSource } from '../src/plan/undo-plan.js';
@@ -15,7 +14,8 @@ import {
 } from '../src/store/restore-record.js';
 import { diskUsage } from '../src/system/disk-usage.js';
 import { pathExists } from '../src/system/durable.js';
-import { loginOf, postgresSource } from './dump.js';
+import { routeInto } from './database-server.js';
+import { postgresSource } from './dump.js';
 import { forRestore, withRestoreRecord } from './restore-context.js';
 import type { ActivityDependencies } from './runtime.js';
 
@@ -146,9 +146,8 @@ async function discardStep(context: Context, restoreId: string, step: RestoreSte
       return;
     case 'databases': {
       const source = postgresSource(context, step);
-      const pg = containerExec(context.engine, { container: source.container });
-      const login = await loginOf(source);
       const { signal } = new AbortController();
+      const { pg, login } = await routeInto(context.engine, source, signal);
       for (const { aside } of undo.databases) await dropAsideDatabase(pg, login, aside, signal);
     }
   }

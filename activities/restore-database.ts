@@ -17,12 +17,12 @@ import { swapVolume } from '../src/docker/volume-swap.js';
 import { findVolume } from '../src/docker/volumes.js';
 import { HoldfastError } from '../src/errors.js';
 import { compareWithManifest } from '../src/postgres/compare.js';
-import { containerExec } from '../src/postgres/container.js';
 import { dataLocation } from '../src/postgres/data-location.js';
 import { inspectCluster } from '../src/postgres/inspect.js';
 import { drillRoot, isBelow } from '../src/plan/drill.js';
 import { mapName, mapPath } from '../src/plan/mapping.js';
 import { expectedOfScript } from '../src/postgres/read-old-script.js';
+import type { LoginRoute } from '../src/postgres/ready.js';
 import { loadDump } from '../src/postgres/restore.js';
 import type { Work } from '../src/progress.js';
 import type { ArtifactManifest, PostgresInfo, VolumeInfo } from '../src/store/manifest.js';
@@ -30,8 +30,8 @@ import { readRestorable } from '../src/store/old-records.js';
 import { readRestoreRecord, readStep, writeStep } from '../src/store/restore-record.js';
 import { pathExists } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
-import { composeServerUp, readyServer } from './database-server.js';
-import { loginOf, pgdataOf, postgresSource } from './dump.js';
+import { composeServerUp, readyServer, routeInto } from './database-server.js';
+import { pgdataOf, postgresSource } from './dump.js';
 import { forRestore, restoreLock, volumeToRestore, requireOpen } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
 import {
@@ -84,8 +84,8 @@ function databaseRestorer(
         await stopServer(source.container, service);
         const { aside } = await freshData(input, place, work);
         const emptiedAt = new Date();
-        await startServer(input, service, source, work);
-        await load(source, directory, manifest, { recorded, emptiedAt }, work);
+        const route = await startServer(input, service, source, work);
+        await load(source, route, { directory, manifest, recorded, emptiedAt }, work);
         const comparedFrom = Date.now();
         const verified = await compare(source, manifest, recorded, work);
         const compareMs = Date.now() - comparedFrom;
@@ -247,29 +247,33 @@ function databaseRestorer(
     service: ServiceConfig,
     source: PostgresSource,
     work: Work,
-  ): Promise<void> {
+  ): Promise<LoginRoute> {
     if (service.compose === undefined) await startContainer(engine, source.container);
     else await composeServerUp(engine, { name: input.service, service, source }, work.signal);
-    await readyServer(engine, source, work);
+    return readyServer(engine, source, work);
   }
 
   async function load(
     source: PostgresSource,
-    directory: string,
-    manifest: ArtifactManifest,
-    { recorded, emptiedAt }: { recorded: PostgresInfo; emptiedAt: Date },
+    { pg, login }: LoginRoute,
+    dump: {
+      readonly directory: string;
+      readonly manifest: ArtifactManifest;
+      readonly recorded: PostgresInfo;
+      readonly emptiedAt: Date;
+    },
     work: Work,
   ): Promise<void> {
-    const login = await loginOf(source);
-    const pg = containerExec(engine, { container: source.container });
     await loadDump(
       pg,
       {
         ...login,
-        directory,
-        files: manifest.files,
-        postgres: recorded,
-        initialisedAfter: emptiedAt,
+        directory: dump.directory,
+        files: dump.manifest.files,
+        postgres: dump.recorded,
+        initialisedAfter: dump.emptiedAt,
+        // From here on the roles and passwords are the restored ones.
+        afterGlobals: () => routeInto(engine, source, work.signal),
       },
       work,
     );
@@ -281,8 +285,7 @@ function databaseRestorer(
     recorded: PostgresInfo,
     work: Work,
   ): Promise<string> {
-    const login = await loginOf(source);
-    const pg = containerExec(engine, { container: source.container });
+    const { pg, login } = await routeInto(engine, source, work.signal);
     work.report({ phase: 'compare', bytes: 0, entries: 0, totalBytes: 0 });
     const state = await inspectCluster(pg, login, work.signal);
     const expected = importedFrom === undefined ? recorded : expectedOfScript(recorded, state);

@@ -10,7 +10,8 @@ import {
   loadDatabases,
   setDatabaseAside,
 } from '../src/postgres/replace-database.js';
-import type { PostgresExec } from '../src/postgres/server.js';
+import type { LoginRoute } from '../src/postgres/ready.js';
+import type { PostgresExec, ServerLogin } from '../src/postgres/server.js';
 import { HoldfastError } from '../src/errors.js';
 import type { Work } from '../src/progress.js';
 import { readArtifact } from '../src/store/artifact.js';
@@ -18,7 +19,7 @@ import { resolveInside } from '../src/store/layout.js';
 import { readStep, writeStep, type DatabasesStep } from '../src/store/restore-record.js';
 import { withFileLock } from '../src/system/lock.js';
 import { composeServerUp, readyServer } from './database-server.js';
-import { loginOf, postgresSource } from './dump.js';
+import { postgresSource } from './dump.js';
 import { lockFile } from './places.js';
 import { forRestore, requireOpen } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
@@ -49,8 +50,7 @@ export function createRestoreSomeDatabasesActivities(dependencies: ActivityDepen
             await requireOpen(root, input);
             const directory = await resolveInside(root, input.artifactPath);
             const manifest = await readArtifact(directory);
-            const pg = await runningServer(named, input.service, source, work);
-            const login = await loginOf(source);
+            const { pg, login } = await runningServer(named, input.service, source, work);
             const undo = await register(root, input, pg, login, source.container, work);
             for (const one of undo.databases) {
               if (one.existed) await setDatabaseAside(pg, login, one, work.signal);
@@ -99,7 +99,7 @@ async function register(
   root: string,
   input: RestoreReference & { databases: readonly string[] },
   pg: PostgresExec,
-  login: Awaited<ReturnType<typeof loginOf>>,
+  login: ServerLogin,
   container: string,
   work: Work,
 ): Promise<DatabasesStep> {
@@ -133,7 +133,7 @@ async function runningServer(
   name: string,
   source: PostgresSource,
   work: Work,
-): Promise<PostgresExec> {
+): Promise<LoginRoute> {
   const service = serviceOf(config, name);
   const found = await findContainer(engine, source.container);
   if (found?.state !== 'running') {
@@ -154,7 +154,6 @@ export async function bringDatabasesBack(
   work: Work,
 ): Promise<void> {
   const source = postgresSource(context, reference);
-  const pg = await runningServer(context, reference.service, source, work);
-  const login = await loginOf(source);
+  const { pg, login } = await runningServer(context, reference.service, source, work);
   for (const one of step.databases) await bringDatabaseBack(pg, login, one, work.signal);
 }

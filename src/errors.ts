@@ -41,6 +41,10 @@ export const ERROR_RULES = {
   VOLUME_IN_USE: failed,
   COMPOSE_FAILED: transient,
   POSTGRES_UNREACHABLE: transient,
+  /** The server is there and refuses the login: it will say the same in five minutes. */
+  LOGIN_REFUSED: failed,
+  /** All of the server's connections are taken. */
+  NO_FREE_CONNECTION: transient,
   // What went wrong with the data.
   DISK_FULL: failed,
   INTEGRITY: failed,

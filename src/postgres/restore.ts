@@ -10,6 +10,7 @@ import { LoadProgress } from './load-progress.js';
 import { loadScript } from './load-script.js';
 import { removeStaged, stagingPlaces } from './staged-archive.js';
 import { LOADER_NAME, loadEnv } from './client-env.js';
+import type { LoginRoute } from './ready.js';
 import { endSessions, runSql, serverFacts, type PostgresExec, type ServerLogin } from './server.js';
 import { assertTablespaceDirectories } from './tablespaces.js';
 import { verifyDump } from './verify.js';
@@ -27,6 +28,11 @@ export interface LoadOptions extends ServerLogin {
    * cluster initialised since then is cleared away; without it, only an empty cluster is accepted.
    */
   readonly initialisedAfter?: Date | undefined;
+  /**
+   * The way into the server once its roles are those of the dump: they may have other passwords than
+   * those that initdb gave. The same way as before by default.
+   */
+  readonly afterGlobals?: (() => Promise<LoginRoute>) | undefined;
   /** Parallel jobs for large databases: by default {@link defaultLoadJobs}. */
   readonly jobs?: number | undefined;
   /** From which size of a database on; {@link PARALLEL_FROM_BYTES} by default. */
@@ -104,10 +110,11 @@ export async function loadDump(
       work.signal,
     );
     progress.fileDone();
+    const route = (await options.afterGlobals?.()) ?? { pg, login: options };
     const databases: string[] = [];
     const jobs = options.jobs ?? defaultLoadJobs();
     const parallelFromBytes = options.parallelFromBytes ?? PARALLEL_FROM_BYTES;
-    const loader = { pg, login: options, catalogue, directory, progress, jobs, parallelFromBytes };
+    const loader = { ...route, catalogue, directory, progress, jobs, parallelFromBytes };
     for (const file of files) {
       if (file.role !== 'database') continue;
       const loaded = await loadArchive(loader, file, work.signal);
@@ -115,7 +122,7 @@ export async function loadDump(
       databases.push(loaded.database);
       progress.fileDone();
     }
-    warnings.push(...(await analyze(pg, options, jobs, work)));
+    warnings.push(...(await analyze(route, jobs, work)));
     const inScript = postgres?.databases.map(({ name }) => name) ?? [];
     return {
       databases: databases.length > 0 ? databases : inScript,
@@ -129,28 +136,23 @@ export async function loadDump(
 }
 
 /** Statistics, which a dump does not hold: without them the first queries choose bad plans. */
-async function analyze(
-  pg: PostgresExec,
-  options: LoadOptions,
-  jobs: number,
-  work: Work,
-): Promise<string[]> {
+async function analyze({ pg, login }: LoginRoute, jobs: number, work: Work): Promise<string[]> {
   const result = await pg.capture(
     [
       'vacuumdb',
       '--no-password',
-      `--username=${options.user}`,
+      `--username=${login.user}`,
       '--all',
       '--analyze-only',
       `--jobs=${jobs}`,
       '--quiet',
     ],
-    { env: loadEnv(options), signal: work.signal },
+    { env: loadEnv(login), signal: work.signal },
   );
   const sql = 'checkpoint;';
   await runSql(
     pg,
-    options,
+    login,
     { database: 'template1', sql, failureCode: 'RESTORE_FAILED' },
     work.signal,
   );

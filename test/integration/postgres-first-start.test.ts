@@ -7,6 +7,8 @@ import { compareWithManifest } from '../../src/postgres/compare.js';
 import { dumpCluster } from '../../src/postgres/dump.js';
 import { inspectCluster } from '../../src/postgres/inspect.js';
 import { loadDump, waitUntilReady } from '../../src/postgres/restore.js';
+import { pickRoute } from '../../src/postgres/ready.js';
+import type { PostgresExec } from '../../src/postgres/server.js';
 import type { PostgresInfo } from '../../src/store/manifest.js';
 import { eventually, startServer, work, type TestServer } from '../support/postgres.js';
 
@@ -57,12 +59,28 @@ describe('waiting for a server', () => {
     expect(await server.shell(asked)).not.toBe(',command line');
   });
 
+  test('one that refuses the login is not waited for', async () => {
+    const [server] = servers;
+    const began = Date.now();
+    const waiting = waitUntilReady(server!.pg, { user: 'nobody', timeoutMs: 300_000 }, work);
+    await expect(waiting).rejects.toMatchObject({
+      code: 'LOGIN_REFUSED',
+      message: expect.stringContaining('role "nobody" does not exist'),
+    });
+    expect(Date.now() - began).toBeLessThan(30_000);
+  });
+
   test('one that never comes ends with what was seen last', async () => {
     const [server] = servers;
-    const waiting = waitUntilReady(server!.pg, { user: 'nobody', timeoutMs: 1500 }, work);
+    const nowhere: PostgresExec = {
+      ...server!.pg,
+      capture: (argv, options) =>
+        server!.pg.capture(argv, { ...options, env: { ...options.env, PGHOST: '/nowhere' } }),
+    };
+    const waiting = waitUntilReady(nowhere, { user: 'postgres', timeoutMs: 1500 }, work);
     await expect(waiting).rejects.toMatchObject({
       code: 'POSTGRES_UNREACHABLE',
-      facts: { lastSeen: expect.stringContaining('role "nobody" does not exist') },
+      facts: { lastSeen: expect.stringContaining('/nowhere') },
     });
   });
 
@@ -111,20 +129,29 @@ describe('a server with its own superuser, database, initialisation scripts and 
   });
 
   test('a wrong or missing password is told as such', async () => {
-    const waiting = waitUntilReady(target.pg, { user: login.user, timeoutMs: 1500 }, work);
+    const waiting = waitUntilReady(target.pg, { user: login.user, timeoutMs: 60_000 }, work);
     await expect(waiting).rejects.toMatchObject({
+      code: 'LOGIN_REFUSED',
       facts: { lastSeen: expect.stringContaining('no password supplied') },
     });
   });
 
   test('is dumped, and restored over what the scripts did again', async () => {
+    // Whoever makes the backup is made by SQL, and passwords have changed since initdb.
+    await source.shell(`PGPASSWORD='${login.password}' psql -XqU Boss -d app <<'E'
+      create role backup_admin superuser login password 'own word';
+E`);
+    const backup = { user: 'backup_admin', password: 'own word' };
     const psql = `PGPASSWORD='${login.password}' psql -XqU Boss -v ON_ERROR_STOP=1 -d app`;
     await source.shell(`install -d -o postgres -g postgres '/var/lib/postgresql/its fast'; ${psql} <<'E'
       create tablespace fast owner app_owner location '/var/lib/postgresql/its fast';
       insert into public.twice values (2), (3);
       create table on_fast (a int) tablespace fast;
 E`);
-    const options = { ...login, databases: 'all' as const, destination: directory };
+    await source.shell(`PGPASSWORD='${login.password}' psql -XqU Boss -d app <<'E'
+      alter role "Boss" password 'changed since';
+E`);
+    const options = { ...backup, databases: 'all' as const, destination: directory };
     const dump = await dumpCluster(
       source.pg,
       { ...options, format: 'custom', compressionLevel: 3 },
@@ -142,8 +169,13 @@ E`);
       facts: { missing: ['fast (/var/lib/postgresql/its fast)'] },
     });
     await target.shell("install -d -o postgres -g postgres '/var/lib/postgresql/its fast'");
-    await loadDump(target.pg, cleared, work);
-    const state = await inspectCluster(target.pg, login, work.signal);
+    const routes = [backup, login].map((one) => ({ pg: target.pg, login: one }));
+    const others = routes.slice(1);
+    const ready = await waitUntilReady(target.pg, { ...backup, timeoutMs: 60_000, others }, work);
+    expect(ready.route.login.user).toBe('Boss');
+    const afterGlobals = () => pickRoute(routes, work.signal);
+    await loadDump(target.pg, { ...cleared, afterGlobals }, work);
+    const state = await inspectCluster(target.pg, backup, work.signal);
     expect(compareWithManifest(postgres, state)).toEqual([]);
     expect(postgres.databases.find(({ name }) => name === 'app')?.tables).toContainEqual({
       schema: 'public',

@@ -142,6 +142,32 @@ describe('a server that can’t be dumped', () => {
       'POSTGRES_UNREACHABLE',
     ],
     ['still starts', 'FATAL:  the database system is starting up', 2, 'POSTGRES_UNREACHABLE'],
+    ...[
+      'FATAL:  role "x" does not exist',
+      'FATAL:  role "x" is not permitted to log in',
+      'FATAL:  password authentication failed for user "x"',
+      'FATAL:  Peer authentication failed for user "x"',
+      'FATAL:  no pg_hba.conf entry for host "[local]", user "x", database "y", no encryption',
+      'FATAL:  pg_hba.conf rejects connection for host "[local]", user "x", database "y"',
+      'fe_sendauth: no password supplied',
+    ].map((text): [string, string, number, string] => [
+      `refuses the login: ${text}`,
+      `psql: error: connection to server on socket "/x" failed: ${text}`,
+      2,
+      'LOGIN_REFUSED',
+    ]),
+    ...[
+      'sorry, too many clients already',
+      'remaining connection slots are reserved for non-replication superuser connections',
+      'remaining connection slots are reserved for roles with the SUPERUSER attribute',
+      'too many connections for database "x"',
+    ].map((text): [string, string, number, string] => [
+      `is full: ${text}`,
+      `psql: error: connection to server on socket "/x" failed: FATAL:  ${text}`,
+      2,
+      'NO_FREE_CONNECTION',
+    ]),
+    ['fails in a statement', 'ERROR:  role "x" does not exist', 3, 'DUMP_FAILED'],
     ['has no psql', 'sh: psql: not found', 127, 'DUMP_FAILED'],
     [
       'has no space',
