@@ -6,19 +6,18 @@
 import {
   ApplicationFailure,
   CancellationScope,
-  executeChild,
   isCancellation,
-  ParentClosePolicy,
+  patched,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
 import { planBackup } from '../src/plan/backup-plan.js';
-import { serviceWorkflowId } from '../src/plan/ids.js';
 import { backupStackInputSchema, type BackupStackResult } from '../src/plan/inputs.js';
 import type { Problem, SetArtifact, SetFile, Tier } from '../src/store/manifest.js';
 import { formatBytes } from '../src/plan/words.js';
 import { hostActivities, resolveStack, type HostCalls } from './activity-options.js';
-import type { backupService, BackupServiceResult } from './backup-service.js';
+import type { BackupServiceResult } from './backup-service.js';
+import { allServices, startService } from './backup-services.js';
 import { causeOf, failure, parseInput, raise } from './failure.js';
 import { takePermit } from './permit.js';
 import { planOrFail, searchAttributes } from './support.js';
@@ -90,23 +89,15 @@ async function run(
   let published = false;
   try {
     story.phase('reading');
+    const together = patched('services-end-together');
+    const { configDigest, hostId } = view;
+    const children = { setId, configDigest, hostId, activities, story };
     for (const stage of plan.stages) {
+      const services = stage.filter((service) => service.sources.length > 0);
       results.push(
-        ...(await Promise.all(
-          stage
-            .filter((service) => service.sources.length > 0)
-            .map((service) =>
-              executeChild<typeof backupService>('backupService', {
-                workflowId: serviceWorkflowId(workflowId, service.service),
-                args: [{ setId, configDigest: view.configDigest, hostId: view.hostId, service }],
-                parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-                staticSummary: `back up ${service.service} for set ${setId}`,
-              }).then((result) => {
-                showService(story, result);
-                return result;
-              }),
-            ),
-        )),
+        ...(together
+          ? await allServices(services, children)
+          : await Promise.all(services.map((service) => startService(service, children)))),
       );
     }
     const set = toSetFile({ input, view, setId, scope, workflowId, clock, results });
@@ -143,21 +134,6 @@ async function run(
       ).catch(() => undefined); // the next run clears what is left
     }
     throw error;
-  }
-}
-
-function showService(story: Story, result: BackupServiceResult): void {
-  for (const artifact of result.artifacts) {
-    story.step(
-      artifact.service,
-      artifact.source,
-      'done',
-      `${formatBytes(artifact.contentBytes)} → ${formatBytes(artifact.storedBytes)}`,
-    );
-  }
-  for (const problem of result.problems) {
-    if (result.artifacts.some(({ source }) => source === problem.source)) continue;
-    story.step(problem.service, problem.source, 'failed', problem.message);
   }
 }
 

@@ -4,6 +4,7 @@ import {
   ApplicationFailure,
   CancelledFailure,
   ChildWorkflowFailure,
+  TerminatedFailure,
   TimeoutFailure,
 } from '@temporalio/workflow';
 import { z } from 'zod';
@@ -75,6 +76,8 @@ export function causeOf(error: unknown): Cause {
     if (at instanceof TimeoutFailure) {
       found = { code: 'STALLED', message: `${at.message} (${at.timeoutType})` };
     }
+    if (at instanceof TerminatedFailure)
+      found ??= { code: 'CANCELLED', message: 'it was terminated' };
     if (at instanceof CancelledFailure) found ??= { code: 'CANCELLED', message: at.message };
     if (at instanceof ActivityFailure || at instanceof ChildWorkflowFailure) continue;
     found ??= { code: 'INTERNAL', message: at.message };
