@@ -2,6 +2,7 @@
 import { lstat, mkdir, readdir, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { withProjects } from '../src/docker/project.js';
 import { remapConfig } from '../src/config/remap.js';
 import type { Config, HealthCheck } from '../src/config/schema.js';
 import { composeFiles, detectCompose, runCompose } from '../src/docker/compose.js';
@@ -115,15 +116,16 @@ export function createDrillServiceActivities(dependencies: ActivityDependencies)
 }
 
 async function drillOf(
-  { config }: ActivityDependencies,
+  { config, engine }: ActivityDependencies,
   restoreId: string,
-): Promise<{ workspace: string; mapped: Config; workflowId: string }> {
+): Promise<{ workspace: string; real: Config; mapped: Config; workflowId: string }> {
   const record = await readRestoreRecord(config.backups.root, restoreId);
   if (record?.drill === undefined || record.map === undefined) {
     throw new HoldfastError('RESTORE_FAILED', `the drill ${restoreId} was torn down meanwhile`);
   }
   const { workspace } = record.drill;
-  return { workspace, mapped: remapConfig(config, record.map), workflowId: record.workflowId };
+  const real = await withProjects(engine, config, record.projects);
+  return { workspace, real, mapped: remapConfig(real, record.map), workflowId: record.workflowId };
 }
 
 async function adapt(
@@ -132,10 +134,10 @@ async function adapt(
   work: Work,
 ): Promise<AdaptedService> {
   const { config, engine } = dependencies;
-  const { workspace, mapped, workflowId } = await drillOf(dependencies, restoreId);
+  const { workspace, real, mapped, workflowId } = await drillOf(dependencies, restoreId);
   const service = serviceOf(mapped, name);
   if (service.compose === undefined) return { started: [], notTried: [], notes: [] };
-  const project = projectOf(name, serviceOf(config, name)) ?? name;
+  const project = projectOf(name, serviceOf(real, name)) ?? name;
   const home = homeOf(name, service);
   const { version } = await detectCompose();
   const { stdout } = await runCompose(

@@ -14,6 +14,7 @@ import {
   isBelow,
   type StackNames,
 } from '../src/plan/drill.js';
+import { projectsIn, requireProjects } from '../src/docker/project.js';
 import type { DrillResult, NotTried } from '../src/plan/drill-types.js';
 import type { RestoreServicePlan } from '../src/plan/restore-types.js';
 import { formatBytes } from '../src/plan/words.js';
@@ -96,6 +97,11 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
           );
         }
         const spareBytes = await requireSpace(dependencies, workspace, services);
+        const settled = await requireProjects(
+          dependencies.engine,
+          config,
+          services.map(({ service }) => service),
+        );
         const record: RestoreRecord = {
           format: 'holdfast-restore',
           version: 1,
@@ -104,7 +110,8 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
           ...runOf(),
           startedAt: new Date().toISOString(),
           state: 'running',
-          map: drillMapping(input.drillId, workspace, await namesOf(dependencies, services)),
+          map: drillMapping(input.drillId, workspace, await namesOf({ config: settled }, services)),
+          projects: projectsIn(settled),
           purpose: 'drill',
           drill: { workspace, setTier: input.setTier, kept: false },
         };
@@ -192,7 +199,7 @@ function impossibleServices(
 
 /** All that the configuration and the set's manifests call by a name. */
 async function namesOf(
-  { config }: ActivityDependencies,
+  { config }: Pick<ActivityDependencies, 'config'>,
   services: readonly RestoreServicePlan[],
 ): Promise<StackNames> {
   const volumes = new Set<string>();

@@ -2,6 +2,7 @@
 import type { Quiesce } from '../src/config/schema.js';
 import { listContainers } from '../src/docker/containers.js';
 import { execCapture } from '../src/docker/exec.js';
+import { requireProjects } from '../src/docker/project.js';
 import type { Engine } from '../src/docker/engine.js';
 import { recordAndStop, startRecorded } from '../src/docker/running-record.js';
 import { HoldfastError } from '../src/errors.js';
@@ -43,7 +44,11 @@ export function createHoldActivities({ config, engine, runLog }: ActivityDepende
           return;
         }
         const source = sourceOf(config, input.service, input.source);
-        const service = serviceOf(config, input.service);
+        const named =
+          source.kind === 'volume'
+            ? config
+            : await requireProjects(engine, config, [input.service]);
+        const service = serviceOf(named, input.service);
         const containers =
           source.kind === 'volume'
             ? await listContainers(engine, { volume: source.volume })

@@ -1,6 +1,7 @@
 /** Whether the host can take a restore: everything that is wrong is named at once. */
 import { filesBase } from '../src/config/artifacts.js';
 import { remapConfig } from '../src/config/remap.js';
+import { requireProjects } from '../src/docker/project.js';
 import { composeFiles, detectCompose } from '../src/docker/compose.js';
 import {
   imageEnvironment,
@@ -47,15 +48,19 @@ export function createPreflightActivities(dependencies: ActivityDependencies) {
         plan: RestorePlan;
         map?: Mapping | undefined;
       }): Promise<void> => {
-        const { config } = dependencies;
-        checkDigest(config, input.configDigest);
-        // The record, which says it too, is only opened when all is well.
-        const named =
-          input.map === undefined
-            ? dependencies
-            : { ...dependencies, config: remapConfig(config, input.map) };
+        checkDigest(dependencies.config, input.configDigest);
         await withHeartbeat({ service: '', source: 'host' }, 'check', async (work) => {
           await recoverHost(dependencies);
+          const config = await requireProjects(
+            dependencies.engine,
+            dependencies.config,
+            input.plan.stages.flat().map(({ service }) => service),
+          );
+          // The record, which says it too, is only opened when all is well.
+          const named = {
+            ...dependencies,
+            config: input.map === undefined ? config : remapConfig(config, input.map),
+          };
           const problems = await problemsOf(named, input.plan, input.map !== undefined, work);
           const [only, ...others] = problems;
           if (only === undefined) return;

@@ -1,6 +1,8 @@
 /** The configuration a restore works with: under other names where its record says so. */
 import { remapConfig } from '../src/config/remap.js';
 import type { Config, ServiceConfig } from '../src/config/schema.js';
+import type { Engine } from '../src/docker/engine.js';
+import { withProjects } from '../src/docker/project.js';
 import { HoldfastError } from '../src/errors.js';
 import {
   drillPrefix,
@@ -21,15 +23,15 @@ import { lockFile } from './places.js';
  * @throws HoldfastError MANIFEST_INVALID when the record can't be read; INTERNAL for a drill that would
  *   touch anything but its own
  */
-export async function forRestore<D extends { readonly config: Config }>(
+export async function forRestore<D extends { readonly config: Config; readonly engine: Engine }>(
   dependencies: D,
   restoreId: string,
 ): Promise<D> {
-  const { config } = dependencies;
-  const record = await readRestoreRecord(config.backups.root, restoreId);
+  const record = await readRestoreRecord(dependencies.config.backups.root, restoreId);
   // Without its record a drill would be a restore of the real stack.
   if (isDrillId(restoreId) && record?.drill === undefined) throw torn(restoreId);
-  if (record?.map === undefined) return dependencies;
+  const config = await withProjects(dependencies.engine, dependencies.config, record?.projects);
+  if (record?.map === undefined) return { ...dependencies, config };
   const mapped = remapConfig(config, record.map);
   if (record.drill === undefined) return { ...dependencies, config: mapped };
   for (const service of Object.values(mapped.services)) requireDrillPlaces(service, record);

@@ -1,5 +1,6 @@
 /** Before a restore: which set, and the record that opens it. */
 import { remapConfig } from '../src/config/remap.js';
+import { projectsIn, withProjects } from '../src/docker/project.js';
 import { chooseAmongAll } from '../src/plan/choose-old-set.js';
 import type { HostSurvey } from '../src/plan/host-survey.js';
 import type { Mapping } from '../src/plan/mapping.js';
@@ -90,6 +91,7 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
           startedAt: new Date().toISOString(),
           state: 'running',
           map: input.map,
+          projects: projectsIn(await withProjects(dependencies.engine, config)),
         });
         await runLog.write(`Starting restore ${input.restoreId} of set ${input.setId}`);
       },

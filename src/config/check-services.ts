@@ -88,7 +88,9 @@ function checkCompose(name: string, service: ServiceConfig, owners: Map<string, 
     const fix = 'name at least one file to use';
     problems.push({ path: [...where, 'files'], message: 'leaves all files out', fix });
   }
-  const project = service.compose.project ?? name;
+  // One that is not configured is found on the host: see src/docker/project-rule.ts.
+  const { project } = service.compose;
+  if (project === undefined) return problems;
   if (!COMPOSE_PROJECT.test(project)) {
     problems.push({
       path: where,

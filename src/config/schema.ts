@@ -195,7 +195,11 @@ export const serviceSchema = z.strictObject({
         .describe(
           "Compose files relative to home, in the order they are merged; a glob such as docker-compose.*.yml stands for its matches in name order, and a leading ! leaves files out: '!docker-compose.test.yml'",
         ),
-      project: name.optional().describe("Compose project name; the service's name by default"),
+      project: name
+        .optional()
+        .describe(
+          'Compose project name; by default that of the containers made from these files, else the name compose itself would give it',
+        ),
     })
     .optional(),
   after: z.array(name).default([]).describe('Services that must be healthy before this one starts'),

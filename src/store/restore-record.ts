@@ -66,6 +66,8 @@ export const restoreRecordSchema = z.object({
   state: z.enum(['running', 'finished', 'rolled-back', 'undoing', 'undone', 'discarded']),
   /** Other names than the configuration's. */
   map: mappingSchema.optional(),
+  /** Service → compose project, as it was when the restore began, under its name before any mapping. */
+  projects: z.record(z.string(), z.string()).optional(),
   /** A drill is never taken back: it is torn down. */
   purpose: z.enum(['restore', 'drill']).optional(),
   /** Of a drill. */

@@ -51,7 +51,7 @@ describe('what can not be found or would be written twice', () => {
     ['no compose file left', "a: { home: /a, compose: { files: ['!x'] } }", 'leaves all files out'],
     [
       'a project name compose refuses',
-      'Web.Bot: { home: /a, compose: {} }',
+      'a: { home: /a, compose: { project: Web.Bot } }',
       'does not accept the project name "Web.Bot"',
     ],
     [
