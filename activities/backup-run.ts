@@ -9,7 +9,7 @@ import { formatBytes } from '../src/plan/words.js';
 import { beginSet, discardSet, incomingArtifact, recoverIncoming } from '../src/store/incoming.js';
 import { importRuns } from '../src/store/import-old.js';
 import { applyOwnership } from '../src/store/artifact.js';
-import type { SetFile, Tier } from '../src/store/manifest.js';
+import type { Problem, SetFile, Tier, Uncovered } from '../src/store/manifest.js';
 import { linkIntoTier } from '../src/store/link-tier.js';
 import { publishSet } from '../src/store/publish.js';
 import { emptyTrash } from '../src/store/remove.js';
@@ -31,6 +31,14 @@ export interface BeginBackup {
   readonly stamp: string;
 }
 
+export interface BegunBackup {
+  readonly setId: string;
+  /** What of the stack as a whole is not as it should be: the set says it, and is degraded. */
+  readonly problems?: readonly Problem[];
+  /** What no source covers, where it was looked for. */
+  readonly uncovered?: readonly Uncovered[];
+}
+
 export interface PublishInput {
   readonly set: SetFile;
   readonly alsoTiers?: readonly Tier[];
@@ -49,7 +57,7 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
      * Clears up after dead runs, checks that everything to save is there and the disk has room, and
      * takes an id for the set. Called again by the same run it gives the same id.
      */
-    beginBackup: guarded(async (input: BeginBackup): Promise<{ setId: string }> => {
+    beginBackup: guarded(async (input: BeginBackup): Promise<BegunBackup> => {
       pingStart(dependencies);
       checkDigest(config, input.configDigest);
       await mkdirDurably(root, config.backups.directoryMode);
@@ -68,7 +76,9 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
       await refuseFullDisk(root, config.backups.minimumFree);
       const setId = await beginSet(root, { workflowId: input.workflowId, stamp: input.stamp });
       await runLog.write(`Starting ${input.tier} backup ${setId} of ${config.stack}`);
-      return { setId };
+      const problems = troubleOf(dependencies);
+      for (const { message } of problems) await runLog.write(message.replaceAll('\n', ' '));
+      return { setId, ...(problems.length === 0 ? {} : { problems }) };
     }),
 
     ownArtifact: guarded(async (input: SourceReference): Promise<void> => {
@@ -121,6 +131,14 @@ export function observationOf(set: SetFile): Parameters<Metrics['recordNewestSet
     contentBytes: sum(({ contentBytes }) => contentBytes),
     storedBytes: sum(({ storedBytes }) => storedBytes),
   };
+}
+
+/** A file that can't be used as it is now: what was added to it is not in this backup. */
+function troubleOf({ live }: ActivityDependencies): Problem[] {
+  const trouble = live?.state.trouble;
+  if (trouble === undefined) return [];
+  const message = `${trouble.message}; ${trouble.hint}`;
+  return [{ service: '', source: '', code: 'CONFIG_INVALID', message }];
 }
 
 /** @throws HoldfastError SOURCE_MISSING, naming everything that is not there */

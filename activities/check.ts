@@ -1,8 +1,9 @@
 /** The check: what the disk and the server tell, against what the configuration expects. */
 import { toCheckPolicy } from '../src/config/check-policy.js';
+import type { ConfigTrouble } from '../src/config/live.js';
 import { gatherCheckFacts } from '../src/observe/check-facts.js';
 import { readServerFacts } from '../src/observe/server-facts.js';
-import { checkBackups, goodSets, worstOf } from '../src/plan/check.js';
+import { checkBackups, goodSets, worstOf, type CheckFinding } from '../src/plan/check.js';
 import type { CheckBackupsResult } from '../src/plan/check-types.js';
 import { setName } from '../src/plan/set-order.js';
 import { stoppedDirectory } from './places.js';
@@ -23,7 +24,10 @@ export function createCheckActivities(dependencies: ActivityDependencies) {
           timeOf(dependencies),
           (runs) => readServerFacts(client, stack, runs),
         );
-        const findings = checkBackups(facts, toCheckPolicy(config));
+        const findings = [
+          ...configFindings(dependencies.live?.state.trouble),
+          ...checkBackups(facts, toCheckPolicy(config)),
+        ];
         const counts = { ok: 0, warning: 0, critical: 0 };
         for (const { severity } of findings) counts[severity] += 1;
         metrics.recordCheck({ stack, at: facts.now, counts, disk: facts.disk });
@@ -37,4 +41,12 @@ export function createCheckActivities(dependencies: ActivityDependencies) {
       });
     }),
   };
+}
+
+/** Backups go on by the last good version: without what was added since. */
+function configFindings(trouble: ConfigTrouble | undefined): CheckFinding[] {
+  if (trouble === undefined) return [];
+  const { message, hint } = trouble;
+  const subject = 'configuration';
+  return [{ subject, code: 'config-unusable', severity: 'critical', message, hint }];
 }

@@ -4,6 +4,7 @@
  */
 import { ApplicationFailure, Context, log } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
+import type { LiveConfig } from '../src/config/live.js';
 import type { Config, ServiceConfig, SourceConfig } from '../src/config/schema.js';
 import type { Engine } from '../src/docker/engine.js';
 import { HoldfastError, isHoldfastError, messageOf } from '../src/errors.js';
@@ -14,7 +15,10 @@ import type { RunIdentity } from '../src/plan/run-identity.js';
 import type { Progress, Work } from '../src/progress.js';
 
 export interface ActivityDependencies {
+  /** The version the run works with. */
   readonly config: Config;
+  /** Where the file is read anew for each run: a worker has it, simulated hosts need not. */
+  readonly live?: LiveConfig;
   readonly engine: Engine;
   readonly runLog: RunLog;
   readonly client: Client;

@@ -5,7 +5,7 @@ import { toStackView } from '../src/config/stack-view.js';
 import { formatStamp } from '../src/plan/ids.js';
 import type { Mapping } from '../src/plan/mapping.js';
 import type { StackView } from '../src/plan/stack-view.js';
-import { guarded, timeOf, type ActivityDependencies } from './runtime.js';
+import { guarded, timeOf, workflowIdOf, type ActivityDependencies } from './runtime.js';
 
 export interface ResolvedStack {
   readonly view: StackView;
@@ -19,15 +19,19 @@ export interface ResolvedStack {
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createStackActivities(dependencies: ActivityDependencies) {
-  const { config } = dependencies;
   return {
-    /** @throws HoldfastError INPUT_INVALID when the worker serves another stack or host */
+    /**
+     * Reads the configuration for the run, which works with this version to its end.
+     * @throws HoldfastError INPUT_INVALID when the worker serves another stack or host
+     */
     resolveStack: guarded(
       async (input: {
         stack?: string | undefined;
         host?: string | undefined;
         map?: Mapping | undefined;
       }): Promise<ResolvedStack> => {
+        const { live } = dependencies;
+        const { config } = live === undefined ? dependencies : await live.refresh();
         if (input.stack !== undefined && input.stack !== config.stack) {
           throw new HoldfastError(
             'INPUT_INVALID',
@@ -42,16 +46,17 @@ export function createStackActivities(dependencies: ActivityDependencies) {
             { hint: 'leave "host" out, or start a worker there' },
           );
         }
+        live?.bind(workflowIdOf(), config);
         const named = input.map === undefined ? config : remapConfig(config, input.map);
         const now = timeOf(dependencies);
         const at = now.toISOString();
         const { tellSuccess: tellCheckSuccess } = config.check;
-        return Promise.resolve({
+        return {
           view: toStackView(named),
           stamp: formatStamp(now),
           at,
           tellCheckSuccess,
-        });
+        };
       },
     ),
   };

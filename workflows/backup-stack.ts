@@ -15,6 +15,7 @@ import { planBackup } from '../src/plan/backup-plan.js';
 import { backupStackInputSchema, type BackupStackResult } from '../src/plan/inputs.js';
 import type { Problem, SetArtifact, SetFile, Tier } from '../src/store/manifest.js';
 import { formatBytes } from '../src/plan/words.js';
+import type { BegunBackup } from '../activities/backup-run.js';
 import { hostActivities, resolveStack, type HostCalls } from './activity-options.js';
 import type { BackupServiceResult } from './backup-service.js';
 import { allServices, startService } from './backup-services.js';
@@ -70,13 +71,14 @@ async function run(
   const { workflowId } = workflowInfo();
   const scope = input.services ?? 'all';
   story.phase('preparing');
-  const { setId } = await activities.beginBackup('check the host, begin the set', {
+  const begun = await activities.beginBackup('check the host, begin the set', {
     workflowId,
     configDigest: view.configDigest,
     tier: input.tier,
     scope,
     stamp,
   });
+  const { setId } = begun;
   upsertSearchAttributes(searchAttributes({ set: setId }));
   const plan = planOrFail(() =>
     planBackup(view, { tier: input.tier, services: input.services }, setId),
@@ -100,7 +102,7 @@ async function run(
           : await Promise.all(services.map((service) => startService(service, children)))),
       );
     }
-    const set = toSetFile({ input, view, setId, scope, workflowId, clock, results });
+    const set = toSetFile({ input, view, begun, scope, workflowId, clock, results });
     if (set.artifacts.length === 0) {
       throw failure(
         'BACKUP_FAILED',
@@ -140,7 +142,7 @@ async function run(
 interface SetParts {
   readonly input: Input;
   readonly view: View;
-  readonly setId: string;
+  readonly begun: BegunBackup;
   readonly scope: 'all' | readonly string[];
   readonly workflowId: string;
   readonly clock: RunClock;
@@ -148,13 +150,14 @@ interface SetParts {
 }
 
 function toSetFile(parts: SetParts): SetFile {
-  const problems = parts.results.flatMap((result) => result.problems);
+  const { setId, problems: ofStack = [], uncovered } = parts.begun;
+  const problems = [...ofStack, ...parts.results.flatMap((result) => result.problems)];
   const artifacts = parts.results.flatMap((result) => result.artifacts);
   const missing = parts.results.some((result) => result.failedSources.length > 0);
   return {
     format: 'holdfast-set',
     version: 1,
-    id: parts.setId,
+    id: setId,
     tier: parts.input.tier,
     stack: parts.view.stack,
     host: parts.view.hostId,
@@ -165,6 +168,7 @@ function toSetFile(parts: SetParts): SetFile {
     startedAt: new Date(parts.clock.startedMs).toISOString(),
     finishedAt: new Date(parts.clock.nowMs()).toISOString(),
     workflowId: parts.workflowId,
+    ...(uncovered === undefined ? {} : { uncovered: [...uncovered] }),
     artifacts,
   };
 }
@@ -265,7 +269,8 @@ function summaryOf(result: BackupStackResult): string {
 }
 
 function sayProblem({ service, source, message }: Problem): string {
-  return `${service}/${source}: ${message}`;
+  // What is wrong with the stack as a whole is no service's.
+  return service === '' ? message : `${service}/${source}: ${message}`;
 }
 
 /** A failed set was told with its list when it was published. */

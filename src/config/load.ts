@@ -52,6 +52,15 @@ export async function findConfigFile(
  * @throws CONFIG_NOT_FOUND when it can't be read; CONFIG_INVALID with every problem in it.
  */
 export async function loadConfigFile(file: string): Promise<{ config: Config; locate: Locate }> {
+  return parseConfig(await readConfigText(file), file);
+}
+
+/**
+ * The file's text, byte for byte.
+ *
+ * @throws CONFIG_NOT_FOUND when it can't be read; CONFIG_INVALID when it is not UTF-8.
+ */
+export async function readConfigText(file: string): Promise<string> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(file);
@@ -62,15 +71,13 @@ export async function loadConfigFile(file: string): Promise<{ config: Config; lo
       cause: error,
     });
   }
-  let text: string;
   try {
     // Kept with its byte order mark, if any: the digest is that of the bytes.
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     const problem = { line: 1, column: 1, path: '', message: 'not UTF-8 text', fix: '' };
     throw configInvalid(file, [problem]);
   }
-  return parseConfig(text, file);
 }
 
 /** `loadConfigFile` for those who need the configuration only. */

@@ -188,6 +188,17 @@ export const setArtifactSchema = z.object({
   importedFrom: z.string().optional(),
 });
 
+/** Data on the host that belongs to the stack's services and that no source saves. */
+export const uncoveredSchema = z.object({
+  /** The service of the configuration it seems to belong to. */
+  service: z.string(),
+  kind: z.enum(['volume', 'directory', 'database']),
+  /** The volume's name, the directory's path, or the container of the database server. */
+  name: z.string(),
+  /** The containers that use it. */
+  usedBy: z.array(z.string()),
+});
+
 export const setFileSchema = z.object({
   format: z.literal(SET_FORMAT),
   version: z.literal(FORMAT_VERSION),
@@ -206,6 +217,8 @@ export const setFileSchema = z.object({
   workflowId: z.string(),
   /** Whose backup it is, where it is not Holdfast's own. */
   origin: z.literal('old-script').optional(),
+  /** What was found beside the sources and is in none of them; absent where nobody looked. */
+  uncovered: z.array(uncoveredSchema).optional(),
   artifacts: z.array(setArtifactSchema),
 });
 
@@ -220,6 +233,7 @@ export type ArtifactManifest = z.output<typeof artifactManifestSchema>;
 export type Tier = z.output<typeof tierSchema>;
 export type Problem = z.output<typeof problemSchema>;
 export type SetArtifact = z.output<typeof setArtifactSchema>;
+export type Uncovered = z.output<typeof uncoveredSchema>;
 export type SetFile = z.output<typeof setFileSchema>;
 
 /** Was a file of this set written for an earlier one, and linked from there? */

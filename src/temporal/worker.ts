@@ -15,9 +15,11 @@ import {
   type LogEntry,
   type WorkflowBundleOption,
 } from '@temporalio/worker';
-import { createHostActivities, createStackActivities } from '../../activities/index.js';
+import { createStackActivities } from '../../activities/index.js';
+import { hostActivitiesByConfig } from '../../activities/by-config.js';
 import { observationOf } from '../../activities/backup-run.js';
 import { recoverHost } from '../../activities/recovery.js';
+import { LiveConfig } from '../config/live.js';
 import type { Config } from '../config/schema.js';
 import { connectEngine } from '../docker/engine.js';
 import { structuredLog } from '../observe/log.js';
@@ -25,10 +27,11 @@ import { Metrics, serveMetrics } from '../observe/metrics.js';
 import { RunLog } from '../observe/run-log.js';
 import { newestFirst } from '../plan/set-order.js';
 import { readCatalogue } from '../store/catalogue.js';
+import { configVersions } from '../store/config-versions.js';
 import { drillQueue, heavyQueue, lightQueue, stackQueue } from '../plan/ids.js';
 import { connectClient, connectWorker } from './connect.js';
+import { followConfig } from './follow-config.js';
 import { asOnlyWorker } from './worker-lock.js';
-import { keepSchedules } from './keep-schedules.js';
 import { registerSearchAttributes } from './search-attributes.js';
 
 /** Two data movers at once: more only make a disk seek. */
@@ -72,7 +75,8 @@ async function serve(
   const engine = connectEngine();
   const runLog = new RunLog(config.log?.file);
   const metrics = await workerMetrics(config);
-  const dependencies = { config, engine, runLog, client, metrics: metrics.metrics };
+  const live = new LiveConfig(config, configVersions);
+  const dependencies = { config, live, engine, runLog, client, metrics: metrics.metrics };
   const common = {
     connection,
     namespace,
@@ -83,7 +87,7 @@ async function serve(
     defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
   };
   const queue = stackQueue(config.stack);
-  const hostActivities = createHostActivities(dependencies);
+  const hostActivities = hostActivitiesByConfig(dependencies);
   const workers = await Promise.all([
     Worker.create({
       ...common,
@@ -122,9 +126,7 @@ async function serve(
   options.onReady?.();
   if (options.signal.aborted) stop();
   const ended = new AbortController();
-  if (config.schedules.apply === 'onStart') {
-    void keepSchedules(client, config, { signal: ended.signal, log: structuredLog() });
-  }
+  void followConfig(live, client, { signal: ended.signal, log: structuredLog() });
   try {
     await running;
   } finally {

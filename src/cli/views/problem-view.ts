@@ -9,10 +9,9 @@ export function renderProblem(
   columns: number,
   style: Style,
 ): string[] {
-  const [first = '', ...rest] = wrap(
-    `${service}/${source}: ${oneLine(message)} (${code})`,
-    columns - 4,
-  );
+  // What is wrong with the stack as a whole is no service's.
+  const where = service === '' ? '' : `${service}/${source}: `;
+  const [first = '', ...rest] = wrap(`${where}${oneLine(message)} (${code})`, columns - 4);
   return [
     `  ${style.status(status, first)}`,
     ...rest.map((line) => `    ${style.status(status, line)}`),
