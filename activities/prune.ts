@@ -48,12 +48,14 @@ export function createPruneActivities(dependencies: ActivityDependencies) {
       async (
         input: PlanPrune,
       ): Promise<PruneDecisions & { readonly accepted: readonly string[] }> => {
-        const before = await plan(input.limit);
-        if (input.acceptShrink !== true || before.held.length === 0) {
-          return { ...decisionsOf(before, input.tier), accepted: [] };
-        }
-        const accepted = await accept(before.held);
-        return { ...decisionsOf(await plan(input.limit), input.tier), accepted };
+        return whileWaiting({ service: '', source: 'prune' }, 'look', async () => {
+          const before = await plan(input.limit);
+          if (input.acceptShrink !== true || before.held.length === 0) {
+            return { ...decisionsOf(before, input.tier), accepted: [] };
+          }
+          const accepted = await accept(before.held);
+          return { ...decisionsOf(await plan(input.limit), input.tier), accepted };
+        });
       },
     ),
 

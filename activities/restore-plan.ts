@@ -2,14 +2,17 @@
 import { remapConfig } from '../src/config/remap.js';
 import { projectsIn, withProjects } from '../src/docker/project.js';
 import { chooseAmongAll } from '../src/plan/choose-old-set.js';
+import type { ChosenSet } from '../src/plan/choose-set.js';
 import type { HostSurvey } from '../src/plan/host-survey.js';
 import type { Mapping } from '../src/plan/mapping.js';
 import { mixSets, renameServices } from '../src/plan/mix-sets.js';
+import { setName } from '../src/plan/set-order.js';
 import { readCatalogue } from '../src/store/catalogue.js';
-import type { SetFile } from '../src/store/manifest.js';
+import { chooseLooking, requireThere } from '../src/store/choose-whole.js';
+import type { SetArtifact, SetFile } from '../src/store/manifest.js';
 import { readOldBackups } from '../src/store/old-sets.js';
 import { writeRestoreRecord, readRestoreRecord } from '../src/store/restore-record.js';
-import { guarded, runOf, type ActivityDependencies } from './runtime.js';
+import { guarded, runOf, timeOf, type ActivityDependencies } from './runtime.js';
 import { pingStart } from './start-ping.js';
 import { surveyHost } from './survey.js';
 
@@ -28,7 +31,8 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
   return {
     /**
      * The set to restore from, mixed from several where that was asked for, and what it will meet.
-     * @throws HoldfastError SET_NOT_FOUND
+     * `latest` is the newest set that is whole as far as its files' sizes tell.
+     * @throws HoldfastError SET_NOT_FOUND; INTEGRITY where what is to be read is plainly not all there
      */
     chooseRestoreSet: guarded(
       async (input: {
@@ -36,6 +40,8 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
         services?: readonly string[] | undefined;
         /** Service → set, as {@link restoreStackInputSchema} takes them. */
         sets?: Readonly<Record<string, string>> | undefined;
+        /** `<service>/<source>`, where not all of the services' sources are meant. */
+        sources?: readonly string[] | undefined;
         map?: Mapping | undefined;
       }): Promise<ChosenRestoreSet> => {
         const { sets, damaged } = await readCatalogue(root);
@@ -44,20 +50,34 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
           map === undefined ? sets : sets.map((set) => renameServices(set, map.services));
         const { backups } = await readOldBackups(root, config, sets);
         const old = backups.map((backup) => backup.set);
+        const now = timeOf(dependencies);
+        const reads = ({ service, source }: SetArtifact): boolean =>
+          config.services[service]?.sources[source] !== undefined &&
+          (input.services === undefined || input.services.includes(service)) &&
+          (input.sources === undefined || input.sources.includes(`${service}/${source}`));
+        const choose = (
+          wanted: string,
+          services: readonly string[] | undefined,
+        ): Promise<ChosenSet> =>
+          chooseLooking(root, sets, (unsound) =>
+            chooseAmongAll(known, old, wanted, services, { unsound, reads, now }),
+          );
         const picks: Record<string, SetFile> = {};
         const warnings: string[] = [];
         for (const [service, wanted] of Object.entries(input.sets ?? {})) {
-          const chosen = chooseAmongAll(known, old, wanted, [service]);
+          const chosen = await choose(wanted, [service]);
           picks[service] = chosen.set;
           warnings.push(...chosen.warnings.map((warning) => `${service}: ${warning}`));
         }
         const rest = input.services?.filter((service) => picks[service] === undefined);
         const [onlyPick] = rest?.length === 0 ? Object.values(picks) : [];
         const base =
-          onlyPick === undefined
-            ? chooseAmongAll(known, old, input.set, rest)
-            : { set: onlyPick, warnings: [] };
+          onlyPick === undefined ? await choose(input.set, rest) : { set: onlyPick, warnings: [] };
         const { otherSets, ...set } = mixSets(base.set, picks);
+        const isImported = ({ path }: SetArtifact): boolean =>
+          sets.some(({ artifacts }) => artifacts.some((one) => one.path === path));
+        const needed = set.artifacts.filter((artifact) => reads(artifact) && isImported(artifact));
+        await requireThere(root, setName(set), needed);
         const named =
           map === undefined ? dependencies : { ...dependencies, config: remapConfig(config, map) };
         return {

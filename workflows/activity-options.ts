@@ -86,7 +86,7 @@ const LIGHT = {
   discardSet: 'patient',
   checkStore: 'patient',
   planVerify: 'quick',
-  planPrune: 'quick',
+  planPrune: 'patient',
   pruneTier: 'patient',
   notify: 'notify',
   deliver: 'deliver',

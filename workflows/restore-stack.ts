@@ -97,6 +97,7 @@ async function makePlan({ input, view, activities, story }: Run): Promise<Restor
       set: input.set,
       services: input.services,
       sets: input.sets,
+      sources: input.sources,
       map: input.map,
     },
   );

@@ -2,6 +2,7 @@
 import { HoldfastError, isHoldfastError } from '../errors.js';
 import { chooseSet, type ChosenSet } from '../plan/choose-set.js';
 import type { SetFile } from '../store/manifest.js';
+import { chooseLooking } from '../store/choose-whole.js';
 import { findOldFiles } from '../store/old-files.js';
 import { readOldBackups, type OldBackups } from '../store/old-sets.js';
 import type { CliContext } from './context.js';
@@ -41,11 +42,19 @@ export async function openOldBackups(
 export async function chooseImported(
   context: CliContext,
   store: OpenStore,
-  wanted: { readonly root: string | undefined; readonly name: string },
+  wanted: {
+    readonly root: string | undefined;
+    readonly name: string;
+    /** Is `latest` the newest, also where it is not all there? */
+    readonly asItIs?: boolean;
+  },
   services?: readonly string[],
 ): Promise<ChosenSet> {
   try {
-    return chooseSet(store.sets, wanted.name, services);
+    if (wanted.asItIs === true) return chooseSet(store.sets, wanted.name, services);
+    return await chooseLooking(store.root, store.sets, (unsound) =>
+      chooseSet(store.sets, wanted.name, services, { unsound, now: new Date() }),
+    );
   } catch (error) {
     if (!isHoldfastError(error) || error.code !== 'SET_NOT_FOUND') throw error;
     const { backups } = await openOldBackups(context, store, wanted.root);

@@ -232,21 +232,34 @@ function fresh(tier: ScheduledTier, set: SetFile, nowMs: number): CheckFinding {
   };
 }
 
+const UNSOUND_CODES = {
+  damaged: 'set-damaged',
+  incomplete: 'set-incomplete',
+  unknown: 'set-unreadable',
+} as const;
+const UNSOUND_HINTS = {
+  damaged: 'a restore from it would fail; the next backup writes what is damaged anew',
+  incomplete: 'a restore from it would fail; is something unmounted, or did somebody remove files?',
+  unknown: 'look at the disk and at whom the files belong to; it counts for nothing meanwhile',
+} as const;
+
 function checkWhole({ sets, unsound, unreadable }: CheckFacts): CheckFinding[] {
   const newestIds = new Set(
-    TIERS.flatMap((tier) => newestFirst(sets).find((set) => set.tier === tier) ?? []).map(setName),
+    ([...TIERS, 'manual'] as const)
+      .flatMap((tier) => newestFirst(sets).find((set) => set.tier === tier) ?? [])
+      .map(setName),
   );
   const damaged = sets.filter((set) => unsound.has(setName(set)));
   const findings = newestFirst(damaged).map((set): CheckFinding => {
     const name = setName(set);
-    const isDamage = unsound.get(name)?.reason.includes('damaged') === true;
+    const { state = 'damaged', reason = '' } = unsound.get(name) ?? {};
     return {
       subject: name,
-      code: isDamage ? 'set-damaged' : 'set-incomplete',
+      code: UNSOUND_CODES[state],
       // What the next restore would start from, or only a version among others.
-      severity: newestIds.has(name) || isDamage ? 'critical' : 'warning',
-      message: `${name}: ${unsound.get(name)?.reason ?? ''}`,
-      hint: 'a restore from it would fail; the next backup writes what is damaged anew',
+      severity: newestIds.has(name) || state === 'damaged' ? 'critical' : 'warning',
+      message: `${name}: ${reason}`,
+      hint: UNSOUND_HINTS[state],
     };
   });
   const lost = unreadable.map((sentence): CheckFinding => ({

@@ -1,7 +1,7 @@
 /** Which set a restore starts from where the old script's backups lie beside the catalogue. Pure. */
 import { isHoldfastError } from '../errors.js';
 import type { SetFile } from '../store/manifest.js';
-import { chooseSet, type ChosenSet } from './choose-set.js';
+import { chooseSet, type ChoiceKnowledge, type ChosenSet } from './choose-set.js';
 import { newestFirst, setName } from './set-order.js';
 
 /**
@@ -14,17 +14,18 @@ export function chooseAmongAll(
   oldSets: readonly SetFile[],
   wanted: string,
   services?: readonly string[],
+  knowledge: ChoiceKnowledge = {},
 ): ChosenSet {
-  if (oldSets.length === 0) return chooseSet(sets, wanted, services);
+  if (oldSets.length === 0) return chooseSet(sets, wanted, services, knowledge);
   if (wanted !== 'latest') {
     const known = sets.some((set) => set.id === wanted || setName(set) === wanted);
-    if (known) return chooseSet(sets, wanted, services);
+    if (known) return chooseSet(sets, wanted, services, knowledge);
     const isOld = oldSets.some((set) => set.id === wanted || setName(set) === wanted);
     if (isOld) return unverified(chooseSet(oldSets, wanted, services));
     return chooseSet([...sets, ...oldSets], wanted, services);
   }
   try {
-    const chosen = chooseSet(sets, wanted, services);
+    const chosen = chooseSet(sets, wanted, services, knowledge);
     const newer = newestFirst(oldSets).filter(
       ({ startedAt }) => Date.parse(startedAt) > Date.parse(chosen.set.startedAt),
     );

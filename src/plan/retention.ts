@@ -9,6 +9,8 @@
  *
  * What counts is what could be restored: a set that is damaged or not all there pushes out nothing
  * but its like, one in which a source suddenly shrank ({@link file://./anomaly.ts}) counts as failed.
+ * What is not there may come back with a mount, so that it takes as much to push such a set out as if
+ * it were whole. One that could not be looked at stays.
  *
  * Whatever the rule says, these stay:
  * - sets made by hand: they are removed by hand;
@@ -67,6 +69,14 @@ export interface RetentionPolicy {
 export interface UnsoundSet {
   /** In words: `2 damaged files`. */
   readonly reason: string;
+  /**
+   * - `damaged`: a verification read it and found it so.
+   * - `incomplete`: files are missing or have another size. They may come back: a mount below the root.
+   * - `unknown`: it could not be looked at.
+   *
+   * Damaged by default.
+   */
+  readonly state?: 'damaged' | 'incomplete' | 'unknown';
   /** Directories of the artifacts it is about, relative to the root. */
   readonly artifacts: ReadonlySet<string>;
 }
@@ -129,9 +139,17 @@ class Worths {
     return this.knowledge.pins?.has(setName(set)) === true;
   }
 
-  /** What takes a better or equal one to push out. */
+  /** How good it is as it is now. */
   own(set: SetFile): number {
     return this.unsound(set) === undefined ? WORTH[set.status] : WORTH.unsound;
+  }
+
+  /** Does `newer` stand for `set`, as far as it is a matter of how good they are? */
+  standsFor(newer: SetFile, set: SetFile): boolean {
+    if (this.unsound(newer)?.state === 'unknown') return false;
+    if (this.unsound(set)?.state !== 'incomplete') return this.pushing(newer) >= this.own(set);
+    const isAlike = this.unsound(newer)?.state === 'incomplete';
+    return (isAlike ? WORTH[newer.status] : this.pushing(newer)) >= WORTH[set.status];
   }
 
   /** What it pushes out: never more than it is worth. */
@@ -165,7 +183,7 @@ function standsFor(newer: SetFile, set: SetFile, worths: Worths): boolean {
   return (
     newer.tier === set.tier &&
     !worths.isPinned(newer) &&
-    worths.pushing(newer) >= worths.own(set) &&
+    worths.standsFor(newer, set) &&
     coversScope(newer, set)
   );
 }
@@ -204,6 +222,7 @@ function judge(
   if (set.tier === 'manual') return { stays: true, reason: 'made by hand' };
   const { keep, keepWithinMs = 0 } = policy.tiers[set.tier];
   const unsound = worths.unsound(set);
+  if (unsound?.state === 'unknown') return { stays: true, reason: unsound.reason };
   const what = unsound === undefined ? set.status : `counts for nothing (${unsound.reason})`;
   const better = newer.filter((other) => standsFor(other, set, worths)).length;
   if (better < keep) {

@@ -36,3 +36,11 @@ export function newestName(sets: readonly Pick<SetFile, 'id' | 'tier'>[]): strin
   const [newest] = [...sets].sort((left, right) => (left.id < right.id ? 1 : -1));
   return newest === undefined ? undefined : setName(newest);
 }
+
+/** A clock that is put right by a few minutes puts nothing into the future. */
+const CLOCK_TOLERANCE_MS = 10 * 60_000;
+
+/** Was it made by a clock that is ahead of the present one? */
+export function isOfFuture({ startedAt }: Pick<SetFile, 'startedAt'>, now: Date): boolean {
+  return Date.parse(startedAt) > now.getTime() + CLOCK_TOLERANCE_MS;
+}

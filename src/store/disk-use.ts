@@ -1,10 +1,7 @@
 /** What sets take on disk: sets share files, so that what one has is not what its removal frees. */
-import { inParallel } from '../archive/parallel.js';
-import { messageOf } from '../errors.js';
-import { listFiles, type FileIdentity, type StoredFile } from './artifact-files.js';
+import type { FileIdentity, StoredFile } from './artifact-files.js';
+import { inspectSets, type Inspection } from './inspect.js';
 import type { SetFile } from './manifest.js';
-
-const ARTIFACTS_AT_ONCE = 8;
 
 export interface SetDiskUse {
   /** Bytes of all files of the set's artifacts. */
@@ -30,23 +27,20 @@ interface Owned {
 }
 
 /**
- * Looks at every file of every artifact, some at a time. Sizes are lengths of files, not blocks; an
- * artifact that is missing takes nothing.
+ * From what an inspection saw of every file of every artifact. Sizes are lengths of files, not blocks;
+ * an artifact that is missing takes nothing.
  */
-export async function measureDiskUse(root: string, sets: readonly SetFile[]): Promise<DiskUse> {
+export function diskUseOf(sets: readonly SetFile[], inspection: Inspection): DiskUse {
   const unmeasured = new Map<string, string>();
-  const paths = [...new Set(sets.flatMap(({ artifacts }) => artifacts.map(({ path }) => path)))];
-  const listed = await inParallel(
-    paths,
-    ARTIFACTS_AT_ONCE,
-    (path) =>
-      listFiles(root, path).catch((error: unknown): readonly StoredFile[] => {
-        unmeasured.set(path, `${path} can't be measured: ${messageOf(error)}`);
-        return [];
-      }),
-    new AbortController().signal,
+  const artifacts = new Map(
+    sets.flatMap((set) => set.artifacts.map((artifact) => [artifact.path, artifact] as const)),
   );
-  const filesOf = new Map(paths.map((path, index) => [path, listed[index] ?? []]));
+  const filesOf = new Map<string, readonly StoredFile[]>();
+  for (const [path, artifact] of artifacts) {
+    const files = inspection.filesOf(artifact);
+    if (files === undefined) unmeasured.set(path, `${path} can't be measured`);
+    filesOf.set(path, files ?? []);
+  }
   const owned = ownersOf(sets, filesOf);
   const uses = new Map(
     sets
@@ -65,6 +59,11 @@ export async function measureDiskUse(root: string, sets: readonly SetFile[]): Pr
     }
   }
   return { sets: uses, diskBytes, unmeasured: [...unmeasured.values()] };
+}
+
+/** {@link diskUseOf} for whoever has not looked yet. */
+export async function measureDiskUse(root: string, sets: readonly SetFile[]): Promise<DiskUse> {
+  return diskUseOf(sets, await inspectSets(root, sets));
 }
 
 /** Each file with the sets that have it, by whatever names. */

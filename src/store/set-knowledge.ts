@@ -3,31 +3,34 @@ import type { SetKnowledge, UnsoundSet } from '../plan/retention.js';
 import { setName } from '../plan/set-order.js';
 import { readAcceptedShrinks } from './accepted-shrinks.js';
 import { readCatalogue, type Catalogue } from './catalogue.js';
+import { inspectCatalogue, sayLacks, type Inspection, type Lack } from './inspect.js';
 import type { SetFile } from './manifest.js';
 import { readPins } from './pins.js';
-import { readVerifications, type VerificationRecord } from './verification.js';
+import { readVerifications, type RecordedDamage, type VerificationRecord } from './verification.js';
 
 export interface StoreKnowledge {
   readonly catalogue: Catalogue;
-  /** Sets of the stack. */
+  /** Sets of the stack, as they were when they were looked at. */
   readonly sets: readonly SetFile[];
   readonly knowledge: Required<SetKnowledge>;
   readonly verifications: ReadonlyMap<string, VerificationRecord>;
 }
 
-/** Looks at the catalogue and the records; reads no content. */
+/** Looks at the catalogue, at every file of its sets and at the records; reads no content. */
 export async function readStoreKnowledge(root: string, stack: string): Promise<StoreKnowledge> {
-  const [catalogue, verifications, pins, accepted] = await Promise.all([
-    readCatalogue(root),
+  const catalogue = await readCatalogue(root);
+  const own = catalogue.sets.filter((set) => set.stack === stack);
+  const [{ sets, inspection }, verifications, pins, accepted] = await Promise.all([
+    inspectCatalogue(root, own),
     readVerifications(root),
     readPins(root),
     readAcceptedShrinks(root, stack),
   ]);
   return {
     catalogue,
-    sets: catalogue.sets.filter((set) => set.stack === stack),
+    sets,
     knowledge: {
-      unsound: unsoundSets(catalogue, verifications),
+      unsound: unsoundSets(sets, inspection, verifications),
       pins: new Map([...pins].map(([name, { note }]) => [name, note])),
       accepted,
     },
@@ -35,26 +38,38 @@ export async function readStoreKnowledge(root: string, stack: string): Promise<S
   };
 }
 
-/** Sets with artifacts that are not there, and with recorded damage. */
+/** Sets that are not all there, that could not be looked at, or of which damage is recorded. */
 export function unsoundSets(
-  { sets, missing }: Pick<Catalogue, 'sets' | 'missing'>,
+  sets: readonly SetFile[],
+  inspection: Inspection,
   verifications: ReadonlyMap<string, VerificationRecord>,
 ): Map<string, UnsoundSet> {
-  const unsound = new Map<string, UnsoundSet>();
-  for (const set of sets) {
-    const gone = missing.filter((one) => one.set === set).map(({ path }) => path);
-    const damage = verifications.get(setName(set))?.damage ?? [];
-    if (gone.length + damage.length === 0) continue;
-    const reasons = [
-      ...(gone.length === 0 ? [] : [`${gone.length} of ${set.artifacts.length} artifacts missing`]),
-      ...(damage.length === 0 ? [] : [`${damage.length} damaged ${plural(damage.length)}`]),
-    ];
-    unsound.set(setName(set), {
-      reason: reasons.join(', '),
-      artifacts: new Set([...gone, ...damage.map(({ artifact }) => artifact)]),
-    });
-  }
-  return unsound;
+  return new Map(
+    sets.flatMap((set) => {
+      const damage = verifications.get(setName(set))?.damage ?? [];
+      const unsound = unsoundSet(inspection.lacksOf(set), damage);
+      return unsound === undefined ? [] : [[setName(set), unsound]];
+    }),
+  );
+}
+
+/** What is known of one set, put together; undefined where that is nothing bad. */
+export function unsoundSet(
+  lacks: readonly Lack[],
+  damage: readonly Pick<RecordedDamage, 'artifact'>[],
+): UnsoundSet | undefined {
+  if (lacks.length + damage.length === 0) return undefined;
+  const unknown = lacks.every((lack) => lack.unknown);
+  const missing = unknown ? 'not to be read' : 'not all there';
+  const reasons = [
+    ...(lacks.length === 0 ? [] : [`${missing}: ${sayLacks(lacks)}`]),
+    ...(damage.length === 0 ? [] : [`${damage.length} damaged ${plural(damage.length)}`]),
+  ];
+  return {
+    reason: reasons.join(', '),
+    artifacts: new Set([...lacks, ...damage].map(({ artifact }) => artifact)),
+    state: damage.length > 0 ? 'damaged' : unknown ? 'unknown' : 'incomplete',
+  };
 }
 
 function plural(files: number): string {

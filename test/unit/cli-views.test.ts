@@ -58,6 +58,7 @@ describe('list', () => {
     storedBytes: 1024 ** 3,
     sharedBytes: 0,
     freedBytes: 5 * 1024 ** 2,
+    lacks: [],
     verification: null,
     pinned: null,
   };
@@ -127,6 +128,7 @@ describe('show', () => {
     storedBytes: 1024 ** 3,
     sharedBytes: 2 * 1024 ** 2,
     freedBytes: 1024 ** 2,
+    lacks: [],
     verification: null,
     drill: null,
     pinned: null,

@@ -2,9 +2,10 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { formatBytes } from '../../plan/words.js';
-import { measureDiskUse } from '../../store/disk-use.js';
+import { diskUseOf } from '../../store/disk-use.js';
 import { readDrills } from '../../store/drills.js';
 import { tierSchema, type SetFile } from '../../store/manifest.js';
+import { inspectCatalogue, sayLacks } from '../../store/inspect.js';
 import { readPins } from '../../store/pins.js';
 import { readVerifications } from '../../store/verification.js';
 import type { CommandHost } from '../command-host.js';
@@ -30,13 +31,15 @@ Examples:
   holdfast list --json | jq '.sets[0]'     newest first
 
 Sets share the files that did not change between them: STORED counts them in
-each, the total below the table once. VERIFIED is what \`holdfast verify\` found,
-DRILLED how long a restore took in the last drill. A tier with a * is that of a
-pinned set (\`holdfast pin\`).
+each, the total below the table once. STATUS is "incomplete" where files are
+missing or have another size than when they were written. VERIFIED is what
+\`holdfast verify\` found, DRILLED how long a restore took in the last drill. A
+tier with a * is that of a pinned set (\`holdfast pin\`).
 What the old backup script left in the same tree is listed below, unverified.
 
 Exit codes:
-  0 done   2 usage or configuration   3 a set can't be read or is damaged`;
+  0 done   2 usage or configuration
+  3 a set can't be read, is damaged or not all there`;
 
 export function addListCommand(program: Command, commands: CommandHost): void {
   program
@@ -56,25 +59,31 @@ async function list(
 ): Promise<ExitCode> {
   const store = await openStore(context, options.root);
   const nowMs = Date.now();
-  const [use, verifications, drills, pins] = await Promise.all([
-    measureDiskUse(store.root, store.sets),
+  const [looked, verifications, drills, pins] = await Promise.all([
+    inspectCatalogue(store.root, store.sets),
     readVerifications(store.root),
     readDrills(store.root),
     readPins(store.root),
   ]);
-  for (const sentence of use.unmeasured) context.warn(oneLine(sentence));
-  const sets = newestFirst(store.sets)
+  const use = diskUseOf(looked.sets, looked.inspection);
+  const sets = newestFirst(looked.sets)
     .filter(({ tier }) => options.tier === undefined || tier === options.tier)
     .map((set) => ({
       ...summarizeSet(set, nowMs),
       ...storeFacts(set, {
         use: use.sets.get(setName(set)),
+        lacks: looked.inspection.lacksOf(set),
         verification: summarizeVerification(verifications.get(setName(set))),
         drill: summarizeDrills(drills.get(setName(set))),
         pin: pins.get(setName(set)),
       }),
     }));
   const { root, unreadable } = store;
+  if (!context.options.json) {
+    for (const { lacks, ...set } of sets.filter((one) => one.lacks.length > 0)) {
+      context.warn(oneLine(`${setName(set)} is not all there: ${sayLacks(lacks)}`));
+    }
+  }
   const { backups, unknown } = await openOldBackups(context, store, options.root);
   const old = backups.filter(({ tier }) => options.tier === undefined || tier === options.tier);
   if (context.options.json) {
@@ -105,7 +114,9 @@ async function list(
     for (const line of lines) context.print(line);
   }
   // A set that can't be read, or is damaged, is not there when it is needed.
-  const damaged = sets.some(({ verification }) => verification?.ok === false);
+  const damaged = sets.some(
+    ({ verification, lacks }) => verification?.ok === false || lacks.length > 0,
+  );
   return unreadable.length > 0 || damaged ? 3 : 0;
 }
 

@@ -2,8 +2,10 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { chooseAmongAll } from '../../plan/choose-old-set.js';
-import { measureDiskUse } from '../../store/disk-use.js';
+import { chooseLooking } from '../../store/choose-whole.js';
+import { diskUseOf } from '../../store/disk-use.js';
 import { readDrills } from '../../store/drills.js';
+import { inspectCatalogue } from '../../store/inspect.js';
 import type { OldBackup } from '../../store/old-sets.js';
 import { readPins } from '../../store/pins.js';
 import { readVerification } from '../../store/verification.js';
@@ -12,7 +14,6 @@ import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { checkSetName } from '../options.js';
-import { oneLine } from '../render/text.js';
 import { openOldBackups } from '../old-backups.js';
 import { openStore, rootOption } from '../store.js';
 import { oldBackupAsJson, renderOldSet } from '../views/old-view.js';
@@ -51,21 +52,24 @@ async function show(
   const { root, sets } = store;
   const { backups } = await openOldBackups(context, store, options.root);
   const old = backups.map((backup) => backup.set);
-  const { set, warnings } = chooseAmongAll(sets, old, name);
+  const { set, warnings } = await chooseLooking(root, sets, (unsound) =>
+    chooseAmongAll(sets, old, name, undefined, { unsound, now: new Date() }),
+  );
   const nowMs = Date.now();
   const unimported = backups.find((backup) => backup.set === set);
   if (unimported !== undefined) return showOld(context, root, unimported);
-  const [artifacts, use, record, drilled, pins] = await Promise.all([
+  const [artifacts, { inspection }, record, drilled, pins] = await Promise.all([
     Promise.all(set.artifacts.map((artifact) => readArtifactDetails(root, artifact))),
-    measureDiskUse(root, sets),
+    inspectCatalogue(root, sets),
     readVerification(root, set),
     readDrills(root),
     readPins(root),
   ]);
   const drills = drilled.get(setName(set)) ?? [];
-  for (const sentence of use.unmeasured) context.warn(oneLine(sentence));
+  const lacks = inspection.lacksOf(set);
   const facts = storeFacts(set, {
-    use: use.sets.get(setName(set)),
+    use: diskUseOf(sets, inspection).sets.get(setName(set)),
+    lacks,
     verification: summarizeVerification(record),
     drill: summarizeDrills(drills),
     pin: pins.get(setName(set)),
@@ -97,7 +101,8 @@ async function show(
     }
   }
   // Asked about a set that is not whole on disk, a script must not read "fine".
-  const whole = artifacts.every(({ manifestState }) => manifestState === 'ok');
+  const whole =
+    lacks.length === 0 && artifacts.every(({ manifestState }) => manifestState === 'ok');
   return whole && damage.length === 0 ? 0 : 3;
 }
 

@@ -81,7 +81,7 @@ async function verify(
   const wanted =
     name === undefined
       ? await inOrder(root, sets, options)
-      : [(await chooseImported(context, store, { root: options.root, name })).set];
+      : [(await chooseImported(context, store, { root: options.root, name, asItIs: true })).set];
   if (wanted.length === 0 && unreadable.length === 0) context.say(`no backup sets in ${root}`);
   const verifier = new SetVerifier(root, sets, options.level, {
     lookInside: lookInsideDumps(runningServer),

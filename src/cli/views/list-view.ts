@@ -34,7 +34,7 @@ export function renderList(
   const table: Column<ListRow>[] = [
     { title: 'SET', cell: ({ id }) => id },
     { title: 'TIER', cell: ({ tier, pinned }) => (pinned === null ? tier : `${tier}*`) },
-    { title: 'STATUS', cell: ({ status }) => style.status(status) },
+    { title: 'STATUS', cell: (set) => shownStatus(set, style) },
     { title: 'AGE', cell: ({ ageMs }) => formatAge(ageMs), align: 'right' },
     {
       title: 'SERVICES',
@@ -67,6 +67,12 @@ export function renderList(
     ellipsis: style.ellipsis,
     header: (text) => style.paint('bold', text),
   });
+}
+
+/** What the run said, or that it is no longer so. */
+function shownStatus({ status, lacks }: ListRow, style: Style): string {
+  if (lacks.length === 0) return style.status(status);
+  return style.paint('red', lacks.every(({ unknown }) => unknown) ? 'unreadable' : 'incomplete');
 }
 
 function serviceNames({ scope, services }: SetSummary): string {

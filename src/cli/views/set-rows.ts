@@ -1,5 +1,6 @@
 /** A backup set summed up, for tables and for `--json`. Pure. */
 import type { SetDiskUse } from '../../store/disk-use.js';
+import type { Lack } from '../../store/inspect.js';
 import type { SetFile } from '../../store/manifest.js';
 import type { Pin } from '../../store/pins.js';
 import type { DrillSummary } from './drill-view.js';
@@ -37,6 +38,8 @@ export interface StoreFacts {
   readonly sharedBytes: number;
   /** Bytes that removing the set would free. */
   readonly freedBytes: number;
+  /** Files that are missing or not as they should be, by existence and size; empty where all is there. */
+  readonly lacks: readonly Lack[];
   readonly verification: VerificationSummary | null;
   readonly drill: DrillSummary | null;
   /** Why and since when retention leaves it alone. */
@@ -47,10 +50,11 @@ export function storeFacts(
   set: SetFile,
   {
     use,
+    lacks,
     verification,
     drill,
     pin,
-  }: Pick<StoreFacts, 'verification' | 'drill'> & {
+  }: Pick<StoreFacts, 'verification' | 'drill' | 'lacks'> & {
     readonly use: SetDiskUse | undefined;
     readonly pin: Pin | undefined;
   },
@@ -59,6 +63,7 @@ export function storeFacts(
     storedBytes: use?.storedBytes ?? sum(set, 'storedBytes'),
     sharedBytes: use?.sharedBytes ?? 0,
     freedBytes: use?.freedBytes ?? 0,
+    lacks,
     verification,
     drill,
     pinned: pin ?? null,

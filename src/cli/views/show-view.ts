@@ -1,12 +1,13 @@
 /** `holdfast show` for people. Pure. */
 import type { DrillResult } from '../../plan/drill-types.js';
 import { formatBytes, formatDuration } from '../../plan/words.js';
+import { sayLack } from '../../store/inspect.js';
 import type { Pin } from '../../store/pins.js';
 import type { RecordedDamage } from '../../store/verification.js';
 import type { ArtifactDetails } from '../artifact-details.js';
 import type { Style } from '../render/style.js';
 import { naturalWidth, renderTable, type Column } from '../render/table.js';
-import { count, oneLine } from '../render/text.js';
+import { count, oneLine, wrap } from '../render/text.js';
 import { formatAge, formatCount, formatTime } from '../render/words.js';
 import { describeDrill, renderDrill } from './drill-view.js';
 import { renderProblem } from './problem-view.js';
@@ -32,15 +33,18 @@ export function renderSet(
 ): readonly string[] {
   const { summary, damage } = shown;
   const bad = new Set(damage.map(({ artifact }) => artifact));
+  const lacking = new Set(summary.lacks.map(({ artifact }) => artifact));
   const artifacts = shown.artifacts.map((details) => ({
     ...details,
     damaged: bad.has(details.artifact.path),
+    incomplete: lacking.has(details.artifact.path),
   }));
   return [
     ...heading(shown, nowMs, style),
     '',
     style.paint('bold', 'Artifacts'),
     ...(artifacts.length === 0 ? ['  none'] : artifactLines(artifacts, columns, nowMs, style)),
+    ...lackLines(summary, columns, style),
     ...damageLines(shown, style),
     ...problemLines(summary, columns, style),
     ...renderDrill(shown.drills, nowMs, style),
@@ -97,8 +101,8 @@ function describeStatus({ status, problems }: SetSummary): string {
   }
 }
 
-/** Details, and whether a verification found damage. */
-type Row = ArtifactDetails & { readonly damaged: boolean };
+/** Details, and whether a verification found damage, and whether all files are there. */
+type Row = ArtifactDetails & { readonly damaged: boolean; readonly incomplete: boolean };
 
 function artifactLines(
   artifacts: readonly Row[],
@@ -162,6 +166,7 @@ function verification(details: Row, nowMs: number, style: Style): string {
     case 'unreadable':
       return style.paint('red', 'unreadable');
     case 'ok': {
+      if (details.incomplete) return style.paint('red', 'incomplete');
       if (details.damaged) return style.paint('red', 'damaged');
       const last = lastVerification(details);
       // No artifact gets into a set before its files were read again and their hashes compared.
@@ -180,6 +185,23 @@ export function lastVerification({
     (left, right) => Date.parse(right.at) - Date.parse(left.at),
   );
   return newestFirst[0];
+}
+
+/** A set of which nothing is left has thousands of these. */
+const MOST_LACKS = 20;
+
+function lackLines({ lacks }: StoreFacts, columns: number, style: Style): string[] {
+  if (lacks.length === 0) return [];
+  const left = lacks.length - MOST_LACKS;
+  return [
+    '',
+    style.paint('bold', 'Not all there'),
+    ...lacks
+      .slice(0, MOST_LACKS)
+      .flatMap((lack) => wrap(oneLine(sayLack(lack)), columns - 4))
+      .map((line) => `  ${style.paint('red', line)}`),
+    ...(left > 0 ? [`  and ${left} more (--json has them all)`] : []),
+  ];
 }
 
 function damageLines({ damage, summary }: ShownSet, style: Style): string[] {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { checksumLine } from '../../../src/store/checksums.js';
 import {
   artifactManifestSchema,
   setFileSchema,
@@ -143,6 +144,9 @@ async function writeArtifact(
   await mkdir(path.join(root, relative), { recursive: true });
   if (options.without?.includes(one.source) !== true) {
     await writeFile(path.join(root, relative, 'manifest.json'), bytes);
+    await writeFile(path.join(root, relative, 'RESTORE.md'), 'as it is\n');
+    const sums = ['manifest.json', 'RESTORE.md'].map((name) => checksumLine(name, 'a'.repeat(64)));
+    await writeFile(path.join(root, relative, 'SHA256SUMS'), sums.join(''));
   }
   return {
     service: one.service,

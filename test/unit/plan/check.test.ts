@@ -177,7 +177,11 @@ describe('what a check finds', () => {
         unsound: new Map([
           [
             '20241210_010000-daily',
-            { reason: '1 of 2 artifacts missing', artifacts: new Set<string>() },
+            {
+              reason: 'not all there: agent/data: its directory is missing',
+              artifacts: new Set<string>(),
+              state: 'incomplete',
+            },
           ],
         ]),
       },
