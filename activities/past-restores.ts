@@ -1,5 +1,4 @@
 /** The restores whose records are on disk: what they replaced, where the old state lies, its size. */
-import { rm } from 'node:fs/promises';
 import { findAside, discardAside } from '../src/docker/aside.js';
 import { readableMountpoint } from '../src/docker/volumes.js';
 import { dropAsideDatabase } from '../src/postgres/replace-database.js';
@@ -13,7 +12,7 @@ import {
   type RestoreStep,
 } from '../src/store/restore-record.js';
 import { diskUsage } from '../src/system/disk-usage.js';
-import { pathExists } from '../src/system/durable.js';
+import { pathExists, removeTree } from '../src/system/durable.js';
 import { routeInto } from './database-server.js';
 import { postgresSource } from './dump.js';
 import { forRestore, withRestoreRecord } from './restore-context.js';
@@ -139,7 +138,7 @@ async function discardStep(context: Context, restoreId: string, step: RestoreSte
           facts: { path: undo.aside },
         });
       }
-      await rm(undo.aside, { recursive: true, force: true });
+      await removeTree(undo.aside, { ours: true });
       return;
     case 'volume':
       await discardAside(context.engine, undo.volume, restoreId);

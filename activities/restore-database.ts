@@ -6,7 +6,7 @@
  * One activity, so that a second attempt begins where the first did: the old data stays aside, and
  * whatever a killed attempt had loaded is removed before anything is loaded again.
  */
-import { chown, lstat, mkdir, readdir, rm } from 'node:fs/promises';
+import { chown, lstat, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { isMountPoint, planSwap, stagePath, swapIn } from '../src/archive/replace.js';
 import type { PostgresSource, ServiceConfig } from '../src/config/schema.js';
@@ -28,7 +28,7 @@ import type { Work } from '../src/progress.js';
 import type { ArtifactManifest, PostgresInfo, VolumeInfo } from '../src/store/manifest.js';
 import { readRestorable } from '../src/store/old-records.js';
 import { readRestoreRecord, readStep, writeStep } from '../src/store/restore-record.js';
-import { pathExists } from '../src/system/durable.js';
+import { pathExists, removeTree } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
 import { composeServerUp, readyServer, routeInto } from './database-server.js';
 import { pgdataOf, postgresSource } from './dump.js';
@@ -333,7 +333,7 @@ export async function refuseMountPoint(directory: string): Promise<void> {
 
 /** A new empty directory with owner and mode of the one it will replace. */
 async function emptyLike(model: string, directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true });
+  await removeTree(directory, { ours: true });
   await mkdir(directory, { recursive: true, mode: 0o700 });
   if (!(await pathExists(model))) return;
   const { uid, gid } = await lstat(model);
@@ -342,6 +342,6 @@ async function emptyLike(model: string, directory: string): Promise<void> {
 
 async function emptyDirectory(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    await rm(path.join(directory, name), { recursive: true, force: true });
+    await removeTree(path.join(directory, name), { ours: true });
   }
 }

@@ -16,6 +16,7 @@ import type { Work } from '../src/progress.js';
 import type { ArtifactManifest, VolumeInfo } from '../src/store/manifest.js';
 import { readRestorable } from '../src/store/old-records.js';
 import { readStep, writeStep } from '../src/store/restore-record.js';
+import { removeTree } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
 import { lookUpOwner } from '../src/system/ownership.js';
 import { unpackJournal } from './places.js';
@@ -146,7 +147,8 @@ function treeRestorer({ config, engine, runLog }: ActivityDependencies): TreeRes
       target: stage,
       ...resumable(manifest, journal),
     };
-    if (!(await canResume(extraction))) await rm(stage, { recursive: true, force: true });
+    if (!(await canResume(extraction)))
+      await removeTree(stage, { ours: true, signal: work.signal });
     await mkdir(stage, { recursive: true, mode: 0o700 });
     // The old script's archives may not have the directory itself among their entries.
     if (isForeign(manifest.files)) await makeLike(base, stage);

@@ -1,5 +1,5 @@
 /** The compose files a service will have once it is restored: of the artifact, or those in place. */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { extractTo } from '../src/archive/select-extract.js';
@@ -14,6 +14,7 @@ import type { Work } from '../src/progress.js';
 import { readArtifact } from '../src/store/artifact.js';
 import { isOldFile } from '../src/store/old-records.js';
 import { resolveInside } from '../src/store/layout.js';
+import { removeTree } from '../src/system/durable.js';
 import { homeOf } from './containers.js';
 import { serviceOf } from './runtime.js';
 
@@ -69,7 +70,7 @@ async function textsIn(
       texts.set(path.relative(target.path, file), await readFile(file, 'utf8'));
     }
   } finally {
-    await rm(scratch, { recursive: true, force: true });
+    await removeTree(scratch);
   }
   return texts;
 }

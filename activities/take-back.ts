@@ -27,7 +27,7 @@ import {
   writeStep,
   type RestoreRecord,
 } from '../src/store/restore-record.js';
-import { mkdirDurably, pathExists, renameDurably } from '../src/system/durable.js';
+import { mkdirDurably, pathExists, removeTree, renameDurably } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
 import { containersOf } from './containers.js';
 import { lockFile, stoppedFile, unpackJournal } from './places.js';
@@ -190,7 +190,7 @@ async function discardStaged(dependencies: TakeBackDependencies, restoreId: stri
         await rm(unpackJournal(config.backups.root, restoreId, name, key), { force: true });
         const base = source.kind === 'files' ? filesBase(service, source) : undefined;
         if (base !== undefined) {
-          await rm(await stagePath(base, restoreId), { recursive: true, force: true });
+          await removeTree(await stagePath(base, restoreId), { ours: true });
         }
       } catch (error) {
         await runLog.write(`What was unpacked for ${name}/${key} is left: ${messageOf(error)}`);

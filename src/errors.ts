@@ -61,6 +61,7 @@ export const ERROR_RULES = {
   STALLED: transient,
   COMMAND_FAILED: failed,
   STORE_UNSAFE: failed,
+  REMOVE_FAILED: failed,
   NOTIFY_FAILED: transient,
   BACKUP_FAILED: failed,
   CHECK_FAILED: failed,

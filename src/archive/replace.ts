@@ -3,10 +3,10 @@
  * system, so each step is instant, and each can be repeated after a kill: what has been done is seen
  * from what lies where.
  */
-import { chown, chmod, lstat, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { chown, chmod, lstat, mkdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { HoldfastError, systemCodeOf } from '../errors.js';
-import { fsyncPath } from '../system/durable.js';
+import { fsyncPath, removeTree } from '../system/durable.js';
 import { listUnits } from './units.js';
 
 const SLASH = 0x2f;
@@ -99,7 +99,7 @@ export async function swapIn(swap: TreeSwap): Promise<{ aside?: string }> {
 export async function swapBack(swap: TreeSwap): Promise<void> {
   if (swap.mode === 'whole') await backWhole(swap);
   else await backUnits(swap);
-  await rm(swap.stage, { recursive: true, force: true });
+  await removeTree(swap.stage, { ours: true });
 }
 
 async function swapWhole(swap: TreeSwap): Promise<void> {
@@ -144,7 +144,7 @@ async function backWhole(swap: TreeSwap): Promise<void> {
   }
   await carry(swap.carried, swap.base, swap.aside);
   if (await exists(swap.base)) {
-    await rm(swap.stage, { recursive: true, force: true });
+    await removeTree(swap.stage, { ours: true });
     await move(swap.base, swap.stage);
   }
   await move(swap.aside, swap.base);
@@ -167,7 +167,7 @@ async function swapUnits(swap: TreeSwap): Promise<void> {
     await move(from, join(swap.base, unit));
   }
   await carry(swap.carried, swap.aside, swap.base);
-  await rm(swap.stage, { recursive: true, force: true });
+  await removeTree(swap.stage, { ours: true });
   await fsyncPath(swap.base);
 }
 
@@ -178,7 +178,7 @@ async function backUnits(swap: TreeSwap): Promise<void> {
     // Still staged: never came. Was there before and is not aside: what lies there is the old one.
     if (await exists(join(swap.stage, unit))) continue;
     if (old.has(unit) && !(await exists(join(swap.aside, unit)))) continue;
-    await rm(join(swap.base, unit), { recursive: true, force: true });
+    await removeTree(join(swap.base, unit), { ours: true });
   }
   for (const unit of swap.oldUnits) {
     const from = join(swap.aside, unit);
@@ -186,7 +186,7 @@ async function backUnits(swap: TreeSwap): Promise<void> {
     await makeParents(swap.aside, swap.base, unit);
     await move(from, join(swap.base, unit));
   }
-  await rm(swap.aside, { recursive: true, force: true });
+  await removeTree(swap.aside, { ours: true });
 }
 
 /** Makes the directories above a unit, with mode and owner of those it came from. */

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { HoldfastError, systemCodeOf } from '../errors.js';
 import { fsyncPath, removeTree, renameDurably } from '../system/durable.js';
 import { joinCommands } from '../system/pipeline.js';
-import { runCommand, startCommand } from '../system/process.js';
+import { startCommand } from '../system/process.js';
 
 /** Every attribute of a directory itself, as one member of an archive. */
 const ROOT_ARGUMENTS = [
@@ -94,7 +94,8 @@ export async function stageDirectory(target: Target): Promise<StagedDirectory> {
     });
   }
   const discard = async (): Promise<void> => {
-    await removeStaged(staging);
+    // Also where directories were unpacked that not even their owner may write.
+    await removeTree(staging, { ours: true });
     if (before !== undefined) await utimes(target.path, before.atime, before.mtime);
   };
   return {
@@ -131,7 +132,7 @@ async function commitInto(
       await move(bytesOf(staging, name), bytesOf(target, name));
       moved.push(name);
     }
-    await removeTree(staging);
+    await removeTree(staging, { ours: true });
     if (root !== undefined && extractArguments !== undefined) {
       await joinCommands([
         startCommand('tar', extractArguments, {
@@ -160,15 +161,6 @@ async function move(from: Buffer, to: Buffer): Promise<void> {
     await rename(from, to);
     await chmod(to, mode & 0o7777);
   }
-}
-
-/** Also where directories were unpacked that not even their owner may write. */
-async function removeStaged(staging: string): Promise<void> {
-  await removeTree(staging).catch(async (error: unknown) => {
-    if (systemCodeOf(error) !== 'EACCES') throw error;
-    await runCommand('chmod', ['-R', 'u+rwX', '--', staging]);
-    await removeTree(staging);
-  });
 }
 
 async function archiveRoot(directory: string): Promise<Buffer> {

@@ -1,10 +1,11 @@
 /** Unpacking into a volume and emptying one: directly where it can be seen, else in a helper. */
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { canResume, extractTree } from '../archive/extract.js';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile } from '../store/manifest.js';
+import { removeTree } from '../system/durable.js';
 import type { Engine } from './engine.js';
 import { helperImage, runHelper } from './helper.js';
 import { startHelperCommand } from './helper-command.js';
@@ -67,9 +68,9 @@ export async function emptyVolume(engine: Engine, volume: string, work: Work): P
   const mountpoint = await readableMountpoint(engine, volume);
   if (mountpoint !== undefined) {
     for (const name of await readdir(mountpoint, { encoding: 'buffer' })) {
-      await rm(Buffer.concat([Buffer.from(`${mountpoint}${path.sep}`), name]), {
-        recursive: true,
-        force: true,
+      await removeTree(Buffer.concat([Buffer.from(`${mountpoint}${path.sep}`), name]), {
+        ours: true,
+        signal: work.signal,
       });
     }
     return;

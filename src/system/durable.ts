@@ -7,6 +7,8 @@ import { link, lstat, mkdir, open, opendir, readFile, rename, rm } from 'node:fs
 import path from 'node:path';
 import { HoldfastError, systemCodeOf } from '../errors.js';
 
+export { removeTree } from './remove-tree.js';
+
 /** Flushes a file's or directory's own data and metadata. */
 export async function fsyncPath(target: string): Promise<void> {
   const handle = await open(target, constants.O_RDONLY);
@@ -70,11 +72,6 @@ export async function mkdirDurably(directory: string, mode = 0o755): Promise<voi
 /** A second name for the same bytes; an existing equal link is fine. */
 export async function linkFile(existing: string, name: string): Promise<void> {
   await mapped(() => link(existing, name), name);
-}
-
-/** Removes a tree without following links. Missing is fine. */
-export async function removeTree(target: string): Promise<void> {
-  await rm(target, { recursive: true, force: true, maxRetries: 3 });
 }
 
 export async function pathExists(target: string): Promise<boolean> {
