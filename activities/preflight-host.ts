@@ -22,6 +22,7 @@ import { readArtifact } from '../src/store/artifact.js';
 import { isOldFile } from '../src/store/old-records.js';
 import { resolveInside } from '../src/store/layout.js';
 import { containersOf, homeOf } from './containers.js';
+import { checkDatabases } from './preflight-databases.js';
 import { recoverHost } from './recovery.js';
 import { restoredComposeFiles } from './restored-compose.js';
 import {
@@ -104,6 +105,7 @@ async function problemsOf(
     await note(() => checkCompose(dependencies, service));
     if (mapped) await note(() => checkHome(dependencies, service));
     await note(() => checkImages(dependencies, service, work));
+    await note(() => checkDatabases(dependencies, service, work));
   }
   await note(() => checkSpace(dependencies, plan));
   return problems;

@@ -58,6 +58,8 @@ export function createRestoreDatabaseActivities(dependencies: ActivityDependenci
 interface RestoredDatabase {
   readonly aside?: string;
   readonly verified: string;
+  /** What a person should know: what is not as it was. */
+  readonly warnings?: readonly string[];
   /** How long the comparison with the manifest took. */
   readonly compareMs: number;
 }

@@ -1,12 +1,14 @@
 /** Some databases of a running server from their archives, beside all others of it. */
 import { findContainer, startContainer } from '../src/docker/containers.js';
 import type { PostgresSource } from '../src/config/schema.js';
+import { asideDatabase } from '../src/postgres/aside-name.js';
 import { compareWithManifest, describeMismatch } from '../src/postgres/compare.js';
+import { describeDisabled, describeSlots } from '../src/postgres/held-database.js';
 import { inspectCluster } from '../src/postgres/inspect.js';
 import {
-  asideDatabase,
+  beforeAside,
   bringDatabaseBack,
-  databaseExists,
+  holdsOf,
   loadDatabases,
   setDatabaseAside,
 } from '../src/postgres/replace-database.js';
@@ -31,6 +33,13 @@ import {
   type ActivityDependencies,
 } from './runtime.js';
 
+interface RestoredDatabases {
+  readonly aside?: string;
+  readonly verified: string;
+  /** What is not as it was before, though it was restored as recorded. */
+  readonly warnings?: readonly string[];
+}
+
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createRestoreSomeDatabasesActivities(dependencies: ActivityDependencies) {
   return {
@@ -38,7 +47,7 @@ export function createRestoreSomeDatabasesActivities(dependencies: ActivityDepen
     restoreSomeDatabases: guarded(
       async (
         input: RestoreReference & { databases: readonly string[] },
-      ): Promise<{ aside?: string; verified: string }> => {
+      ): Promise<RestoredDatabases> => {
         const named = await forRestore(dependencies, input.restoreId);
         const { config, runLog } = named;
         const { root } = config.backups;
@@ -86,7 +95,12 @@ export function createRestoreSomeDatabasesActivities(dependencies: ActivityDepen
             const aside = undo.databases.filter(({ existed }) => existed).map((one) => one.aside);
             const verified = `${databases.join(', ')} as recorded`;
             await runLog.write(`Restored ${verified} in ${source.container}`);
-            return { verified, ...(aside.length === 0 ? {} : { aside: aside.join(', ') }) };
+            const warnings = await changedByRestore({ pg, login }, undo, work.signal);
+            return {
+              verified,
+              ...(aside.length === 0 ? {} : { aside: aside.join(', ') }),
+              ...(warnings.length === 0 ? {} : { warnings }),
+            };
           }),
         );
       },
@@ -107,15 +121,43 @@ async function register(
   if (earlier?.undo.kind === 'databases') return earlier.undo;
   const databases: DatabasesStep['databases'] = [];
   for (const database of input.databases) {
+    const holds = await beforeAside(pg, login, database, work.signal);
     databases.push({
       database,
       aside: asideDatabase(database, input.restoreId),
-      existed: await databaseExists(pg, login, database, work.signal),
+      existed: holds !== undefined,
+      ...(holds === undefined
+        ? {}
+        : {
+            subscriptions: holds.subscriptions
+              .filter(({ enabled }) => enabled)
+              .map(({ name }) => name),
+            allowConnections: holds.allowConnections,
+          }),
     });
   }
   const undo: DatabasesStep = { kind: 'databases', container, databases };
   await writeStep(root, input.restoreId, { ...stepOf(input, undo), state: 'registered' });
   return undo;
+}
+
+/** Subscriptions that went on before and do not now, and slots that nobody fills any more. */
+async function changedByRestore(
+  { pg, login }: LoginRoute,
+  undo: DatabasesStep,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const warnings: string[] = [];
+  for (const { database, aside, existed, subscriptions = [] } of undo.databases) {
+    const restored = await holdsOf(pg, login, database, signal);
+    for (const subscription of restored?.subscriptions ?? []) {
+      if (subscription.enabled || (existed && !subscriptions.includes(subscription.name))) continue;
+      warnings.push(describeDisabled(database, subscription));
+    }
+    const old = existed ? await holdsOf(pg, login, aside, signal) : undefined;
+    warnings.push(...describeSlots(database, old?.slots ?? []));
+  }
+  return warnings;
 }
 
 function stepOf(

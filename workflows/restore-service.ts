@@ -78,7 +78,7 @@ async function restoreSource(
     contentBytes: step.artifact.contentBytes,
   };
   if (step.kind === 'postgres') {
-    const { aside, verified } = await timed(`load ${step.source}`, () =>
+    const { aside, verified, warnings } = await timed(`load ${step.source}`, () =>
       step.databases === undefined
         ? activities.restoreDatabase(`load ${what}`, reference)
         : activities.restoreSomeDatabases(`load ${step.databases.join(', ')} of ${what}`, {
@@ -91,6 +91,7 @@ async function restoreSource(
       durationMs: Date.now() - startedMs,
       ...(aside === undefined ? {} : { aside }),
       verified,
+      ...(warnings === undefined ? {} : { warnings }),
     };
   }
   const { entries } = await timed(`unpack ${step.source}`, () =>

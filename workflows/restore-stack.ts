@@ -302,6 +302,13 @@ function resultOf(
     services,
     steps,
     durationMs: Date.now() - run.startedMs,
-    warnings: plan.warnings,
+    warnings: [
+      ...plan.warnings,
+      ...services.flatMap(({ service, sources }) =>
+        sources.flatMap(({ source, warnings = [] }) =>
+          warnings.map((text) => `${service}/${source}: ${text}`),
+        ),
+      ),
+    ],
   };
 }

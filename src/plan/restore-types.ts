@@ -81,6 +81,8 @@ export interface RestoredSource {
   readonly aside?: string;
   /** What was compared after the restore, in words with numbers. */
   readonly verified: string;
+  /** What a person should know of it, by name: what is not as it was, and how to make it so. */
+  readonly warnings?: readonly string[];
 }
 
 export interface RestoredService {

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
+import { isAsideDatabase } from './aside-name.js';
 import type {
   ChosenDatabases,
   DumpedFiles,
@@ -128,7 +129,10 @@ export function chooseDatabases(
       });
     }
   }
-  const chosen = known.filter(({ name }) => wanted === 'all' || wanted.includes(name));
+  // A restore's safety copies are nobody's data any more.
+  const chosen = known.filter((database) =>
+    wanted === 'all' ? !isAsideDatabase(database) : wanted.includes(database.name),
+  );
   const dumpable = chosen.filter((database) => database.allowConnections && database.valid);
   const notDumped = chosen
     .filter((database) => !dumpable.includes(database))

@@ -1,6 +1,7 @@
 /** Making sure that a dump is loaded into a cluster that holds nothing of anybody's. */
 import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
+import { releaseDatabase } from './held-database.js';
 import type { ClusterCatalogue } from './inspect.js';
 import { queryJson, runSql, type PostgresExec, type ServerLogin } from './server.js';
 import { quoteIdentifier } from './sql-text.js';
@@ -111,23 +112,31 @@ export async function dropDatabase(
   name: string,
   signal: AbortSignal,
 ): Promise<void> {
+  const beside = databaseBeside(name, catalogue);
+  await releaseDatabase(pg, login, { database: name, beside }, signal);
   const quoted = quoteIdentifier(name);
   const template = catalogue.databases.some((one) => one.name === name && one.isTemplate);
   // A health check of the container may be connected; before 13 there is only a plain DROP, which
   // waits five seconds for others to leave.
   const force = majorOf(catalogue.server.versionNumber) >= 13 ? ' with (force)' : '';
   const sql = `${template ? `alter database ${quoted} is_template false;\n` : ''}drop database if exists ${quoted}${force};`;
-  await runSql(
-    pg,
-    login,
-    { database: databaseBeside(name), sql, failureCode: 'RESTORE_FAILED' },
-    signal,
-  );
+  await runSql(pg, login, { database: beside, sql, failureCode: 'RESTORE_FAILED' }, signal);
 }
 
-/** A database to be connected to while `name` is dropped or created. */
-export function databaseBeside(name: string): string {
-  return name === 'postgres' ? 'template1' : 'postgres';
+/**
+ * A database to be connected to while `name` is dropped or created.
+ * @param catalogue Of the cluster, where it is known: it may lack `postgres`.
+ */
+export function databaseBeside(
+  name: string,
+  catalogue?: Pick<ClusterCatalogue, 'databases'>,
+): string {
+  const preferred = STANDARD_DATABASES.filter((one) => one !== name);
+  const open = catalogue?.databases.filter(({ allowConnections }) => allowConnections) ?? [];
+  const names = open.map((one) => one.name).filter((one) => one !== name);
+  const [first = 'postgres', second = first] = preferred;
+  if (names.length === 0 || names.includes(first)) return first;
+  return names.includes(second) ? second : (names[0] ?? first);
 }
 
 async function createStandardDatabase(

@@ -2,13 +2,19 @@
  * One database of a running server replaced: the old one is renamed aside, the archive makes the new
  * one. Roles and the other databases are left as they are.
  */
-import { createHash } from 'node:crypto';
-import { HoldfastError } from '../errors.js';
+import { HoldfastError, isHoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile } from '../store/manifest.js';
 import { databaseOfFile } from './archive.js';
 import { LOADER_NAME } from './client-env.js';
 import { databaseBeside, dropDatabase } from './fresh.js';
+import {
+  databaseHolds,
+  disableSubscriptions,
+  enableSubscriptions,
+  refusePrepared,
+  type DatabaseHolds,
+} from './held-database.js';
 import { readCatalogue } from './inspect.js';
 import { defaultLoadJobs, loadArchive, PARALLEL_FROM_BYTES } from './load-archive.js';
 import { LoadProgress } from './load-progress.js';
@@ -23,12 +29,6 @@ import {
 import { quoteIdentifier } from './sql-text.js';
 import { removeStaged, stagingPlaces } from './staged-archive.js';
 
-/** The name a database has while it is aside; PostgreSQL cuts names at 63 bytes, this has 40. */
-export function asideDatabase(database: string, restoreId: string): string {
-  const hash = createHash('sha256').update(database).digest('hex').slice(0, 8);
-  return `holdfast_aside_${restoreId}_${hash}`;
-}
-
 export async function databaseExists(
   pg: PostgresExec,
   login: ServerLogin,
@@ -36,30 +36,64 @@ export async function databaseExists(
   signal: AbortSignal,
 ): Promise<boolean> {
   const sql = `select 1 from pg_database where datname = ${quoteLiteral(database)};`;
-  return (await runSql(pg, login, { database: databaseBeside(database), sql }, signal)).length > 0;
+  return (await runBeside(pg, login, database, sql, signal)).length > 0;
 }
 
 export interface DatabaseAside {
   readonly database: string;
   readonly aside: string;
+  /** Subscriptions that were enabled; none are known of records of earlier versions. */
+  readonly subscriptions?: readonly string[] | undefined;
+  /** Did it let anybody in? Yes in records of earlier versions. */
+  readonly allowConnections?: boolean | undefined;
+}
+
+/** What ties a database down; undefined where there is none. */
+export async function holdsOf(
+  pg: PostgresExec,
+  login: ServerLogin,
+  database: string,
+  signal: AbortSignal,
+): Promise<DatabaseHolds | undefined> {
+  const beside = await openBeside(pg, login, database, signal);
+  return databaseHolds(pg, login, { database, beside }, signal);
 }
 
 /**
- * Renames a database aside; whoever is connected to it is disconnected, and can't come back. Nothing
- * happens where it is aside already.
+ * What is to be known of a database before it goes aside; undefined where there is none.
+ * @throws HoldfastError RESTORE_FAILED also for a database that can't go aside
+ */
+export async function beforeAside(
+  pg: PostgresExec,
+  login: ServerLogin,
+  database: string,
+  signal: AbortSignal,
+): Promise<DatabaseHolds | undefined> {
+  const holds = await holdsOf(pg, login, database, signal);
+  if (holds !== undefined) refusePrepared(database, holds);
+  return holds;
+}
+
+/**
+ * Renames a database aside; whoever is connected to it is disconnected, and can't come back, and its
+ * subscriptions are disabled: they would go on filling it. Nothing happens where it is aside already.
  * @throws HoldfastError RESTORE_FAILED, POSTGRES_UNREACHABLE
  */
 export async function setDatabaseAside(
   pg: PostgresExec,
   login: ServerLogin,
-  { database, aside }: DatabaseAside,
+  { database, aside, subscriptions, allowConnections }: DatabaseAside,
   signal: AbortSignal,
 ): Promise<void> {
   if (await databaseExists(pg, login, aside, signal)) return;
-  if (!(await databaseExists(pg, login, database, signal))) return;
+  if ((await beforeAside(pg, login, database, signal)) === undefined) return;
+  if (subscriptions !== undefined && subscriptions.length > 0) {
+    // An attempt before this one may have closed it.
+    if (allowConnections !== false) await allow(pg, login, database, true, signal);
+    await disableSubscriptions(pg, login, database, subscriptions, signal);
+  }
   await renameDatabase(pg, login, { from: database, to: aside }, signal);
-  const sql = `alter database ${quoteIdentifier(aside)} allow_connections false;`;
-  await run(pg, login, database, sql, signal);
+  await allow(pg, login, aside, false, signal);
 }
 
 /**
@@ -70,9 +104,10 @@ export async function setDatabaseAside(
 export async function bringDatabaseBack(
   pg: PostgresExec,
   login: ServerLogin,
-  { database, aside, existed }: DatabaseAside & { readonly existed: boolean },
+  one: DatabaseAside & { readonly existed: boolean },
   signal: AbortSignal,
 ): Promise<void> {
+  const { database, aside, existed } = one;
   const isAside = await databaseExists(pg, login, aside, signal);
   // Not aside though it existed: it was never renamed, or is back already; perhaps still closed.
   if (existed && !isAside) {
@@ -88,9 +123,24 @@ export async function bringDatabaseBack(
   await open();
 
   async function open(): Promise<void> {
-    const sql = `alter database ${quoteIdentifier(database)} allow_connections true;`;
-    await run(pg, login, database, sql, signal);
+    const { subscriptions = [], allowConnections = true } = one;
+    if (subscriptions.length > 0) {
+      await allow(pg, login, database, true, signal);
+      await enableSubscriptions(pg, login, database, subscriptions, signal);
+    }
+    await allow(pg, login, database, allowConnections, signal);
   }
+}
+
+async function allow(
+  pg: PostgresExec,
+  login: ServerLogin,
+  database: string,
+  connections: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const sql = `alter database ${quoteIdentifier(database)} allow_connections ${connections};`;
+  await run(pg, login, database, sql, signal);
 }
 
 /** Throws a database that is aside away; a missing one is fine. */
@@ -147,7 +197,8 @@ export async function loadDatabases(
         work.signal,
       );
       warnings.push(...loaded.warnings.map((warning) => `${database}: ${warning}`));
-      await run(pg, options, database, 'analyze;', work.signal, database);
+      const analyze = { database, sql: 'analyze;', failureCode: 'RESTORE_FAILED' } as const;
+      await runSql(pg, options, analyze, work.signal);
       progress.fileDone();
     }
   } finally {
@@ -180,22 +231,16 @@ async function renameDatabase(
   { from, to }: { readonly from: string; readonly to: string },
   signal: AbortSignal,
 ): Promise<void> {
-  // No new session between the end of the old ones and the renaming.
+  // No new session between the end of the old ones and the renaming. Who was just being let in, and
+  // workers that come back by themselves, are ended in turn.
   await run(
     pg,
     login,
     from,
     `alter database ${quoteIdentifier(from)} allow_connections false;
-     select pg_terminate_backend(pid) from pg_stat_activity
-       where datname = ${quoteLiteral(from)} and pid <> pg_backend_pid();`,
-    signal,
-  );
-  await run(
-    pg,
-    login,
-    from,
-    `do $$ begin for i in 1..100 loop
-       exit when not exists (select from pg_stat_activity where datname = ${quoteLiteral(from)});
+     do $$ begin for i in 1..100 loop
+       perform pg_terminate_backend(pid) from pg_stat_activity where datname = ${quoteLiteral(from)};
+       exit when not found;
        perform pg_sleep(0.1); perform pg_stat_clear_snapshot();
      end loop; end $$;
      alter database ${quoteIdentifier(from)} rename to ${quoteIdentifier(to)};`,
@@ -209,7 +254,41 @@ async function run(
   about: string,
   sql: string,
   signal: AbortSignal,
-  database: string = databaseBeside(about),
 ): Promise<void> {
-  await runSql(pg, login, { database, sql, failureCode: 'RESTORE_FAILED' }, signal);
+  await runBeside(pg, login, about, sql, signal);
+}
+
+/** Runs SQL about a database from another one. */
+async function runBeside(
+  pg: PostgresExec,
+  login: ServerLogin,
+  about: string,
+  sql: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const database = await openBeside(pg, login, about, signal);
+  return runSql(pg, login, { database, sql, failureCode: 'RESTORE_FAILED' }, signal);
+}
+
+/** A database beside `name` that lets us in: a cluster may lack `postgres`, or keep it closed. */
+async function openBeside(
+  pg: PostgresExec,
+  login: ServerLogin,
+  name: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const usual = databaseBeside(name);
+  const sql = `select datname from pg_database where datallowconn order by datname <> 'postgres', datname;`;
+  const ask = (database: string): Promise<string[]> =>
+    runSql(pg, login, { database, sql, failureCode: 'RESTORE_FAILED' }, signal);
+  try {
+    await ask(usual);
+    return usual;
+  } catch (error) {
+    if (!isHoldfastError(error) || !/FATAL: +database /.test(String(error.facts['stderr']))) {
+      throw error;
+    }
+    const other = usual === 'postgres' ? 'template1' : 'postgres';
+    return (await ask(other)).find((one) => one !== name) ?? other;
+  }
 }

@@ -158,8 +158,7 @@ async function firstAnswer(
       const facts = serverFactsSchema.parse(JSON.parse(result.stdout));
       return { facts, maintenanceDatabase: database };
     }
-    if (database === 'postgres' && /database "postgres" does not exist/.test(result.stderr))
-      continue;
+    if (database === 'postgres' && /FATAL: +database "postgres" /.test(result.stderr)) continue;
     throw clientError('psql', result, failureCode, { database });
   }
   throw new HoldfastError('POSTGRES_UNREACHABLE', 'there is no database to connect to');

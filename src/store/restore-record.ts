@@ -43,7 +43,16 @@ const volumeStepSchema = z.object({
 const databasesStepSchema = z.object({
   kind: z.literal('databases'),
   container: z.string(),
-  databases: z.array(z.object({ database: z.string(), aside: z.string(), existed: z.boolean() })),
+  databases: z.array(
+    z.object({
+      database: z.string(),
+      aside: z.string(),
+      existed: z.boolean(),
+      /** Of the old one: subscriptions that were enabled, and whether it let anybody in. */
+      subscriptions: z.array(z.string()).optional(),
+      allowConnections: z.boolean().optional(),
+    }),
+  ),
 });
 
 export const restoreStepSchema = z.object({

@@ -20,6 +20,14 @@ export interface StackState {
   readonly running: readonly string[];
 }
 
+/** How its database server differs from the plainest one. */
+export interface ServerOptions {
+  /** Arguments of the server. */
+  readonly args?: readonly string[];
+  /** More fields of its source in the configuration, as YAML that follows a field. */
+  readonly source?: string;
+}
+
 export class SmallStack extends WorkerHost {
   private constructor(
     readonly directory: string,
@@ -27,11 +35,12 @@ export class SmallStack extends WorkerHost {
     readonly project: (service: 'db' | 'app') => string,
     configFile: string,
     stackName: string,
+    private readonly server: ServerOptions,
   ) {
     super(configFile, stackName);
   }
 
-  static async create(): Promise<SmallStack> {
+  static async create(server: ServerOptions = {}): Promise<SmallStack> {
     const directory = await mkdtemp(path.join(tmpdir(), 'holdfast-small-'));
     const id = `hfs${randomBytes(3).toString('hex')}`;
     const stack = new SmallStack(
@@ -40,6 +49,7 @@ export class SmallStack extends WorkerHost {
       (service) => `${id}${service}`,
       path.join(directory, 'holdfast.yaml'),
       id,
+      server,
     );
     await stack.#layOut();
     await stack.up();
@@ -75,6 +85,7 @@ services:
   db:
     image: holdfast-sample-postgres:latest
     container_name: ${this.container('db')}
+    ${this.server.args === undefined ? '' : `command: ${JSON.stringify(['postgres', ...this.server.args])}`}
     environment: { POSTGRES_PASSWORD: sample }
     volumes: ['./data:/var/lib/postgresql/data']
     networks: [outer]
@@ -136,7 +147,7 @@ services:
       - { type: containers, timeout: 60s }
     sources:
       configs: { kind: files, category: configs, include: [docker-compose.yml] }
-      dump: { kind: postgres, container: ${this.container('db')} }
+      dump: { kind: postgres, container: ${this.container('db')}${this.server.source ?? ''} }
   app:
     home: ${this.home('app')}
     after: [db]
