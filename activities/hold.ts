@@ -1,19 +1,18 @@
 /** Holding a source still while it is read, and letting go of it again. */
 import type { Quiesce } from '../src/config/schema.js';
 import { listContainers } from '../src/docker/containers.js';
-import { execCapture } from '../src/docker/exec.js';
+import { holdStill, releaseHold } from '../src/docker/holds.js';
 import { requireProjects } from '../src/docker/project.js';
-import type { Engine } from '../src/docker/engine.js';
-import { recordAndStop, startRecorded } from '../src/docker/running-record.js';
-import { HoldfastError } from '../src/errors.js';
 import { containersOf } from './containers.js';
+import { isHooked, runAfter, runBefore } from './hooks.js';
 import { stoppedFile } from './places.js';
+import { aliveAt } from './recovery.js';
 import {
   checkDigest,
   guarded,
   serviceOf,
   sourceOf,
-  whileWaiting,
+  withHeartbeat,
   runOf,
   type ActivityDependencies,
 } from './runtime.js';
@@ -27,20 +26,25 @@ export interface SourceReference {
   readonly artifactPath: string;
 }
 
-/** A hook that hangs must not hold the service for the night. */
-const HOOK_TIMEOUT_MS = 10 * 60_000;
+/** What was found when a source was let go of. */
+export interface Released {
+  /** Containers that ran while the source was to be held still: somebody else has started them. */
+  readonly disturbed: readonly string[];
+}
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
-export function createHoldActivities({ config, engine, runLog }: ActivityDependencies) {
+export function createHoldActivities(dependencies: ActivityDependencies) {
+  const { config, engine, runLog, client } = dependencies;
   const { root } = config.backups;
+  const isAlive = aliveAt(client);
   return {
     holdSource: guarded(async (input: SourceReference): Promise<void> => {
       checkDigest(config, input.configDigest);
       const quiesce = quiesceOf(sourceOf(config, input.service, input.source));
       if (quiesce === 'live') return;
-      await whileWaiting(input, 'hold', async (signal) => {
+      await withHeartbeat(input, 'hold', async (work) => {
         if (typeof quiesce === 'object') {
-          await runHook(engine, quiesce.container, quiesce.before, signal);
+          await runBefore(dependencies, quiesce, input, { ...runOf(), isAlive }, work);
           return;
         }
         const source = sourceOf(config, input.service, input.source);
@@ -49,40 +53,57 @@ export function createHoldActivities({ config, engine, runLog }: ActivityDepende
             ? config
             : await requireProjects(engine, config, [input.service]);
         const service = serviceOf(named, input.service);
-        const containers =
-          source.kind === 'volume'
-            ? await listContainers(engine, { volume: source.volume })
-            : await containersOf(engine, input.service, service);
-        const { stopped } = await recordAndStop(engine, {
-          recordFile: stoppedFile(root, input.setId, input.service, input.source),
-          containers: containers.map(({ id }) => id),
-          graceMs: service.stopGrace,
-          mode: quiesce,
-          reason: `backup of ${input.service}/${input.source}`,
-          ...runOf(),
-        });
-        if (stopped.length > 0) {
-          await runLog.write(`${quiesce === 'pause' ? 'Paused' : 'Stopped'} ${stopped.join(', ')}`);
-        }
+        const { stopped } = await holdStill(
+          engine,
+          {
+            recordFile: stoppedFile(root, input.setId, input.service, input.source),
+            find: () =>
+              source.kind === 'volume'
+                ? listContainers(engine, { volume: source.volume })
+                : containersOf(engine, input.service, service),
+            graceMs: service.stopGrace,
+            mode: quiesce,
+            reason: `backup of ${input.service}/${input.source}`,
+            ...runOf(),
+            isAlive,
+          },
+          work,
+        );
+        if (stopped.length > 0) await runLog.write(`Held still: ${stopped.join(', ')}`);
       });
     }),
 
-    /** Runs whatever happened to the reading, and again if it has to; nothing held is fine. */
-    releaseSource: guarded(async (input: SourceReference): Promise<void> => {
-      const quiesce = quiesceOf(sourceOf(config, input.service, input.source));
-      if (quiesce === 'live') return;
-      await whileWaiting(input, 'release', async (signal) => {
-        if (typeof quiesce === 'object') {
-          await runHook(engine, quiesce.container, quiesce.after, signal);
-          return;
-        }
-        const { started } = await startRecorded(
-          engine,
-          stoppedFile(root, input.setId, input.service, input.source),
-        );
-        if (started.length > 0) await runLog.write(`Running again: ${started.join(', ')}`);
-      });
-    }),
+    /**
+     * Runs whatever happened to the reading, and again if it has to; nothing held is fine. With
+     * `onlyHeld` a hook's `after` is run only where its `before` was begun. Workers of earlier versions
+     * return nothing.
+     */
+    releaseSource: guarded(
+      async (
+        input: SourceReference & { readonly onlyHeld?: boolean },
+      ): Promise<Released | undefined> => {
+        const quiesce = quiesceOf(sourceOf(config, input.service, input.source));
+        if (quiesce === 'live') return undefined;
+        return withHeartbeat(input, 'release', async ({ signal }) => {
+          if (typeof quiesce === 'object') {
+            if (input.onlyHeld !== true || (await isHooked(dependencies, input))) {
+              await runAfter(dependencies, quiesce, input, signal);
+            }
+            return undefined;
+          }
+          const file = stoppedFile(root, input.setId, input.service, input.source);
+          const { started, leftHeld, disturbed } = await releaseHold(engine, file, {
+            isAlive,
+            signal,
+          });
+          if (started.length > 0) await runLog.write(`Running again: ${started.join(', ')}`);
+          if (leftHeld.length > 0) {
+            await runLog.write(`Still held by another source: ${leftHeld.join(', ')}`);
+          }
+          return { disturbed };
+        });
+      },
+    ),
   };
 }
 
@@ -90,25 +111,4 @@ export function quiesceOf(
   source: { readonly kind: string } & { readonly quiesce?: Quiesce },
 ): Quiesce {
   return source.quiesce ?? 'live';
-}
-
-async function runHook(
-  engine: Engine,
-  container: string,
-  argv: readonly string[],
-  signal: AbortSignal,
-): Promise<void> {
-  const { exitCode, stderr } = await execCapture(engine, {
-    container,
-    argv,
-    signal,
-    timeoutMs: HOOK_TIMEOUT_MS,
-  });
-  if (exitCode !== 0) {
-    throw new HoldfastError(
-      'COMMAND_FAILED',
-      `the hook ${argv[0] ?? ''} in ${container} ended with exit code ${exitCode}: ${stderr.trim().slice(-300)}`,
-      { facts: { container, exitCode } },
-    );
-  }
 }

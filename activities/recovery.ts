@@ -1,12 +1,14 @@
 /** What a dead run left undone: at worker start and before the next run. */
 import path from 'node:path';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import { listRecords, startRecorded } from '../src/docker/running-record.js';
+import { releaseHold } from '../src/docker/holds.js';
+import { listRecords } from '../src/docker/running-record.js';
 import { messageOf } from '../src/errors.js';
 import { askedOnce, type IsAlive, type RunIdentity } from '../src/plan/run-identity.js';
 import type { Work } from '../src/progress.js';
 import { readRestoreRecord } from '../src/store/restore-record.js';
 import { startAgain } from './containers.js';
+import { runLeftHooks } from './hooks.js';
 import { stoppedDirectory } from './places.js';
 import { reapDrills } from './drill-teardown.js';
 import { forRestore } from './restore-context.js';
@@ -54,7 +56,7 @@ export async function bringBackStopped(
     if (stuck.has(runId) || (await isAlive(record))) continue;
     if (await belongsToOpenRestore(root, runId, isAlive)) continue;
     try {
-      const names = await startAgainOf(dependencies, file, work);
+      const names = await startAgainOf(dependencies, file, isAlive, work);
       started.push(...names);
       if (names.length > 0) {
         await runLog.write(
@@ -67,6 +69,8 @@ export async function bringBackStopped(
       await runLog.write(sentence);
     }
   }
+  // Hooks are commands in containers: these run by now.
+  problems.push(...(await runLeftHooks(dependencies, isAlive, work.signal)));
   await discardOldRestores(dependencies, new Date());
   return { takenBack, started, problems };
 }
@@ -86,12 +90,14 @@ async function belongsToOpenRestore(
 async function startAgainOf(
   dependencies: RecoveryDependencies,
   file: string,
+  isAlive: IsAlive,
   work: Work,
 ): Promise<readonly string[]> {
   const [runId = '', service = ''] = path.basename(file, '.json').split('--');
   const { root } = dependencies.config.backups;
   if ((await readRestoreRecord(root, runId)) === undefined) {
-    return (await startRecorded(dependencies.engine, file)).started;
+    // What a run that goes on holds still is that one's to start.
+    return (await releaseHold(dependencies.engine, file, { isAlive, signal: work.signal })).started;
   }
   return (await startAgain(await forRestore(dependencies, runId), file, service, work)).started;
 }

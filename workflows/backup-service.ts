@@ -2,7 +2,7 @@
  * Backs one service up: each source is held still, read, released, given its owner and verified.
  * A source that fails does not stop the others; it is named in the result.
  */
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, patched } from '@temporalio/workflow';
 import type { PlannedService, PlannedSource } from '../src/plan/backup-plan.js';
 import type { Problem, SetArtifact } from '../src/store/manifest.js';
 import { formatBytes } from '../src/plan/words.js';
@@ -55,11 +55,16 @@ export async function backupService(input: BackupServiceInput): Promise<BackupSe
   return { service: service.service, artifacts, problems, failedSources };
 }
 
+interface Saved {
+  readonly artifact: SetArtifact;
+  readonly problems: readonly Problem[];
+}
+
 async function saveSource(
   input: BackupServiceInput,
   source: PlannedSource,
   activities: HostCalls,
-): Promise<{ artifact: SetArtifact; problems: readonly Problem[] }> {
+): Promise<Saved> {
   const service = input.service.service;
   const what = `${service}/${source.source}`;
   const reference = {
@@ -82,19 +87,41 @@ async function saveSource(
   return saved;
 }
 
-/** What was stopped is started again whatever happens to the reading. */
-async function heldStill<T>(
+/**
+ * What was stopped is started again whatever happens to the reading. Where somebody else has started it
+ * meanwhile, what was read is not what was promised, and the result says so.
+ */
+async function heldStill(
   what: string,
   reference: Parameters<HostCalls['holdSource']>[1],
   activities: HostCalls,
-  read: () => Promise<T>,
-): Promise<T> {
+  read: () => Promise<Saved>,
+): Promise<Saved> {
+  const { service, source } = reference;
+  const release = () =>
+    CancellationScope.nonCancellable(() => activities.releaseSource(`release ${what}`, reference));
+  let saved: Saved;
   try {
     await activities.holdSource(`hold ${what} still`, reference);
-    return await read();
-  } finally {
-    await CancellationScope.nonCancellable(() =>
-      activities.releaseSource(`release ${what}`, reference),
+    saved = await read();
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  const but = (code: string, message: string): Saved => ({
+    ...saved,
+    problems: [...saved.problems, { service, source, code, message }],
+  });
+  try {
+    const disturbed = (await release())?.disturbed ?? [];
+    if (disturbed.length === 0) return saved;
+    return but(
+      'NOT_HELD_STILL',
+      `${disturbed.join(', ')} ran while it was to be held still: what was read is of many moments`,
     );
+  } catch (error) {
+    // What was read is whole, whatever became of the container.
+    if (!patched('saved-though-not-released')) throw error;
+    return but('NOT_RELEASED', `it is saved, but ${causeOf(error).message}`);
   }
 }

@@ -78,7 +78,7 @@ async function letGo(
     if (!quiesced) continue;
     await activities
       .releaseSource(`release ${service}/${source}`, {
-        ...{ setId, configDigest, service, source, artifactPath },
+        ...{ setId, configDigest, service, source, artifactPath, onlyHeld: true },
       })
       .catch(() => undefined);
   }

@@ -34,6 +34,8 @@ export interface ContainerInfo {
   readonly restartCount: number;
   /** `no`, `always`, `unless-stopped` or `on-failure`. */
   readonly restartPolicy: string;
+  /** The engine removes it as soon as it ends (`--rm`). */
+  readonly autoRemove?: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly composeProject?: string;
   readonly composeService?: string;
@@ -42,6 +44,8 @@ export interface ContainerInfo {
 }
 
 export const COMPOSE_PROJECT_LABEL = 'com.docker.compose.project';
+/** `True` on what `compose run` made. */
+export const COMPOSE_ONEOFF_LABEL = 'com.docker.compose.oneoff';
 export const COMPOSE_SERVICE_LABEL = 'com.docker.compose.service';
 
 const text = z.string().nullish();
@@ -63,7 +67,12 @@ export const inspectSchema = z.object({
       })
       .nullish(),
   }),
-  HostConfig: z.object({ RestartPolicy: z.object({ Name: text }).nullish() }).nullish(),
+  HostConfig: z
+    .object({
+      RestartPolicy: z.object({ Name: text }).nullish(),
+      AutoRemove: z.boolean().nullish(),
+    })
+    .nullish(),
   Config: z.object({
     Image: z.string(),
     Env: z.array(z.string()).nullish(),
@@ -103,6 +112,7 @@ export function toContainerInfo(answer: z.output<typeof inspectSchema>): Contain
     createdAt: answer.Created,
     restartCount: answer.RestartCount ?? 0,
     restartPolicy: answer.HostConfig?.RestartPolicy?.Name ?? 'no',
+    autoRemove: answer.HostConfig?.AutoRemove ?? false,
     labels,
     ...(composeProject === undefined ? {} : { composeProject }),
     ...(composeService === undefined ? {} : { composeService }),

@@ -18,7 +18,12 @@ export type {
   ContainerMount,
   ContainerState,
 } from './container-info.js';
-export { COMPOSE_PROJECT_LABEL, COMPOSE_SERVICE_LABEL, mountsVolume } from './container-info.js';
+export {
+  COMPOSE_ONEOFF_LABEL,
+  COMPOSE_PROJECT_LABEL,
+  COMPOSE_SERVICE_LABEL,
+  mountsVolume,
+} from './container-info.js';
 
 /** @throws HoldfastError CONTAINER_NOT_FOUND */
 export async function inspectContainer(engine: Engine, nameOrId: string): Promise<ContainerInfo> {

@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { HoldfastError, systemCodeOf } from '../errors.js';
-import { fsyncPath, readTextIfExists } from '../system/durable.js';
+import { fsyncPath, mkdirDurably, readTextIfExists, writeFileDurably } from '../system/durable.js';
 
 const stopModeSchema = z.enum(['stop', 'pause']);
 export type StopMode = z.output<typeof stopModeSchema>;
@@ -14,6 +14,8 @@ const recordedContainerSchema = z.object({
   /** It ran (or was paused, or restarting) when we first came across it. */
   wasRunning: z.boolean(),
   wasPaused: z.boolean(),
+  /** It was in a crash loop, or had crashed a moment before: nobody waits for it to stay up again. */
+  wasRestarting: z.boolean().optional(),
   restartPolicy: z.string(),
   mode: stopModeSchema,
   at: z.iso.datetime(),
@@ -27,6 +29,10 @@ const runningRecordSchema = z.object({
   /** Absent in records of earlier versions. */
   runId: z.string().optional(),
   at: z.iso.datetime(),
+  /** `hold`: a source that is read. Such records are counted against each other, see holds.ts. */
+  purpose: z.literal('hold').optional(),
+  /** The hold has ended: what it lists is being started, and it keeps nothing still any more. */
+  releasing: z.boolean().optional(),
   /** In the order in which they are stopped. */
   containers: z.array(recordedContainerSchema),
 });
@@ -47,6 +53,12 @@ export async function readRecord(file: string): Promise<RunningRecord | undefine
       cause: error,
     });
   }
+}
+
+/** Replaces the record in one step; makes its directory when missing. */
+export async function writeRecord(file: string, record: RunningRecord): Promise<void> {
+  await mkdirDurably(path.dirname(file));
+  await writeFileDurably(file, `${JSON.stringify(record, undefined, 2)}\n`, 0o600);
 }
 
 /** Forgets what was stopped, because something else has started it. Missing is fine. */

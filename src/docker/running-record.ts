@@ -3,13 +3,11 @@
  * that whoever comes next (the next attempt, a worker's start, a person) can start again exactly
  * what ran: an `unless-stopped` container that a dead backup stopped would stay down for ever.
  */
-import path from 'node:path';
-import { mkdirDurably, writeFileDurably } from '../system/durable.js';
 import type { ContainerInfo } from './containers.js';
 import { findContainer, pauseContainer, stopContainer } from './containers.js';
 import type { Engine } from './engine.js';
 import type { RecordedContainer, RunningRecord, StopMode } from './running-file.js';
-import { readRecord } from './running-file.js';
+import { readRecord, writeRecord } from './running-file.js';
 
 export type { FoundRecord, RecordedContainer, RunningRecord, StopMode } from './running-file.js';
 export { discardRecord, listRecords, readRecord } from './running-file.js';
@@ -55,55 +53,90 @@ export async function recordAndStop(engine: Engine, request: StopRequest): Promi
     else found.push(container);
   }
   const record = mergeRecord(earlier, found, request, new Date().toISOString());
-  await mkdirDurably(path.dirname(request.recordFile));
-  await writeFileDurably(request.recordFile, `${JSON.stringify(record, undefined, 2)}\n`, 0o600);
+  await writeRecord(request.recordFile, record);
+  return { ...(await stopFound(engine, found, record, request)), missing, record };
+}
 
+/**
+ * Stops or pauses, as the record says, those of `found` that are up. The record must be on disk.
+ * @throws HoldfastError DOCKER_FAILED for one that can't be stopped; ended or restarting meanwhile is
+ *   in `changed` instead: it needs another record
+ */
+export async function stopFound(
+  engine: Engine,
+  found: readonly ContainerInfo[],
+  record: RunningRecord,
+  request: Pick<StopRequest, 'graceMs' | 'signal'>,
+  onEach: () => void = () => undefined,
+): Promise<Pick<StopOutcome, 'stopped' | 'killed'> & { readonly changed: readonly string[] }> {
   const stopped: string[] = [];
   const killed: string[] = [];
+  const changed: string[] = [];
   for (const container of found) {
     request.signal?.throwIfAborted();
-    if (request.mode === 'pause') {
-      if (container.state !== 'running' && container.state !== 'restarting') continue;
-      await pauseContainer(engine, container.id);
-      stopped.push(container.name);
+    const entry = record.containers.find(({ name }) => name === container.name);
+    onEach();
+    if (entry?.mode === 'pause') {
+      if (container.state !== 'running') continue;
+      ((await pauses(engine, container)) ? stopped : changed).push(container.name);
     } else if (isUp(container)) {
       const result = await stopContainer(engine, container.id, request.graceMs);
       stopped.push(container.name);
       if (result.killed) killed.push(container.name);
     }
   }
-  return { stopped, killed, missing, record };
+  return { stopped, killed, changed };
+}
+
+/** @returns false where there was nothing left to pause: it has ended, or restarts. */
+async function pauses(engine: Engine, { id }: ContainerInfo): Promise<boolean> {
+  try {
+    await pauseContainer(engine, id);
+    return true;
+  } catch (error) {
+    const now = await findContainer(engine, id);
+    if (now?.state === 'running') throw error;
+    return now?.state === 'paused';
+  }
 }
 
 /**
  * The record after looking at `found`: earlier entries stay as they are, except that one which runs
- * now was started by somebody meanwhile and counts as running. Pure.
+ * now was started by somebody meanwhile and counts as running. `beside`: entries of others who hold
+ * the same containers still; what they have stopped ran, too. Pure.
  */
 export function mergeRecord(
   earlier: RunningRecord | undefined,
   found: readonly ContainerInfo[],
   request: Pick<StopRequest, 'mode' | 'reason' | 'workflowId' | 'runId'>,
   now: string,
+  beside: readonly RecordedContainer[] = [],
 ): RunningRecord {
   const containers = [...(earlier?.containers ?? [])];
   for (const container of found) {
     const at = containers.findIndex((entry) => entry.name === container.name);
-    const before = containers[at];
+    const own = containers[at];
+    const before = own ?? beside.find((entry) => isSameContainer(entry, container));
     const paused = container.state === 'paused';
     // Paused by us counts as running, so does one that we had stopped already.
     const pausedByUs = paused && before?.mode === 'pause' && before.wasRunning && !before.wasPaused;
     const entry: RecordedContainer = {
       // The first one's: whoever starts it again can tell that it was made anew since.
-      id: before?.id ?? container.id,
+      id: own?.id ?? container.id,
       name: container.name,
       wasRunning: (before?.wasRunning ?? false) || isUp(container),
       wasPaused: isUp(container) && !pausedByUs ? paused : (before?.wasPaused ?? false),
       restartPolicy: container.restartPolicy,
+      // What crashes time and again can't be paused: it would write between two crashes.
+      ...(before?.wasRestarting === true || isCrashing(container, now)
+        ? { wasRestarting: true }
+        : {}),
       // A container once stopped is not brought back by thawing it.
-      mode: before?.mode === 'stop' ? 'stop' : request.mode,
-      at: before?.at ?? now,
+      mode: before?.mode === 'stop' || container.state === 'restarting' ? 'stop' : request.mode,
+      // When we last found it up: started later than that, it was not held still.
+      at: own !== undefined && !(isUp(container) && !pausedByUs) ? own.at : now,
     };
-    if (before === undefined) containers.push(entry);
+    if (own === undefined) containers.push(entry);
     else containers[at] = entry;
   }
   return {
@@ -117,6 +150,22 @@ export function mergeRecord(
   };
 }
 
-function isUp(container: ContainerInfo): boolean {
+export function isSameContainer(
+  entry: RecordedContainer,
+  container: Pick<ContainerInfo, 'id' | 'name'>,
+): boolean {
+  return entry.id === container.id || entry.name === container.name;
+}
+
+/** How long one must run after a crash until nobody expects the next. */
+const CALM_MS = 60_000;
+
+function isCrashing({ state, restartCount, startedAt }: ContainerInfo, now: string): boolean {
+  if (state === 'restarting') return true;
+  const ranMs = Date.parse(now) - Date.parse(startedAt);
+  return state === 'running' && restartCount > 0 && ranMs < CALM_MS;
+}
+
+export function isUp(container: ContainerInfo): boolean {
   return ['running', 'paused', 'restarting'].includes(container.state);
 }

@@ -103,6 +103,8 @@ async function bringUp(
 
 async function notUp(engine: Engine, entry: RecordedContainer): Promise<string | undefined> {
   const { state, exitCode } = await inspectContainer(engine, entry.id);
+  // It crashed before, and may do so again: that is how it was.
+  if (entry.wasRestarting === true) return undefined;
   if (state === 'running' || state === 'paused') return undefined;
   // A job that has done its work since is not a failure.
   if (state === 'exited' && exitCode === 0) return undefined;

@@ -28,6 +28,7 @@ function container(name: string, more: Partial<ContainerInfo> = {}): ContainerIn
   };
 }
 
+const NOW = '2024-12-12T01:00:00.000Z';
 const request = { mode: 'stop', reason: 'r', workflowId: 'w' } as const;
 function merge(
   earlier: RunningRecord | undefined,
@@ -77,6 +78,59 @@ describe('the record of what ran', () => {
     const first = merge(undefined, [container('a')]);
     const second = merge(first, [container('a', { id: 'another', state: 'created' })]);
     expect(second.containers).toMatchObject([{ id: 'id-a', wasRunning: true }]);
+  });
+
+  it('takes what another source has stopped for what ran, and how it was held', () => {
+    const theirs = merge(undefined, [
+      container('stopped'),
+      container('was-paused', { state: 'paused' }),
+    ]).containers;
+    const found = [
+      container('stopped', { state: 'exited' }),
+      container('was-paused', { state: 'exited' }),
+      container('never-ran', { state: 'exited' }),
+    ];
+    const beside = mergeRecord(undefined, found, { ...request, mode: 'pause' }, NOW, theirs);
+    expect(
+      beside.containers.map(({ name, wasRunning, wasPaused, mode }) => [
+        ...[name, wasRunning, wasPaused, mode],
+      ]),
+    ).toEqual([
+      ['stopped', true, false, 'stop'],
+      ['was-paused', true, true, 'stop'],
+      ['never-ran', false, false, 'pause'],
+    ]);
+  });
+
+  it('does not take what another source has paused for paused by its owner', () => {
+    const theirs = merge(undefined, [container('a')], 'pause').containers;
+    const found = [container('a', { state: 'paused' })];
+    const { containers } = mergeRecord(
+      undefined,
+      found,
+      { ...request, mode: 'pause' },
+      NOW,
+      theirs,
+    );
+    expect(containers).toMatchObject([{ wasRunning: true, wasPaused: false }]);
+  });
+
+  it('stops what crashes time and again, also where it would pause it', () => {
+    const crashed = { restartCount: 4, startedAt: '2024-12-12T00:59:30Z' };
+    const { containers } = merge(
+      undefined,
+      [
+        container('loop', { state: 'restarting' }),
+        container('just-crashed', crashed),
+        container('calm', { ...crashed, startedAt: '2024-12-11T00:00:00Z' }),
+      ],
+      'pause',
+    );
+    expect(containers.map(({ mode, wasRestarting }) => [mode, wasRestarting ?? false])).toEqual([
+      ['stop', true],
+      ['pause', true],
+      ['pause', false],
+    ]);
   });
 
   it('counts one that is restarting as running', () => {
