@@ -9,12 +9,12 @@ import { formatBytes } from '../src/plan/words.js';
 import { beginSet, discardSet, incomingArtifact, recoverIncoming } from '../src/store/incoming.js';
 import { importRuns } from '../src/store/import-old.js';
 import { applyOwnership } from '../src/store/artifact.js';
+import { requireStore } from '../src/store/known-store.js';
 import type { Problem, SetFile, Tier, Uncovered } from '../src/store/manifest.js';
 import { linkIntoTier } from '../src/store/link-tier.js';
 import { publishSet } from '../src/store/publish.js';
 import { emptyTrash } from '../src/store/remove.js';
 import { spreadDamage } from '../src/store/verification.js';
-import { mkdirDurably } from '../src/system/durable.js';
 import { lookUpOwner } from '../src/system/ownership.js';
 import type { StoreOwnership } from '../src/store/layout.js';
 import type { SourceReference } from './hold.js';
@@ -60,7 +60,7 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
     beginBackup: guarded(async (input: BeginBackup): Promise<BegunBackup> => {
       pingStart(dependencies);
       checkDigest(config, input.configDigest);
-      await mkdirDurably(root, config.backups.directoryMode);
+      await requireStore(root, config.backups.directoryMode);
       await engine.ping();
       await recoverHost(dependencies);
       const recovered = await recoverIncoming(root, {
@@ -93,6 +93,7 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
     /** Publishes the set, and links it into the tiers that are due with it. */
     publishSet: guarded(async ({ set, alsoTiers }: PublishInput): Promise<void> => {
       await whileWaiting({ service: '', source: 'publish' }, 'publish', async () => {
+        await requireStore(root);
         await publishSet(root, set, { ownership: await ownership() });
         for (const tier of alsoTiers ?? []) {
           await linkIntoTier(root, set, tier, { ownership: await ownership() });

@@ -6,6 +6,7 @@ import { planRetention, type RetentionPlan } from '../src/plan/retention.js';
 import { setName } from '../src/plan/set-order.js';
 import { acceptShrinks } from '../src/store/accepted-shrinks.js';
 import { setsInUse } from '../src/store/in-use.js';
+import { requireStore } from '../src/store/known-store.js';
 import type { Tier } from '../src/store/manifest.js';
 import { carryOutRetention } from '../src/store/prune.js';
 import { readStoreKnowledge } from '../src/store/set-knowledge.js';
@@ -49,6 +50,7 @@ export function createPruneActivities(dependencies: ActivityDependencies) {
         input: PlanPrune,
       ): Promise<PruneDecisions & { readonly accepted: readonly string[] }> => {
         return whileWaiting({ service: '', source: 'prune' }, 'look', async () => {
+          await requireStore(root);
           const before = await plan(input.limit);
           if (input.acceptShrink !== true || before.held.length === 0) {
             return { ...decisionsOf(before, input.tier), accepted: [] };
@@ -72,6 +74,7 @@ export function createPruneActivities(dependencies: ActivityDependencies) {
         limit?: number | undefined;
       }): Promise<{ removed: string[]; held?: string[] }> => {
         return whileWaiting({ service: '', source: 'prune' }, 'prune', async () => {
+          await requireStore(root);
           const todo = await plan(limit);
           const held = todo.held.map(sayShrink);
           for (const line of held) await runLog.write(`No old set was removed: ${line}`);

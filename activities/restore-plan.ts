@@ -9,6 +9,7 @@ import { mixSets, renameServices } from '../src/plan/mix-sets.js';
 import { setName } from '../src/plan/set-order.js';
 import { readCatalogue } from '../src/store/catalogue.js';
 import { chooseLooking, requireThere } from '../src/store/choose-whole.js';
+import { requireStore } from '../src/store/known-store.js';
 import type { SetArtifact, SetFile } from '../src/store/manifest.js';
 import { readOldBackups } from '../src/store/old-sets.js';
 import { writeRestoreRecord, readRestoreRecord } from '../src/store/restore-record.js';
@@ -45,6 +46,8 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
         map?: Mapping | undefined;
       }): Promise<ChosenRestoreSet> => {
         const { sets, damaged } = await readCatalogue(root);
+        // No sets because no disk is another thing than no sets.
+        if (sets.length === 0) await requireStore(root);
         const { map } = input;
         const known =
           map === undefined ? sets : sets.map((set) => renameServices(set, map.services));

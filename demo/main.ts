@@ -29,6 +29,8 @@ const say = (line: string): void => {
 
 const project = await projectDirectory();
 const root = await mkdtemp(path.join(os.tmpdir(), 'holdfast-demo-'));
+// The demo's store goes with it, and is nothing for this host to remember.
+process.env['HOLDFAST_STATE_DIR'] ??= path.join(root, '.state');
 const checks = new Checks(say);
 const demo = new Demo({
   project,

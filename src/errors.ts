@@ -62,6 +62,10 @@ export const ERROR_RULES = {
   COMMAND_FAILED: failed,
   STORE_UNSAFE: failed,
   REMOVE_FAILED: failed,
+  /** The backups that were at the root are not there: a disk that is not mounted. */
+  STORE_MISSING: failed,
+  /** At the root is another store than before. */
+  STORE_CHANGED: failed,
   NOTIFY_FAILED: transient,
   BACKUP_FAILED: failed,
   CHECK_FAILED: failed,

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { Option } from 'commander';
 import { HoldfastError } from '../errors.js';
+import { lookAtStore, refusalOf } from '../store/known-store.js';
 import { pathExists } from '../system/durable.js';
 import type { CliContext } from './context.js';
 import type { Catalogue } from './ports.js';
@@ -29,13 +30,17 @@ export async function openStore(
     explicitRoot === undefined
       ? (await context.loadConfig()).backups.root
       : path.resolve(explicitRoot);
+  const refusal = refusalOf(root, await lookAtStore(root));
   if (!(await pathExists(root))) {
+    if (refusal !== undefined) throw refusal;
     throw new HoldfastError('SET_NOT_FOUND', `there is no directory ${root}`, {
       hint: 'is its disk mounted? the first backup makes the directory',
       facts: { root },
     });
   }
   const { sets, unreadable } = await context.ports.readCatalogue(root);
+  // Reading is fine; that it is not what was there before has to be known.
+  if (refusal !== undefined) context.warn(`${refusal.message}: ${refusal.hint ?? ''}`);
   if (!context.options.json) {
     for (const sentence of unreadable) context.warn(truncate(oneLine(sentence), 300));
   }

@@ -22,5 +22,8 @@ export function toCheckPolicy(config: Config): CheckPolicy {
     freeWarnPercent: check.free.warn,
     freeCriticalPercent: check.free.critical,
     forecastMs: check.forecast,
+    sources: Object.entries(config.services).flatMap(([service, { sources }]) =>
+      Object.keys(sources).map((source) => ({ service, source })),
+    ),
   };
 }

@@ -7,15 +7,22 @@ import { messageOf } from '../errors.js';
 import { findShrinks } from '../plan/anomaly.js';
 import type { CheckFacts, LeftOpen } from '../plan/check.js';
 import { runKey, type RunIdentity } from '../plan/run-identity.js';
-import { setName } from '../plan/set-order.js';
+import { isOfFuture, setName } from '../plan/set-order.js';
+import { lookAtStore, refusalOf } from '../store/known-store.js';
 import { listRestores } from '../store/restore-record.js';
 import { readStoreKnowledge, type StoreKnowledge } from '../store/set-knowledge.js';
 import type { ServerFacts } from './server-facts.js';
 
+const NOTHING_KNOWN: StoreKnowledge = {
+  catalogue: { sets: [], damaged: [], missing: [], unreadable: [] },
+  sets: [],
+  knowledge: { unsound: new Map(), pins: new Map(), accepted: [] },
+  verifications: new Map(),
+};
+
 /**
  * Reads the catalogue, the records and the disk, then asks `server` about the runs they name.
  * @param stoppedDirectory where runs record what they stop
- * @throws what the system says where the records can't be read
  */
 export async function gatherCheckFacts(
   config: Config,
@@ -24,7 +31,15 @@ export async function gatherCheckFacts(
   askServer: (runs: readonly RunIdentity[]) => Promise<ServerFacts>,
 ): Promise<CheckFacts> {
   const { root } = config.backups;
-  const store = await readStoreKnowledge(root, config.stack);
+  let storeUnreadable: CheckFacts['storeRefused'];
+  const store = await readStoreKnowledge(root, config.stack).catch((error: unknown) => {
+    storeUnreadable = {
+      code: 'store-unreadable',
+      message: `the backups in ${root} can't be read: ${messageOf(error)}`,
+      hint: 'look at the disk, and at whom the files belong to; nothing is known of the backups',
+    };
+    return NOTHING_KNOWN;
+  });
   const unreadable = store.catalogue.damaged.map(
     ({ file, reason }) => `${file} can't be read: ${reason}`,
   );
@@ -52,6 +67,7 @@ export async function gatherCheckFacts(
     shrinks: shrinksOf(config, store, now),
     schedules: server.schedules,
     disk: await diskOf(root),
+    storeRefused: storeUnreadable ?? (await storeRefusal(root)),
     stopped: records.flatMap(({ record }) =>
       record.containers
         .filter(({ wasRunning }) => wasRunning)
@@ -79,17 +95,33 @@ function shrinksOf(
   const { anomaly } = toRetentionPolicy(config);
   if (anomaly === undefined) return [];
   return findShrinks(
-    sets.filter(({ startedAt }) => Date.parse(startedAt) <= now.getTime()),
+    sets.filter((set) => !isOfFuture(set, now)),
     anomaly,
     knowledge.accepted,
     (set, { path }) => knowledge.unsound.get(setName(set))?.artifacts.has(path) !== true,
   );
 }
 
+async function storeRefusal(root: string): Promise<CheckFacts['storeRefused']> {
+  const refusal = refusalOf(root, await lookAtStore(root));
+  if (refusal === undefined) return undefined;
+  const { message, hint = '' } = refusal;
+  return {
+    code: refusal.code === 'STORE_MISSING' ? 'store-missing' : 'store-changed',
+    message,
+    hint,
+  };
+}
+
 async function diskOf(root: string): Promise<CheckFacts['disk']> {
   try {
-    const { bavail, blocks, bsize } = await statfs(root);
-    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+    const { bavail, blocks, bsize, files, ffree } = await statfs(root);
+    return {
+      freeBytes: bavail * bsize,
+      totalBytes: blocks * bsize,
+      // Some have as many as there is room for, and say 0.
+      ...(files === 0 ? {} : { inodes: { free: ffree, total: files } }),
+    };
   } catch {
     return undefined;
   }

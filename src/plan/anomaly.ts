@@ -153,10 +153,20 @@ export function acceptanceOf(shrink: Shrink): AcceptedShrink {
   return { service, source, upTo, contentBytes, entries };
 }
 
-/** `agent/data shrank from 74.9 GiB in 128344 entries to 0 B in 1 entry`. */
+/**
+ * `agent/data shrank from 74.9 GiB in 128344 entries to 0 B in 1 entry`; where only one of the two
+ * fell, that one: `agent/data shrank from 41 entries to 3, though it has 5.1 MiB instead of 781 KiB`.
+ */
 export function sayShrink(shrink: Shrink): string {
   const { service, source, contentBytes, usualBytes, entries, usualEntries } = shrink;
-  const amount = (bytes: number, count: number): string =>
-    `${formatBytes(bytes)} in ${count} ${count === 1 ? 'entry' : 'entries'}`;
-  return `${service}/${source} shrank from ${amount(usualBytes, usualEntries)} to ${amount(contentBytes, entries)}`;
+  const count = (number: number): string => `${number} ${number === 1 ? 'entry' : 'entries'}`;
+  const [is, was] = [formatBytes(contentBytes), formatBytes(usualBytes)];
+  const name = `${service}/${source}`;
+  if (contentBytes > usualBytes) {
+    return `${name} shrank from ${count(usualEntries)} to ${entries}, though it has ${is} instead of ${was}`;
+  }
+  if (entries > usualEntries) {
+    return `${name} shrank from ${was} to ${is}, though it has ${count(entries)} instead of ${usualEntries}`;
+  }
+  return `${name} shrank from ${was} in ${count(usualEntries)} to ${is} in ${count(entries)}`;
 }

@@ -6,9 +6,9 @@
 import type { SetFile } from '../store/manifest.js';
 import { sayShrink, type Shrink } from './anomaly.js';
 import { dueTimesBack } from './due-times.js';
-import { forecastDisk } from './forecast.js';
+import { forecastDisk, type Forecast } from './forecast.js';
 import type { UnsoundSet } from './retention.js';
-import { newestFirst, setName } from './set-order.js';
+import { isOfFuture, newestFirst, setName } from './set-order.js';
 import type { ScheduledTier } from './stack-view.js';
 import { formatBytes, formatSpan } from './words.js';
 
@@ -43,6 +43,8 @@ export interface CheckPolicy {
   readonly freeWarnPercent: number;
   readonly freeCriticalPercent: number;
   readonly forecastMs: number;
+  /** What is configured to be saved. */
+  readonly sources?: readonly { readonly service: string; readonly source: string }[] | undefined;
 }
 
 /** A schedule as the server tells it. */
@@ -70,6 +72,13 @@ export interface LeftOpen {
   readonly alive?: boolean | undefined;
 }
 
+export interface DiskFacts {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+  /** Absent where the file system has no fixed number of inodes. */
+  readonly inodes?: { readonly free: number; readonly total: number } | undefined;
+}
+
 export interface CheckFacts {
   readonly now: Date;
   /** Of this stack. */
@@ -82,7 +91,10 @@ export interface CheckFacts {
   readonly shrinks: readonly Shrink[];
   readonly schedules: ScheduleFacts;
   /** Undefined where the root is not there. */
-  readonly disk?: { readonly freeBytes: number; readonly totalBytes: number } | undefined;
+  readonly disk?: DiskFacts | undefined;
+  /** Why what is at the root is not the store that was there before. */
+  readonly storeRefused?:
+    { readonly code: string; readonly message: string; readonly hint: string } | undefined;
   readonly stopped: readonly LeftOpen[];
   readonly restores: readonly LeftOpen[];
   /** When runs of backups began that are still going on, ISO; undefined where no server told. */
@@ -96,7 +108,11 @@ const ORDER: Record<Severity, number> = { critical: 0, warning: 1, ok: 2 };
 export function checkBackups(facts: CheckFacts, policy: CheckPolicy): CheckFinding[] {
   const findings = [
     ...TIERS.flatMap((tier) => checkTier(tier, facts, policy)),
+    ...checkStore(facts),
     ...checkWhole(facts),
+    ...checkAnyGood(facts),
+    ...checkSaved(facts, policy),
+    ...checkClock(facts),
     ...checkSizes(facts),
     ...checkVerified(facts, policy),
     ...checkDisk(facts, policy),
@@ -125,7 +141,7 @@ export function goodSets(
       set.scope === 'all' &&
       set.status !== 'failed' &&
       !unsound.has(setName(set)) &&
-      Date.parse(set.startedAt) <= now.getTime(),
+      !isOfFuture(set, now),
   );
 }
 
@@ -137,7 +153,7 @@ function checkTier(tier: ScheduledTier, facts: CheckFacts, policy: CheckPolicy):
   const [newest] = goodSets(facts, tier);
   if (cron === undefined && maximumAgeMs === undefined) {
     // Nothing is promised of it; sets made by hand in a tier are just sets.
-    return newest === undefined ? [] : [fresh(tier, newest, nowMs)];
+    return newest === undefined ? [] : freshness(tier, newest, facts);
   }
   const missed = cron === undefined ? [] : missedRuns(cron, newest, facts, policy);
   const tooOld =
@@ -149,7 +165,7 @@ function checkTier(tier: ScheduledTier, facts: CheckFacts, policy: CheckPolicy):
         { subject: tier, code: 'not-due', severity: 'ok', message: `no ${tier} set was due yet` },
       ];
     }
-    return [fresh(tier, newest, nowMs)];
+    return freshness(tier, newest, facts);
   }
   return [missedFinding(tier, missed, newest, facts, maximumAgeMs)];
 }
@@ -179,16 +195,11 @@ function missedFinding(
   tier: ScheduledTier,
   missed: readonly number[],
   newest: SetFile | undefined,
-  { sets, now, unsound }: CheckFacts,
+  facts: CheckFacts,
   maximumAgeMs: number | undefined,
 ): CheckFinding {
-  const since = newest === undefined ? 0 : Date.parse(newest.startedAt);
-  const bad = newestFirst(sets).find(
-    (set) =>
-      set.tier === tier &&
-      Date.parse(set.startedAt) > since &&
-      (set.status === 'failed' || unsound.has(setName(set))),
-  );
+  const { now, unsound } = facts;
+  const bad = newerBad(tier, newest, facts);
   const was =
     newest === undefined
       ? `there is no good ${tier} set`
@@ -213,11 +224,46 @@ function missedFinding(
   };
 }
 
+/** The newest set of the tier that is no good and that no good one has followed. */
+function newerBad(
+  tier: ScheduledTier,
+  newest: SetFile | undefined,
+  { sets, unsound, now }: CheckFacts,
+): SetFile | undefined {
+  const since = newest === undefined ? 0 : Date.parse(newest.startedAt);
+  return newestFirst(sets).find(
+    (set) =>
+      set.tier === tier &&
+      set.id !== newest?.id &&
+      Date.parse(set.startedAt) > since &&
+      !isOfFuture(set, now) &&
+      (set.status === 'failed' || unsound.has(setName(set))),
+  );
+}
+
 function sayProblems({ status, problems }: SetFile): string {
   const [first] = problems;
   return first === undefined
     ? status
     : `${status}: ${first.service}/${first.source}: ${first.message}`;
+}
+
+/** The newest good set, and that a later one came to nothing. */
+function freshness(tier: ScheduledTier, newest: SetFile, facts: CheckFacts): CheckFinding[] {
+  const { now, unsound } = facts;
+  const bad = newerBad(tier, newest, facts);
+  const found = fresh(tier, newest, now.getTime());
+  if (bad === undefined || found.severity !== 'ok') return [found];
+  const name = setName(bad);
+  return [
+    {
+      subject: tier,
+      code: 'newer-failed',
+      severity: 'warning',
+      message: `${found.message}, and a newer one is no good: ${name} ${unsound.get(name)?.reason ?? sayProblems(bad)}`,
+      hint: `holdfast show ${name}`,
+    },
+  ];
 }
 
 function fresh(tier: ScheduledTier, set: SetFile, nowMs: number): CheckFinding {
@@ -243,7 +289,82 @@ const UNSOUND_HINTS = {
   unknown: 'look at the disk and at whom the files belong to; it counts for nothing meanwhile',
 } as const;
 
-function checkWhole({ sets, unsound, unreadable }: CheckFacts): CheckFinding[] {
+function checkStore({ storeRefused }: CheckFacts): CheckFinding[] {
+  if (storeRefused === undefined) return [];
+  return [{ subject: 'store', severity: 'critical', ...storeRefused }];
+}
+
+/** Whatever was promised of the tiers: sets of which none could be restored are no backups. */
+function checkAnyGood({ sets, unsound, now }: CheckFacts): CheckFinding[] {
+  const good = sets.filter(
+    (set) => set.status !== 'failed' && !unsound.has(setName(set)) && !isOfFuture(set, now),
+  );
+  const [newest] = newestFirst(sets);
+  if (newest === undefined || good.length > 0) return [];
+  const name = setName(newest);
+  return [
+    {
+      subject: 'sets',
+      code: 'no-good-backup',
+      severity: 'critical',
+      message: `there is no good backup: of ${sets.length} sets none is whole; the newest, ${name}, ${unsound.get(name)?.reason ?? sayProblems(newest)}`,
+      hint: `holdfast show ${name}`,
+    },
+  ];
+}
+
+/** A source that was configured and never saved makes no run fail. */
+function checkSaved(
+  { sets, unsound, now }: CheckFacts,
+  { sources = [] }: CheckPolicy,
+): CheckFinding[] {
+  const saved = new Set(
+    sets
+      .filter((set) => !isOfFuture(set, now))
+      .flatMap((set) =>
+        set.artifacts
+          .filter(({ path }) => unsound.get(setName(set))?.artifacts.has(path) !== true)
+          .map(({ service, source }) => `${service}/${source}`),
+      ),
+  );
+  // Where nothing at all is good, that is said.
+  if (saved.size === 0) return [];
+  return sources
+    .map(({ service, source }) => `${service}/${source}`)
+    .filter((name) => !saved.has(name))
+    .map((name) => ({
+      subject: name,
+      code: 'never-saved',
+      severity: 'warning',
+      message: `${name} is configured, and no sound backup holds it`,
+      hint: 'the next backup saves it, or says why it can not; `holdfast backup` makes one now',
+    }));
+}
+
+/** How many sets of the future are named. */
+const MOST_OF_FUTURE = 3;
+
+function checkClock({ sets, now }: CheckFacts): CheckFinding[] {
+  const ahead = newestFirst(sets).filter((set) => isOfFuture(set, now));
+  const [first] = ahead;
+  if (first === undefined) return [];
+  const names = ahead.slice(0, MOST_OF_FUTURE).map(setName).join(', ');
+  const more = ahead.length > MOST_OF_FUTURE ? ` and ${ahead.length - MOST_OF_FUTURE} more` : '';
+  const by = formatSpan(
+    Math.ceil((Date.parse(first.startedAt) - now.getTime()) / 3_600_000) * 3_600_000,
+  );
+  return [
+    {
+      subject: 'clock',
+      code: 'set-of-future',
+      severity: ahead.length === sets.length ? 'critical' : 'warning',
+      message: `${names}${more} ${ahead.length === 1 ? 'is' : 'are'} dated after now, by up to ${by}`,
+      hint: 'is the clock of this host right? if so, it was not then: such a set is not the latest, pushes nothing out and is restored by its id',
+    },
+  ];
+}
+
+function checkWhole({ sets, unsound, unreadable, storeRefused }: CheckFacts): CheckFinding[] {
   const newestIds = new Set(
     ([...TIERS, 'manual'] as const)
       .flatMap((tier) => newestFirst(sets).find((set) => set.tier === tier) ?? [])
@@ -270,6 +391,8 @@ function checkWhole({ sets, unsound, unreadable }: CheckFacts): CheckFinding[] {
     hint: 'a set whose file can not be read is not there when it is needed',
   }));
   if (findings.length + lost.length > 0) return [...findings, ...lost];
+  // Where the store itself is not there, that is what has to be known.
+  if (sets.length === 0 && storeRefused !== undefined) return [];
   if (sets.length === 0) {
     return [
       {
@@ -321,7 +444,8 @@ function checkVerified(facts: CheckFacts, { verifiedWithinMs }: CheckPolicy): Ch
 }
 
 function checkDisk(facts: CheckFacts, policy: CheckPolicy): CheckFinding[] {
-  const { disk, sets } = facts;
+  const { disk } = facts;
+  const sets = facts.sets.filter((set) => !isOfFuture(set, facts.now));
   if (disk === undefined || disk.totalBytes === 0) {
     return [
       {
@@ -333,6 +457,7 @@ function checkDisk(facts: CheckFacts, policy: CheckPolicy): CheckFinding[] {
       },
     ];
   }
+  const inodes = checkInodes(disk, policy);
   const { daily, weekly, monthly } = policy.tiers;
   const keeps = { daily: daily.keep, weekly: weekly.keep, monthly: monthly.keep };
   const forecast = forecastDisk(sets, keeps, disk.freeBytes);
@@ -346,7 +471,7 @@ function checkDisk(facts: CheckFacts, policy: CheckPolicy): CheckFinding[] {
     message,
     ...(severity === 'ok' ? {} : { hint }),
   });
-  const findings: CheckFinding[] = [];
+  const findings: CheckFinding[] = [...inodes];
   if (percent < policy.freeCriticalPercent) findings.push(found('disk-low', 'critical', free));
   else if (percent < policy.freeWarnPercent) findings.push(found('disk-low', 'warning', free));
   if (disk.freeBytes < forecast.usualBytes) {
@@ -362,9 +487,39 @@ function checkDisk(facts: CheckFacts, policy: CheckPolicy): CheckFinding[] {
     findings.push(found('disk-fills', 'warning', message));
   }
   if (findings.length > 0) return findings;
-  const lasts =
-    daysLeft === undefined ? '' : `, enough for ${Math.min(9999, Math.floor(daysLeft))} days`;
-  return [found('disk-fine', 'ok', `${free}${lasts}`)];
+  return [found('disk-fine', 'ok', `${free}${sayLasts(forecast)}`)];
+}
+
+const LONG_DAYS = 3650;
+
+function sayLasts({ daysLeft, known }: Forecast): string {
+  if (!known) return '; how long it lasts is not known yet: that takes sets of two days';
+  if (daysLeft === undefined) return ', and not growing';
+  return daysLeft > LONG_DAYS
+    ? ', enough for more than ten years'
+    : `, enough for ${Math.floor(daysLeft)} days`;
+}
+
+/** Below this a backup of some services may run out, whatever the percentage. */
+const FEWEST_INODES = 1000;
+
+function checkInodes(
+  { inodes }: DiskFacts,
+  { freeWarnPercent, freeCriticalPercent }: CheckPolicy,
+): CheckFinding[] {
+  if (inodes === undefined || inodes.total === 0) return [];
+  const percent = (inodes.free / inodes.total) * 100;
+  if (percent >= freeWarnPercent && inodes.free >= FEWEST_INODES) return [];
+  const isCritical = percent < freeCriticalPercent || inodes.free < FEWEST_INODES;
+  return [
+    {
+      subject: 'disk',
+      code: 'inodes-low',
+      severity: isCritical ? 'critical' : 'warning',
+      message: `${inodes.free} inodes (${percent.toFixed(0)} %) free: when they are used up nothing can be written, however many bytes are free`,
+      hint: 'remove small files from that disk, or let the tiers keep fewer sets',
+    },
+  ];
 }
 
 function checkLeftOpen({ stopped, restores }: CheckFacts): CheckFinding[] {
@@ -412,8 +567,10 @@ function checkSchedules(facts: CheckFacts, { tiers }: CheckPolicy): CheckFinding
       {
         subject,
         code: 'schedules-unknown',
-        severity: 'ok',
+        // What was not looked at is not well: without a server nothing runs tonight.
+        severity: 'warning',
         message: `schedules could not be looked at: ${schedules.reason}`,
+        hint: 'start Temporal and the worker (`holdfast up`), or set TEMPORAL_ADDRESS to yours; no backup runs without',
       },
     ];
   }

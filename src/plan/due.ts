@@ -17,6 +17,9 @@ export const SCHEDULED_TIERS = ['daily', 'weekly', 'monthly'] as const satisfies
 /** What came due longer ago is not made up for; it also bounds the work. */
 const LONGEST_LOOK_BACK_MS = 400 * DAY_MS;
 
+/** A clock that was put right by minutes. */
+const CLOCK_TOLERANCE_MS = 10 * 60_000;
+
 export interface TierCron {
   readonly tier: ScheduledTier;
   readonly cron: string;
@@ -46,7 +49,10 @@ export interface DueAnswer {
 
 /** @throws Error when a cron line can't be parsed or there is none */
 export function dueTiers(question: DueQuestion): DueAnswer {
-  const { dueAtMs, startedAtMs, coveredUntilMs, timezone } = question;
+  const { dueAtMs, startedAtMs, timezone } = question;
+  // A run by a clock that was ahead covers nothing: until that date no backup would be made.
+  const isAhead = (question.coveredUntilMs ?? 0) > startedAtMs + CLOCK_TOLERANCE_MS;
+  const coveredUntilMs = isAhead ? undefined : question.coveredUntilMs;
   const lines = SCHEDULED_TIERS.flatMap((tier) =>
     question.tiers
       .filter((each) => each.tier === tier)

@@ -4,6 +4,8 @@ import type { ScheduledTier } from './stack-view.js';
 import { newestFirst } from './set-order.js';
 
 const DAY_MS = 86_400_000;
+/** Nearly a day, for nights that begin earlier or later. */
+const LEAST_DAYS = 0.8;
 const TIERS = ['daily', 'weekly', 'monthly'] as const;
 
 export interface Forecast {
@@ -15,6 +17,8 @@ export interface Forecast {
   readonly bytesPerDay: number;
   /** Days until the disk is full at that pace; undefined where it does not grow, or nothing is known. */
   readonly daysLeft?: number;
+  /** Are there sets enough to tell a pace? */
+  readonly known: boolean;
 }
 
 /**
@@ -33,6 +37,7 @@ export function forecastDisk(
   const usualBytes = median(added);
   const mostBytes = Math.max(0, ...added);
   let bytesPerDay = 0;
+  let known = false;
   const read = new Set<string>();
   for (const tier of TIERS) {
     const own = ordered.filter((set) => set.tier === tier && !read.has(set.id));
@@ -41,7 +46,9 @@ export function forecastDisk(
     const oldest = older.at(-1);
     if (newest === undefined || oldest === undefined) continue;
     const days = (Date.parse(newest.startedAt) - Date.parse(oldest.startedAt)) / DAY_MS;
-    if (days <= 0) continue;
+    // Two backups of one afternoon tell nothing of days.
+    if (days < LEAST_DAYS) continue;
+    known = true;
     const perSet = own.map(addedBytes);
     const isFull = ordered.filter((set) => set.tier === tier).length >= tiersKeep[tier];
     const half = Math.floor(perSet.length / 2);
@@ -54,6 +61,7 @@ export function forecastDisk(
     usualBytes,
     mostBytes,
     bytesPerDay,
+    known,
     ...(bytesPerDay > 0 ? { daysLeft: freeBytes / bytesPerDay } : {}),
   };
 }

@@ -30,7 +30,7 @@ import {
   type AnomalyRule,
   type Shrink,
 } from './anomaly.js';
-import { newestFirst, setName } from './set-order.js';
+import { isOfFuture, newestFirst, setName } from './set-order.js';
 import type { ScheduledTier, StackView } from './stack-view.js';
 import { formatSpan } from './words.js';
 
@@ -298,7 +298,7 @@ export function planRetention(
   now: Date,
 ): RetentionPlan {
   const ordered = newestFirst(sets);
-  const inFuture = (set: SetFile): boolean => Date.parse(set.startedAt) > now.getTime();
+  const inFuture = (set: SetFile): boolean => isOfFuture(set, now);
   const present = ordered.filter((set) => !inFuture(set));
   const shrinks =
     policy.anomaly === undefined

@@ -53,7 +53,9 @@ export class Inspection {
   /** The regular files of an artifact; undefined where it was not looked at, or could not be listed. */
   filesOf(artifact: SetArtifact): readonly StoredFile[] | undefined {
     const inspected = this.artifacts.get(keyOf(artifact));
-    const unlisted = inspected?.found.some(({ file, unknown }) => file === '.' && unknown);
+    const unlisted = inspected?.found.some(
+      ({ file, actual }) => file === '.' && actual !== 'missing',
+    );
     return unlisted === true ? undefined : inspected?.files;
   }
 

@@ -2,6 +2,7 @@
  * Pins: sets that an operator wants kept whatever retention says, one record each in
  * `.holdfast/pins/`. A pin that can't be understood still pins.
  */
+import { requireStore } from './known-store.js';
 import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
 import { systemCodeOf } from '../errors.js';
@@ -36,6 +37,7 @@ export async function pinSet(
   note: string,
   at: Date,
 ): Promise<void> {
+  await requireStore(root);
   await makeDirectoriesInside(root, DIRECTORY);
   const pin: z.input<typeof pinSchema> = {
     format: 'holdfast-pin',
@@ -51,6 +53,7 @@ export async function pinSet(
 
 /** @returns whether there was a pin */
 export async function unpinSet(root: string, set: Pick<SetFile, 'id' | 'tier'>): Promise<boolean> {
+  await requireStore(root);
   const file = await resolveInside(root, `${DIRECTORY}/${setFileName(set)}`);
   if ((await readTextIfExists(file)) === undefined) return false;
   await removeTree(file);

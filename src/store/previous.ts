@@ -14,9 +14,14 @@ export interface PreviousOptions {
   readonly source: string;
   /** Parts that were written before this time are left out, so that they are written anew. */
   readonly writtenAfter: Date;
+  /** Parts of after now are left out, too: by a clock that was ahead they would never grow old. */
+  readonly now?: Date | undefined;
   /** `<device>:<inode>` of files that a verification found damaged. */
   readonly damaged?: ReadonlySet<string>;
 }
+
+/** A clock that was put right by minutes. */
+const CLOCK_TOLERANCE_MS = 10 * 60_000;
 
 /** Artifacts that are looked at when the newest one can't be read. */
 const MOST_LOOKED_AT = 3;
@@ -38,7 +43,8 @@ export async function previousParts(root: string, options: PreviousOptions): Pro
       const { manifest, manifestSha256 } = await readManifest(directory);
       if (manifestSha256 !== artifact.manifestSha256) continue;
       const young = manifest.files.filter(
-        ({ state }) => state !== undefined && new Date(state.readAt) > options.writtenAfter,
+        ({ state }) =>
+          state !== undefined && isBetween(state.readAt, options.writtenAfter, options.now),
       );
       return await withoutDamaged(knownParts(directory, young), options.damaged ?? new Set());
     } catch (error) {
@@ -47,6 +53,11 @@ export async function previousParts(root: string, options: PreviousOptions): Pro
     }
   }
   return [];
+}
+
+function isBetween(at: string, from: Date, now: Date = new Date()): boolean {
+  const atMs = Date.parse(at);
+  return atMs > from.getTime() && atMs <= now.getTime() + CLOCK_TOLERANCE_MS;
 }
 
 function artifactOf(

@@ -11,6 +11,7 @@ import { identityOf, type FileIdentity } from './artifact-files.js';
 import { makeDirectoriesInside, RECORDS_DIRECTORY, resolveInside, setFileName } from './layout.js';
 import { tierSchema, type SetFile } from './manifest.js';
 import { readCatalogue } from './catalogue.js';
+import { requireStore } from './known-store.js';
 import { Sharing, type FileName } from './sharing.js';
 
 const DIRECTORY = `${RECORDS_DIRECTORY}/verification`;
@@ -104,6 +105,7 @@ export async function recordVerification(
   root: string,
   outcome: VerificationOutcome,
 ): Promise<void> {
+  await requireStore(root);
   await makeDirectoriesInside(root, DIRECTORY);
   const records = new Map(await readVerifications(root));
   const own = setName(outcome.set);

@@ -4,7 +4,9 @@
  * project; everything real comes from dist/.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 
 const { startDevServer } = await import('../../dist/src/temporal/dev-server.js');
 
@@ -12,6 +14,8 @@ export default async function setUp() {
   const runId = `${process.pid}-${startTicks(process.pid)}`;
   process.env['HOLDFAST_TEST_RUN'] = runId;
   reapDeadRuns();
+  // What the host remembers of stores is not to be learned from those of tests.
+  process.env['HOLDFAST_STATE_DIR'] = mkdtempSync(path.join(tmpdir(), 'holdfast-state-'));
   const server = await startDevServer({});
   process.env['TEMPORAL_ADDRESS'] = server.address;
   globalThis.__holdfastDevServer = server;

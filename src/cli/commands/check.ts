@@ -1,13 +1,17 @@
 /** `holdfast check`: are the backups there, young, whole? Reads the disk itself; made for monitoring. */
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { stoppedDirectory } from '../../../activities/places.js';
 import { toCheckPolicy } from '../../config/check-policy.js';
 import { gatherCheckFacts } from '../../observe/check-facts.js';
 import { checkBackups, worstOf, type Severity } from '../../plan/check.js';
+import { acceptStore } from '../../store/known-store.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { renderFindings } from '../views/check-view.js';
+
+const optionsSchema = z.object({ acceptStore: z.boolean().default(false) });
 
 const EXAMPLES = `
 Examples:
@@ -19,6 +23,9 @@ The disk is looked at directly, and Temporal is asked about its schedules where
 it answers. The scheduled check (schedules.check) does the same in a workflow,
 and notifies.
 
+A disk that is not mounted, and another one in its place, are told by a mark in
+the store and what this host remembers of it. --accept-store makes it forget.
+
 Exit codes:
   0 all is well   1 critical   2 usage or configuration   3 needs attention`;
 
@@ -26,12 +33,19 @@ export function addCheckCommand(program: Command, commands: CommandHost): void {
   program
     .command('check')
     .description('are the backups there, young, whole, and does the next one fit?')
+    .option('--accept-store', 'what is at the root now is the right store, or none is left')
     .addHelpText('after', EXAMPLES)
-    .action((_options: unknown, command: Command) => commands.run(command, check));
+    .action((options: unknown, command: Command) =>
+      commands.run(command, (context) => check(context, optionsSchema.parse(options))),
+    );
 }
 
-async function check(context: CliContext): Promise<ExitCode> {
+async function check(
+  context: CliContext,
+  { acceptStore: accept }: z.output<typeof optionsSchema>,
+): Promise<ExitCode> {
   const config = await context.loadConfig();
+  if (accept) await acceptStore(config.backups.root);
   const facts = await gatherCheckFacts(
     config,
     stoppedDirectory(config.backups.root),

@@ -10,6 +10,7 @@ import {
   type ImportedFile,
   type ImportedSet,
 } from '../../store/import-old.js';
+import { requireStore } from '../../store/known-store.js';
 import type { StoreOwnership } from '../../store/layout.js';
 import { readOldBackups, type OldBackup, type OldBackups } from '../../store/old-sets.js';
 import { withFileLock } from '../../system/lock.js';
@@ -85,6 +86,7 @@ async function run(
     directoryMode,
   };
   const { root } = await openStore(context, undefined);
+  if (!options.dryRun) await requireStore(root, directoryMode);
   return interruptible(context, (signal) =>
     withFileLock(importLock(root), { mode: 'refuse', signal }, async () => {
       if (!options.dryRun) await settleImports(root, ownership);

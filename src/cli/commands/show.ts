@@ -1,6 +1,7 @@
 /** `holdfast show`: one backup set with all its artifacts. Needs no Temporal. */
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { isHoldfastError } from '../../errors.js';
 import { chooseAmongAll } from '../../plan/choose-old-set.js';
 import { chooseLooking } from '../../store/choose-whole.js';
 import { diskUseOf } from '../../store/disk-use.js';
@@ -54,7 +55,11 @@ async function show(
   const old = backups.map((backup) => backup.set);
   const { set, warnings } = await chooseLooking(root, sets, (unsound) =>
     chooseAmongAll(sets, old, name, undefined, { unsound, now: new Date() }),
-  );
+  ).catch((error: unknown) => {
+    // Where no set is whole the newest is shown as it is: what is wrong with it is what one looks for.
+    if (!isHoldfastError(error) || error.code !== 'SET_NOT_FOUND') throw error;
+    return chooseAmongAll(sets, old, name);
+  });
   const nowMs = Date.now();
   const unimported = backups.find((backup) => backup.set === set);
   if (unimported !== undefined) return showOld(context, root, unimported);

@@ -6,6 +6,8 @@ import {
   type CheckPolicy,
   type ScheduleFact,
 } from '../../../src/plan/check.js';
+import { sayShrink } from '../../../src/plan/anomaly.js';
+import type { UnsoundSet } from '../../../src/plan/retention.js';
 import { dueTimesBack, lastDue } from '../../../src/plan/due-times.js';
 import { forecastDisk } from '../../../src/plan/forecast.js';
 import { oldestChecked } from '../../../src/plan/verify-order.js';
@@ -260,7 +262,44 @@ describe('what a check finds', () => {
     [
       'nothing of schedules it could not ask about',
       { schedules: { known: false, reason: 'x' } },
-      [],
+      ['warning schedules-unknown schedules'],
+    ],
+    [
+      'that a newer set of a tier came to nothing, before the next one is due',
+      { sets: [...WELL.sets, setFile('20241212_070000', { status: 'failed' })] },
+      ['warning newer-failed daily'],
+    ],
+    [
+      'a set of a clock that was ahead, which is no good one',
+      {
+        sets: [set(8, { tier: 'weekly' }), set(10), set(11), setFile('20261212_010000')],
+      },
+      ['critical backup-missed daily', 'warning set-of-future clock'],
+    ],
+    [
+      'that the clock is behind all sets',
+      { now: new Date('2020-01-01T00:00:00Z') },
+      ['critical no-good-backup sets', 'critical set-of-future clock'],
+    ],
+    [
+      'a store that is not there, once',
+      { sets: [], storeRefused: { code: 'store-missing', message: 'm', hint: 'h' } },
+      ['critical store-missing store'],
+    ],
+    [
+      'inodes that are nearly used up',
+      { disk: { ...WELL.disk!, inodes: { free: 90_000, total: 1_000_000 } } },
+      ['warning inodes-low disk'],
+    ],
+    [
+      'inodes that are used up, where bytes are free',
+      { disk: { ...WELL.disk!, inodes: { free: 0, total: 1_000_000 } } },
+      ['critical inodes-low disk'],
+    ],
+    [
+      'few inodes of a small disk',
+      { disk: { ...WELL.disk!, inodes: { free: 900, total: 1_000 } } },
+      ['critical inodes-low disk'],
     ],
     [
       'sets that were not read for long',
@@ -304,6 +343,58 @@ describe('what a check finds', () => {
     expect(findings.map(({ message }) => message).join()).toContain(
       'schedules could not be looked at: no Temporal',
     );
+  });
+
+  describe('where nothing is promised of the tiers', () => {
+    const tiers = { daily: { keep: 3 }, weekly: { keep: 2 }, monthly: { keep: 2 } };
+    const failed = set(12, { status: 'failed' });
+
+    test.each<[string, SetFile[], string[]]>([
+      ['only failed sets', [failed], ['critical no-good-backup sets']],
+      [
+        'only failed sets made by hand',
+        [set(12, { tier: 'manual', status: 'failed' })],
+        ['critical no-good-backup sets'],
+      ],
+      ['a good one made by hand', [set(12, { tier: 'manual' })], []],
+      ['a good one before a failed one', [set(10), failed], ['warning newer-failed daily']],
+      ['a failed one before a good one', [set(10, { status: 'failed' }), set(12)], []],
+      ['none at all', [], ['critical no-backups sets']],
+    ])('%s', (_what, sets, expected) => {
+      expect(bad({ sets }, { tiers })).toEqual(expected);
+    });
+
+    test('only a set of which every part is gone', () => {
+      const unsound = new Map([
+        [
+          '20241212_010000-daily',
+          {
+            reason: 'not all there: x',
+            artifacts: new Set(set(12).artifacts.map(({ path }) => path)),
+            state: 'incomplete' as const,
+          },
+        ],
+      ]);
+      expect(bad({ sets: [set(12)], unsound }, { tiers })).toEqual([
+        'critical set-incomplete 20241212_010000-daily',
+        'critical no-good-backup sets',
+      ]);
+    });
+  });
+
+  test('a source that is configured and in no sound set', () => {
+    const sources = [
+      { service: 'agent', source: 'data' },
+      { service: 'agent', source: 'new' },
+    ];
+    expect(bad({}, { sources })).toEqual(['warning never-saved agent/new']);
+    const damaged = (id: number): [string, UnsoundSet] => [
+      `202412${id}_010000-daily`,
+      { reason: '1 damaged file', artifacts: new Set([artifact('agent', 'data').path]) },
+    ];
+    const sets = [set(11), set(12)];
+    const unsound = new Map([damaged(11), damaged(12)]);
+    expect(bad({ sets, unsound }, { sources })).toContain('warning never-saved agent/data');
   });
 
   test('an age, where the schedule is kept elsewhere', () => {
@@ -393,6 +484,20 @@ describe('how long the disk lasts', () => {
     expect(bytesPerDay).toBe(5 * GIB);
   });
 
+  test('is not known from one set, nor from two of one afternoon, and that is said', () => {
+    const told = (sets: SetFile[], free = 500): string =>
+      checkBackups({ ...FINE, sets, ...disk(free) }, POLICY).find(
+        ({ subject }) => subject === 'disk',
+      )!.message;
+    expect(told([adding(12, 5)])).toMatch(/free; how long it lasts is not known yet/);
+    const afternoon = [setFile('20241212_070000'), setFile('20241212_073000')];
+    expect(told(afternoon)).toMatch(/not known yet/);
+    expect(bad({ sets: afternoon, ...disk(200) })).not.toContain('warning disk-fills disk');
+    expect(told([10, 11, 12].map((day) => adding(day, 5)))).toMatch(/free, and not growing$/);
+    expect(told([11, 12].map((day) => adding(day, 5)))).toMatch(/enough for 100 days$/);
+    expect(told([11, 12].map((day) => adding(day, 0.001)))).toMatch(/for more than ten years$/);
+  });
+
   test('is said when it is soon, and when the next one does not fit', () => {
     const tiers = { ...POLICY.tiers, daily: { keep: 30, cron: '0 1 * * *' } };
     const sets = [set(8, { tier: 'weekly' }), adding(10, 20), adding(11, 20), adding(12, 20)];
@@ -405,6 +510,20 @@ describe('how long the disk lasts', () => {
       'warning full-does-not-fit disk',
     );
   });
+});
+
+test('a shrink names what fell, and not what grew, as smaller', () => {
+  const KIB = 1024;
+  const was = { ...shrink, usualBytes: 781 * KIB, usualEntries: 41 };
+  expect(sayShrink({ ...was, contentBytes: 5222 * KIB, entries: 3 })).toBe(
+    'agent/data shrank from 41 entries to 3, though it has 5.1 MiB instead of 781 KiB',
+  );
+  expect(sayShrink({ ...was, contentBytes: 100 * KIB, entries: 50 })).toBe(
+    'agent/data shrank from 781 KiB to 100 KiB, though it has 50 entries instead of 41',
+  );
+  expect(sayShrink({ ...was, contentBytes: 0, entries: 1 })).toBe(
+    'agent/data shrank from 781 KiB in 41 entries to 0 B in 1 entry',
+  );
 });
 
 test('what was not looked at for longest is verified first', () => {
