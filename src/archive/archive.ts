@@ -134,11 +134,15 @@ class Archiving {
         work,
       );
       const disturbed = result.parts.some((part) => part.disturbed);
+      // Zeros in the place of content are never what is expected: that is read again in any case.
+      const padded = result.parts.some((part) => part.padded.length > 0);
+      const isLast = round >= (padded ? REREADS : rereads);
       // What was linked is as the scan saw it: without any reading there is nothing to look after.
       const after = result.read === 0 ? scan : await this.#scan();
       const changed = after === scan ? { names: [], count: 0 } : await changedBetween(scan, after);
-      if ((changed.count === 0 && !disturbed) || round === rereads) {
-        const parts = changed.count === 0 ? result.parts : await this.#doubted(result.parts, after);
+      if ((changed.count === 0 && !disturbed) || isLast) {
+        const doubtful = changed.count > 0 || padded;
+        const parts = doubtful ? await this.#doubted(result.parts, after) : result.parts;
         return await this.#finish(scan, parts, changed);
       }
       written = result.parts;
@@ -149,6 +153,7 @@ class Archiving {
   /**
    * The parts of a tree that kept changing: one whose entries are not as they were before they were
    * read may hold something else than its fingerprint says, and is not to be linked later.
+   * @throws HoldfastError ARCHIVE_FAILED for one that is as it was and could not be read to its end
    */
   async #doubted(parts: readonly RoundPart[], after: ScanFile): Promise<readonly RoundPart[]> {
     const same = new Set<string>();
@@ -157,8 +162,12 @@ class Archiving {
     }
     return parts.map((part) => {
       const { state } = part.file;
-      if (state === undefined || same.has(state.fingerprint)) return part;
-      return { ...part, file: { ...part.file, state: { ...state, settled: false } } };
+      if (state === undefined) return part;
+      if (!same.has(state.fingerprint)) {
+        return { ...part, file: { ...part.file, state: { ...state, settled: false } } };
+      }
+      if (part.padded.length > 0) throw unreadable(this.options, part.padded);
+      return part;
     });
   }
 
@@ -185,6 +194,7 @@ class Archiving {
     const { options } = this;
     const disturbed = parts.some((part) => part.disturbed);
     const inconsistent = changed.count > 0 || disturbed;
+    const padded = parts.flatMap((part) => part.padded);
     if (inconsistent && options.onChange === 'fail') throw keptChanging(options, changed);
     const files = await this.#nameParts(parts);
     const index = await this.#index(scan, files);
@@ -210,13 +220,15 @@ class Archiving {
       consistency: {
         state: inconsistent ? 'inconsistent' : 'consistent',
         // tar may have seen a change that left no trace: then its own words are the names.
-        changed:
-          changed.count > 0 || !inconsistent
-            ? [...changed.names]
-            : parts.flatMap(({ complaints }) => complaints).slice(0, 1000),
-        policy: options.onChange,
+        changed: [
+          ...padded,
+          ...(changed.count > 0 || !inconsistent
+            ? changed.names
+            : parts.flatMap(({ complaints }) => complaints)),
+        ].slice(0, 1000),
+        policy: padded.length > 0 ? 'degrade' : options.onChange,
       },
-      changedCount: changed.count,
+      changedCount: Math.max(changed.count, padded.length),
       unmatchedIncludes: scan.unmatchedIncludes,
       skippedMounts: scan.skippedMounts.map(pathToName),
       skippedSockets: scan.skippedSockets,
@@ -280,6 +292,17 @@ function keptChanging(
     {
       facts: { path: spec.root, changed: changed.names.slice(0, 20), count: changed.count },
       hint: 'quiesce the source (pause or stop), or set onChange to degrade or expected',
+    },
+  );
+}
+
+function unreadable({ spec }: ArchiveOptions, padded: readonly string[]): HoldfastError {
+  return new HoldfastError(
+    'ARCHIVE_FAILED',
+    `${spec.root} cannot be read in full, though nothing changed: ${padded.slice(0, 5).join(', ')}`,
+    {
+      facts: { path: spec.root, padded: padded.slice(0, 20) },
+      hint: 'see what the kernel says of this disk (dmesg): a file has a size that can’t be read',
     },
   );
 }

@@ -29,6 +29,11 @@ export interface Entry {
   readonly uid: number;
   readonly gid: number;
   readonly linkCount: number;
+  /**
+   * A file that says it takes no room, where that need not mean it is one hole (network and FUSE file
+   * systems, small files, blocks not counted yet). GNU tar with `--sparse` would never read it.
+   */
+  readonly claimsHole: boolean;
   /** Target of a symlink, bytes as in {@link BytePath}; `''` otherwise. */
   readonly linkTarget: BytePath;
   /**

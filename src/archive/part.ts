@@ -1,4 +1,5 @@
 /** One part: its entries through GNU tar and zstd into a hashed file on disk. */
+import { isUtf8 } from 'node:buffer';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { HoldfastError } from '../errors.js';
@@ -12,6 +13,7 @@ import {
 } from '../system/process.js';
 import type { ArtifactFile } from '../store/manifest.js';
 import type { Entry } from './entry.js';
+import { pathToBuffer } from './paths.js';
 import type { Part } from './plan-parts.js';
 import { bytesReadBy } from './read-progress.js';
 import type { TreeReader } from './reader.js';
@@ -31,7 +33,6 @@ const CREATE_ARGUMENTS = [
   '--xattrs',
   '--xattrs-include=*',
   '--acls',
-  '--sparse',
   '--no-recursion',
   '--null',
   '--verbatim-files-from',
@@ -44,6 +45,8 @@ export interface WrittenPart {
   readonly disturbed: boolean;
   /** What it said, a line each; names as tar quotes them. */
   readonly complaints: readonly string[];
+  /** Of these: files whose end it could not read and wrote zeros for, whatever the reason. */
+  readonly padded: readonly string[];
 }
 
 export interface PartOptions {
@@ -70,13 +73,18 @@ export async function writePart(
   options: PartOptions,
 ): Promise<WrittenPart> {
   const file = path.join(options.directory, options.name);
+  const holes = (await mayLookForHoles(part, reader, options.signal)) ? ['--sparse'] : [];
   const write =
     reader.sharesPrograms && options.throttle === undefined ? writeCompressed : writeThroughHere;
-  const { stored, members, exitCode, stderr } = await write(part, reader, file, options).catch(
-    (error: unknown) => {
-      throw readFailure(error, part);
-    },
-  );
+  const { stored, members, exitCode, stderr } = await write(
+    part,
+    reader,
+    file,
+    options,
+    holes,
+  ).catch((error: unknown) => {
+    throw readFailure(error, part);
+  });
   if (exitCode === 2 && !onlyVanished(stderr)) {
     throw readFailure(tarError(exitCode, stderr), part);
   }
@@ -98,7 +106,50 @@ export async function writePart(
     },
     disturbed: exitCode !== 0,
     complaints: complaintsOf(stderr),
+    padded: paddedOf(stderr),
   };
+}
+
+/** A file this large, and without a block, is looked at before it is read and stored in full. */
+const LARGE_HOLE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * GNU tar with `--sparse` takes a file without blocks for one hole and never reads it. So a part with
+ * a file of which that may not be true is read in full; only one of nothing but large files that are
+ * nothing but zeros is not: it would be restored with all its zeros on disk.
+ */
+async function mayLookForHoles(
+  part: Part,
+  reader: TreeReader,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!part.claimsHoles) return true;
+  for await (const entries of part.batches()) {
+    for (const entry of entries) {
+      if (entry.claimsHole && !(await isLargeHole(entry, reader, signal))) return false;
+    }
+  }
+  return true;
+}
+
+async function isLargeHole(
+  { path: name, sizeBytes }: Entry,
+  reader: TreeReader,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const text = pathToBuffer(name);
+  if (sizeBytes < LARGE_HOLE_BYTES || !isUtf8(text)) return false;
+  const args = ['-s', '-n', String(sizeBytes), '--', `./${text.toString('utf8')}`, '/dev/zero'];
+  try {
+    const comparing = reader.start('cmp', args, { signal, okExitCodes: [0, 1] });
+    comparing.stdout.resume();
+    return (await comparing.done).exitCode === 0;
+  } catch (error) {
+    signal.throwIfAborted();
+    // There is no cmp, or the file can't be read: tar will tell.
+    if (error instanceof HoldfastError) return false;
+    throw error;
+  }
 }
 
 interface Written {
@@ -118,6 +169,7 @@ async function writeCompressed(
   reader: TreeReader,
   file: string,
   options: PartOptions,
+  holes: readonly string[],
 ): Promise<Written> {
   let members = 0;
   let tar: RunningCommand | undefined;
@@ -128,6 +180,7 @@ async function writeCompressed(
         'tar',
         [
           ...CREATE_ARGUMENTS,
+          ...holes,
           `--file=${path.resolve(file)}`,
           '--force-local',
           '--verbose',
@@ -167,6 +220,7 @@ async function writeThroughHere(
   reader: TreeReader,
   file: string,
   options: PartOptions,
+  holes: readonly string[],
 ): Promise<Written> {
   let members = 0;
   const headers = new TarHeaderReader(() => {
@@ -176,7 +230,7 @@ async function writeThroughHere(
   const stored = await writeOutputTo(
     file,
     () => {
-      tar = reader.start('tar', [...CREATE_ARGUMENTS, '--file=-'], {
+      tar = reader.start('tar', [...CREATE_ARGUMENTS, ...holes, '--file=-'], {
         signal: options.signal,
         input: listing(part),
         okExitCodes: [0, 1, 2],
@@ -250,9 +304,19 @@ function onlyVanished(stderr: string): boolean {
       /: (Warning: )?Cannot \w+: No such file or directory$/.test(line) ||
       /: File removed before we read it$/.test(line) ||
       /: file changed as we read it$/.test(line) ||
-      /: File shrank by \d+ bytes; padding with zeros$/.test(line) ||
+      /: File shrank by \d+ bytes?; padding with zeros$/.test(line) ||
       /: Exiting with failure status due to previous errors$/.test(line),
   );
+}
+
+/** More than is kept of tar's words may have named more of them. */
+export function paddedOf(stderr: string): readonly string[] {
+  const named = stderr
+    .split('\n')
+    .filter((line) => /: File shrank by \d+ bytes?; padding with zeros$/.test(line))
+    .map((line) => line.replace(/^\S*tar: /, ''));
+  if (named.length > 0 || Buffer.byteLength(stderr) < STDERR_TAIL_BYTES - 1024) return named;
+  return ['more changed than can be told apart from what could not be read'];
 }
 
 function complaintsOf(stderr: string): readonly string[] {

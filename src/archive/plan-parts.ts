@@ -11,6 +11,8 @@ export interface Part {
   readonly count: number;
   /** Bytes of files in it, a hard-linked file once. */
   readonly contentBytes: number;
+  /** Some of it says that it is one hole, which is not to be relied upon. */
+  readonly claimsHoles: boolean;
   readonly fingerprint: string;
   readonly newestCtimeNs: bigint;
   readonly batches: () => AsyncIterable<readonly Entry[]> | Iterable<readonly Entry[]>;
@@ -27,21 +29,26 @@ export async function* planParts(
     holds: 'directories',
     count,
     contentBytes: 0,
+    claimsHoles: false,
     fingerprint: partFingerprint('directories', [fingerprint]),
     newestCtimeNs,
     batches: () => directoriesOf(scan),
   };
   const cutter = new Cutter(scan.hardLinks, targetBytes);
   let index = 0;
-  const partOf = ({ entries, contentBytes }: ReturnType<Cutter['end']>[number]): Part => ({
-    index: (index += 1),
-    holds: 'files',
-    count: entries.length,
-    contentBytes,
-    fingerprint: partFingerprint('files', statesOf(entries)),
-    newestCtimeNs: newestChange(entries),
-    batches: () => [entries],
-  });
+  const partOf = ({ entries, contentBytes }: ReturnType<Cutter['end']>[number]): Part => {
+    const claimsHoles = entries.some(({ claimsHole }) => claimsHole);
+    return {
+      index: (index += 1),
+      holds: 'files',
+      count: entries.length,
+      contentBytes,
+      claimsHoles,
+      fingerprint: partFingerprint(claimsHoles ? 'files, in full' : 'files', statesOf(entries)),
+      newestCtimeNs: newestChange(entries),
+      batches: () => [entries],
+    };
+  };
   for await (const batch of readScan(scan)) {
     for (const entry of batch) {
       for (const part of cutter.push(entry)) yield partOf(part);

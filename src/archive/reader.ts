@@ -29,7 +29,7 @@ export interface TreeReader {
    * Standard output must arrive byte for byte; errors as {@link startCommand} gives them.
    */
   readonly start: (
-    command: 'find' | 'tar',
+    command: 'find' | 'tar' | 'cmp',
     args: readonly string[],
     options: ReaderCommandOptions,
   ) => RunningCommand;

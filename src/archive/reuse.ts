@@ -28,8 +28,14 @@ export interface KnownPart {
   readonly file: ArtifactFile;
 }
 
-/** The state of a part in one value: the same means nothing of it has changed. */
-export function partFingerprint(holds: 'directories' | 'files', states: Iterable<string>): string {
+/**
+ * The state of a part in one value: the same means nothing of it has changed.
+ * @param holds `files, in full`: written without looking for holes; others may hold zeros in their place
+ */
+export function partFingerprint(
+  holds: 'directories' | 'files' | 'files, in full',
+  states: Iterable<string>,
+): string {
   const hash = createHash('sha256').update(`${RECIPE} ${holds}\0`);
   for (const state of states) hash.update(`${state}\0`, 'latin1');
   return hash.digest('hex');

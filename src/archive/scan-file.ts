@@ -13,7 +13,7 @@ import type { Entry, TreeSpec } from './entry.js';
 import { comparePaths, pathToName, type BytePath } from './paths.js';
 import type { TreeReader } from './reader.js';
 import { scanEntries, type ScanFindings } from './scan.js';
-import { detached, parseRecord, RecordSplitter } from './scan-record.js';
+import { detached, parseRecord, recordOf, RecordSplitter } from './scan-record.js';
 
 export interface ScanFile extends ScanFindings {
   readonly file: string;
@@ -55,7 +55,7 @@ export async function scanToFile(
         let text = '';
         for (const entry of entries) {
           summary.add(entry);
-          text += `${entry.state} ${entry.device} ${entry.linkCount}\0`;
+          text += `${recordOf(entry)}\0`;
         }
         await writeAll(handle, Buffer.from(text, 'latin1'));
       },
@@ -99,7 +99,7 @@ class Summary {
 
   #isFurtherName(entry: Entry): boolean {
     const key = `${entry.device}:${entry.inode}`;
-    const copy = parseRecord(detached(`${entry.state} ${entry.device} ${entry.linkCount}`));
+    const copy = parseRecord(detached(recordOf(entry)));
     const group = this.#linked.get(key);
     if (group === undefined) this.#linked.set(key, [copy]);
     else group.push(copy);

@@ -8,8 +8,11 @@ import type { Entry, EntryType } from './entry.js';
 import type { Glob } from './glob.js';
 import type { BytePath } from './paths.js';
 
-/** Device and link count last: they are not part of an entry's state. */
-const FORMAT = '%p//%l//%y %s %T@ %C@ %i %m %U %G %D %n\\0';
+/** Device, link count, blocks and file system last: they are not part of an entry's state. */
+const FORMAT = '%p//%l//%y %s %T@ %C@ %i %m %U %G %D %n %b %F\\0';
+const AFTER_STATE = 4;
+/** Here blocks are counted exactly, also those that are still to be allocated. */
+const COUNTS_BLOCKS = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'tmpfs']);
 
 /**
  * Arguments of one walk from `start`. What certainly does not count is not entered, so that a few
@@ -73,9 +76,11 @@ export class RecordSplitter {
 export function parseRecord(record: string): Entry {
   const targetAt = record.indexOf('//');
   const factsAt = record.lastIndexOf('//');
-  const stateEnd = record.lastIndexOf(' ', record.lastIndexOf(' ') - 1);
+  let stateEnd = record.length;
+  for (let fact = 0; fact < AFTER_STATE; fact += 1)
+    stateEnd = record.lastIndexOf(' ', stateEnd - 1);
   const facts = record.slice(factsAt + 2).split(' ');
-  const [kind, size, mtime, ctime, inode, mode, uid, gid, device, links] = facts;
+  const [kind, size, mtime, ctime, inode, mode, uid, gid, device, links, blocks, fsType] = facts;
   if (
     targetAt < 0 ||
     factsAt < targetAt ||
@@ -88,7 +93,9 @@ export function parseRecord(record: string): Entry {
     uid === undefined ||
     gid === undefined ||
     device === undefined ||
-    links === undefined
+    links === undefined ||
+    blocks === undefined ||
+    fsType === undefined
   ) {
     throw unexpected(record);
   }
@@ -105,9 +112,15 @@ export function parseRecord(record: string): Entry {
     uid: Number(uid),
     gid: Number(gid),
     linkCount: Number(links),
+    claimsHole: type === 'file' && size !== '0' && blocks === '0' && !COUNTS_BLOCKS.has(fsType),
     linkTarget: factsAt === targetAt ? '' : record.slice(targetAt + 2, factsAt),
     state: record.slice(0, stateEnd),
   };
+}
+
+/** An entry as a record that {@link parseRecord} takes. */
+export function recordOf({ state, device, linkCount, claimsHole }: Entry): string {
+  return `${state} ${device} ${linkCount} ${claimsHole ? 0 : 1} -`;
 }
 
 /** A copy that does not keep alive the chunk the record was cut from. */

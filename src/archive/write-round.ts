@@ -19,6 +19,8 @@ export interface RoundPart {
   readonly file: ArtifactFile;
   readonly disturbed: boolean;
   readonly complaints: readonly string[];
+  /** See WrittenPart. */
+  readonly padded: readonly string[];
 }
 
 export interface Round extends ArchiveOptions {
@@ -82,7 +84,8 @@ async function linkKnown(round: Round, part: Part): Promise<RoundPart | undefine
   round.unfinished.add(name);
   const wanted = { role: 'part', fingerprint: part.fingerprint } as const;
   const file = await linkSame(round.known ?? [], wanted, path.join(round.destination, name));
-  if (file !== undefined) return { file: { ...file, name }, disturbed: false, complaints: [] };
+  if (file !== undefined)
+    return { file: { ...file, name }, disturbed: false, complaints: [], padded: [] };
   round.unfinished.delete(name);
   return undefined;
 }

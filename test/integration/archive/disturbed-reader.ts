@@ -5,15 +5,15 @@ import { startCommand } from '../../../src/system/process.js';
 export interface Disturbed {
   readonly reader: TreeReader;
   /** How often each program was started. */
-  readonly starts: { find: number; tar: number };
+  readonly starts: { find: number; tar: number; cmp: number };
 }
 
 export function disturbedReader(
   root: string,
-  before: (command: 'find' | 'tar', nth: number) => void,
+  before: (command: 'find' | 'tar' | 'cmp', nth: number) => void,
 ): Disturbed {
   const direct = directReader(root);
-  const starts = { find: 0, tar: 0 };
+  const starts = { find: 0, tar: 0, cmp: 0 };
   const reader: TreeReader = {
     ...direct,
     start: (command, args, options) => {

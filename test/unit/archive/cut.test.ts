@@ -22,6 +22,7 @@ const entry = (path: string, sizeBytes = 0, link?: bigint): Entry => ({
   mode: 0o644,
   uid: 0,
   gid: 0,
+  claimsHole: false,
   linkCount: link === undefined ? 1 : 2,
   linkTarget: '',
   state: `./${path}//${sizeBytes}`,
