@@ -31,6 +31,14 @@ export default {
       globalSetup: '<rootDir>/test/support/global-setup.mjs',
       globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
     },
+    // `npm run test:matrix`: other versions of everything, which scripts/matrix.sh brings.
+    {
+      ...common,
+      displayName: 'matrix',
+      testMatch: ['<rootDir>/test/matrix/**/*.test.ts'],
+      globalSetup: '<rootDir>/test/support/global-setup.mjs',
+      globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+    },
     // `npm run test:temporal`: needs Temporal's server, which takes minutes to build.
     { ...common, displayName: 'temporal', testMatch: ['<rootDir>/test/temporal/**/*.test.ts'] },
   ],

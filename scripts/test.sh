@@ -17,5 +17,7 @@ npx jest --selectProjects unit --json --outputFile=test-results/unit.json || sta
 # On real parts most of the time is waiting: for containers to become healthy, for time-outs. Two files
 # at a time fill two cores; each has stacks, names and ports of its own, and all share one Temporal.
 npx jest --selectProjects integration --maxWorkers=2 --json --outputFile=test-results/integration.json || status=1
-node scripts/test-summary.mjs test-results/unit.json test-results/integration.json || status=1
+# The rest of the table: npm run test:matrix.
+bash scripts/matrix.sh --newest --json test-results || status=1
+node scripts/test-summary.mjs test-results/{unit,integration,matrix-newest}.json || status=1
 exit "$status"

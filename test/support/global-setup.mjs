@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { hostNetworks } from './host-networks.mjs';
 
 const { startDevServer } = await import('../../dist/src/temporal/dev-server.js');
 
@@ -16,6 +17,7 @@ export default async function setUp() {
   reapDeadRuns();
   // What the host remembers of stores is not to be learned from those of tests.
   process.env['HOLDFAST_STATE_DIR'] = mkdtempSync(path.join(tmpdir(), 'holdfast-state-'));
+  globalThis.__holdfastNetworks = hostNetworks();
   const server = await startDevServer({});
   process.env['TEMPORAL_ADDRESS'] = server.address;
   globalThis.__holdfastDevServer = server;

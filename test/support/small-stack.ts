@@ -28,28 +28,35 @@ export interface ServerOptions {
   readonly source?: string;
 }
 
+/** What the stack runs on, where it is not the machine's own. */
+export interface SmallStackParts extends ServerOptions {
+  readonly postgresImage?: string;
+  /** The command, and what comes first of its arguments. */
+  readonly compose?: readonly [string, ...string[]];
+}
+
 export class SmallStack extends WorkerHost {
   private constructor(
+    public parts: SmallStackParts,
     readonly directory: string,
     readonly prefix: string,
     readonly project: (service: 'db' | 'app') => string,
     configFile: string,
     stackName: string,
-    private readonly server: ServerOptions,
   ) {
     super(configFile, stackName);
   }
 
-  static async create(server: ServerOptions = {}): Promise<SmallStack> {
+  static async create(parts: SmallStackParts = {}): Promise<SmallStack> {
     const directory = await mkdtemp(path.join(tmpdir(), 'holdfast-small-'));
     const id = `hfs${randomBytes(3).toString('hex')}`;
     const stack = new SmallStack(
+      parts,
       directory,
       `${id}-`,
       (service) => `${id}${service}`,
       path.join(directory, 'holdfast.yaml'),
       id,
-      server,
     );
     await stack.#layOut();
     await stack.up();
@@ -77,15 +84,21 @@ export class SmallStack extends WorkerHost {
     await mkdir(this.home('db'));
     await writeFile(path.join(this.home('app'), 'note.txt'), 'first');
     await this.writeCompose({});
+    await this.writeServerCompose();
+    await writeFile(this.configFile, this.config());
+  }
+
+  /** What the server is started with: the image among {@link SmallStackParts}. */
+  async writeServerCompose(): Promise<void> {
     const labels = `labels: { dev.holdfast.run: '${RUN}' }`;
     await writeFile(
       path.join(this.home('db'), 'docker-compose.yml'),
       `version: '3.8'
 services:
   db:
-    image: holdfast-sample-postgres:latest
+    image: ${this.parts.postgresImage ?? 'holdfast-sample-postgres:latest'}
     container_name: ${this.container('db')}
-    ${this.server.args === undefined ? '' : `command: ${JSON.stringify(['postgres', ...this.server.args])}`}
+    ${this.parts.args === undefined ? '' : `command: ${JSON.stringify(['postgres', ...this.parts.args])}`}
     environment: { POSTGRES_PASSWORD: sample }
     volumes: ['./data:/var/lib/postgresql/data']
     networks: [outer]
@@ -98,7 +111,6 @@ networks:
   outer: { external: true, name: ${this.prefix}net }
 `,
     );
-    await writeFile(this.configFile, this.config());
   }
 
   /** What the app is started with: its own compose file, healthy unless told otherwise. */
@@ -147,7 +159,7 @@ services:
       - { type: containers, timeout: 60s }
     sources:
       configs: { kind: files, category: configs, include: [docker-compose.yml] }
-      dump: { kind: postgres, container: ${this.container('db')}${this.server.source ?? ''} }
+      dump: { kind: postgres, container: ${this.container('db')}${this.parts.source ?? ''} }
   app:
     home: ${this.home('app')}
     after: [db]
@@ -175,7 +187,9 @@ services:
   }
 
   async composeUp(service: 'db' | 'app'): Promise<void> {
-    await runCommand('docker-compose', [
+    const [compose, ...first] = this.parts.compose ?? ['docker-compose'];
+    await runCommand(compose, [
+      ...first,
       '-p',
       this.project(service),
       '--project-directory',

@@ -8,6 +8,8 @@ import { stackQueue } from '../../src/plan/ids.js';
 import type { BackupStackResult, RunView } from '../../src/plan/inputs.js';
 
 export const PROJECT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+/** The Node.js that runs the program; another version than that of the tests where one is named. */
+const NODE = process.env['HOLDFAST_TEST_NODE'] ?? process.execPath;
 export const PROGRAM = path.join(PROJECT, 'dist/src/cli/main.js');
 
 export interface CliRun {
@@ -57,7 +59,7 @@ export class WorkerHost {
     } = {},
   ): Promise<void> {
     const { configFile = this.configFile, command = ['worker'] } = options;
-    const worker = startCommand(process.execPath, [PROGRAM, '--config', configFile, ...command], {
+    const worker = startCommand(NODE, [PROGRAM, '--config', configFile, ...command], {
       env: { ...this.env, ...options.env },
       okExitCodes: [0, 1, 130],
     });
@@ -102,7 +104,7 @@ export class WorkerHost {
     env: Record<string, string> = {},
   ): Promise<CliRun> {
     const running = startCommand(
-      process.execPath,
+      NODE,
       [PROGRAM, '--config', configFile ?? this.configFile, ...args],
       {
         env: { ...this.env, ...env },

@@ -1,0 +1,53 @@
+/**
+ * What the machine's networks are, without those of tests: whoever runs the suite has an engine of
+ * their own, and must find its networks afterwards as they were.
+ */
+import { execFileSync } from 'node:child_process';
+import { networkInterfaces } from 'node:os';
+import { readdirSync } from 'node:fs';
+
+const LABEL = 'dev.holdfast.run';
+
+/** @returns {Record<string, string>} name of an interface or network → how it is set up */
+export function hostNetworks() {
+  const found = {};
+  const addresses = networkInterfaces();
+  for (const name of readdirSync('/sys/class/net')) {
+    // Ends of containers' cables, and bridges of networks, which are listed by the engine below.
+    if (/^(veth|br-)/.test(name)) continue;
+    const own = (addresses[name] ?? []).map(({ family, cidr }) => `${family} ${cidr}`);
+    // Its IPv6 address comes and goes with the containers on it.
+    found[`interface ${name}`] = own.filter((one) => one.startsWith('IPv4')).join(', ');
+  }
+  for (const line of docker(['network', 'ls', '--format', `{{.ID}} {{.Label "${LABEL}"}}`])) {
+    const [id, run] = line.split(' ');
+    if (run !== undefined && run !== '') continue;
+    const format = '{{.Name}} {{.Driver}} {{range .IPAM.Config}}{{.Subnet}} {{.Gateway}} {{end}}';
+    const [network] = docker(['network', 'inspect', '--format', format, id]);
+    if (network !== undefined) found[`network ${id}`] = network;
+  }
+  return found;
+}
+
+/**
+ * What is not as it was. What came since is left out: others use the engine meanwhile.
+ * @returns {string[]} a sentence each
+ */
+export function changedNetworks(before, after) {
+  return Object.entries(before).flatMap(([name, was]) => {
+    const is = after[name];
+    if (is === was) return [];
+    return is === undefined ? [`${name} (${was}) is gone`] : [`${name} was ${was}, is ${is}`];
+  });
+}
+
+function docker(args) {
+  try {
+    const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] };
+    return execFileSync('docker', args, options)
+      .split('\n')
+      .filter((line) => line !== '');
+  } catch {
+    return [];
+  }
+}
