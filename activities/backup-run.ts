@@ -17,6 +17,7 @@ import { emptyTrash } from '../src/store/remove.js';
 import { spreadDamage } from '../src/store/verification.js';
 import { lookUpOwner } from '../src/system/ownership.js';
 import type { StoreOwnership } from '../src/store/layout.js';
+import { problemsOfBackup } from './barrier.js';
 import type { SourceReference } from './hold.js';
 import { recoverHost, workflowRuns } from './recovery.js';
 import { checkDigest, guarded, whileWaiting, type ActivityDependencies } from './runtime.js';
@@ -62,7 +63,7 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
       checkDigest(config, input.configDigest);
       await requireStore(root, config.backups.directoryMode);
       await engine.ping();
-      await recoverHost(dependencies);
+      const ofRestores = problemsOfBackup(await recoverHost(dependencies), input.scope);
       const recovered = await recoverIncoming(root, {
         isAlive: (run) =>
           isImportRun(run.workflowId) ? importRuns(root) : workflowRuns(client, run),
@@ -76,7 +77,7 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
       await refuseFullDisk(root, config.backups.minimumFree);
       const setId = await beginSet(root, { workflowId: input.workflowId, stamp: input.stamp });
       await runLog.write(`Starting ${input.tier} backup ${setId} of ${config.stack}`);
-      const problems = troubleOf(dependencies);
+      const problems = [...ofRestores, ...troubleOf(dependencies)];
       for (const { message } of problems) await runLog.write(message.replaceAll('\n', ' '));
       return { setId, ...(problems.length === 0 ? {} : { problems }) };
     }),

@@ -143,12 +143,19 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
 
     /** Starts again what a run has stopped of a service. Nothing recorded is fine. */
     startStopped: guarded(
-      async (input: { restoreId: string; service: string }): Promise<StartedAgain> => {
+      async (input: {
+        restoreId: string;
+        service: string;
+        /** The run is not over: it will look once more. */
+        keepRecord?: boolean | undefined;
+      }): Promise<StartedAgain> => {
         const named = await forRestore(dependencies, input.restoreId);
         const recordFile = stoppedFile(root, input.restoreId, input.service);
         const subject = { service: input.service, source: 'start' };
         return withHeartbeat(subject, 'start', async (work) => {
-          const again = await startAgain(named, recordFile, input.service, work);
+          const again = await startAgain(named, recordFile, input.service, work, {
+            keepRecord: input.keepRecord === true,
+          });
           const { started, missing = [] } = again;
           if (started.length > 0) await runLog.write(`Started again ${started.join(', ')}`);
           if (missing.length > 0) await runLog.write(`Ran before, and gone: ${missing.join(', ')}`);
@@ -168,6 +175,7 @@ export async function startAgain(
   recordFile: string,
   name: string,
   work: Work,
+  { keepRecord = false }: { readonly keepRecord?: boolean } = {},
 ): Promise<StartedAgain> {
   const record = await readRecord(recordFile);
   const service = config.services[name];
@@ -187,7 +195,8 @@ export async function startAgain(
       });
     }
   }
-  const { started, alreadyRunning, missing } = await startRecorded(engine, recordFile);
+  const outcome = await startRecorded(engine, recordFile, { keepRecord });
+  const { started, alreadyRunning, missing } = outcome;
   return { started: [...started, ...alreadyRunning], missing };
 }
 

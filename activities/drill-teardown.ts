@@ -9,13 +9,12 @@ import type { IsAlive, RunIdentity } from '../src/plan/run-identity.js';
 import type { Work } from '../src/progress.js';
 import { kindOf } from '../src/store/layout.js';
 import {
-  listRestores,
   readRestoreRecord,
+  readRestores,
   removeRestoreRecord,
 } from '../src/store/restore-record.js';
 import { readTextIfExists, removeTree } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
-import { lockFile } from './places.js';
 import type { ActivityDependencies } from './runtime.js';
 
 export type TearDownDependencies = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
@@ -70,7 +69,8 @@ export async function reapDrills(
 ): Promise<string[]> {
   const { config, engine, runLog } = dependencies;
   const { root } = config.backups;
-  const records = (await listRestores(root)).filter(({ purpose }) => purpose === 'drill');
+  const { records: all, unreadable } = await readRestores(root);
+  const records = all.filter(({ purpose }) => purpose === 'drill');
   const found = new Map<string, RunIdentity & { kept: boolean }>();
   // Also those whose record is lost.
   for (const { drillId, workflowId } of await drillsInEngine(engine, root)) {
@@ -78,6 +78,12 @@ export async function reapDrills(
   }
   for (const { restoreId, workflowId, runId, drill } of records) {
     found.set(restoreId, { workflowId, runId, kept: drill?.kept ?? false });
+  }
+  // Whether it was left up on purpose is not known.
+  for (const { restoreId, file, reason } of unreadable) {
+    if (!isDrillId(restoreId)) continue;
+    found.delete(restoreId);
+    await runLog.write(`The drill ${restoreId} is left alone: ${file} can't be read: ${reason}`);
   }
   const reaped: string[] = [];
   for (const [drillId, { kept, ...run }] of found) {
@@ -113,7 +119,7 @@ async function locksOf(root: string, drillId: string): Promise<string[]> {
   const names = await readdir(directory).catch(() => []);
   return names
     .filter((name) => name.startsWith(`${drillId}--`) && name.endsWith('.lock'))
-    .map((name) => lockFile(root, name.slice(0, -'.lock'.length)));
+    .map((name) => path.join(directory, name));
 }
 
 async function removeFiles(directory: string, prefix: string): Promise<void> {

@@ -1,12 +1,18 @@
 /** The restores whose records are on disk: what they replaced, where the old state lies, its size. */
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
 import { findAside, discardAside } from '../src/docker/aside.js';
 import { readableMountpoint } from '../src/docker/volumes.js';
 import { dropAsideDatabase } from '../src/postgres/replace-database.js';
-import { HoldfastError, messageOf } from '../src/errors.js';
+import { HoldfastError, isHoldfastError, messageOf, systemCodeOf } from '../src/errors.js';
+import { isDrillId } from '../src/plan/drill.js';
 import type { PastRestore, ReplacedSource } from '../src/plan/undo-plan.js';
 import {
-  listRestores,
   readAllSteps,
+  readRestoreRecord,
+  readRestores,
+  readStepFiles,
+  restoreDirectory,
   writeRestoreRecord,
   writeStep,
   type RestoreStep,
@@ -20,23 +26,70 @@ import type { ActivityDependencies } from './runtime.js';
 
 type Context = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
 
-/** Oldest first. */
+/**
+ * Oldest first, with those whose record can't be read. Drills are not among them: they replaced
+ * nothing.
+ */
 export async function pastRestores(root: string): Promise<PastRestore[]> {
+  const { records, unreadable } = await readRestores(root);
   const found: PastRestore[] = [];
-  for (const record of await listRestores(root)) {
-    // A drill replaced nothing.
+  for (const record of records) {
     if (record.purpose === 'drill') continue;
-    const { restoreId, setId, startedAt, state } = record;
-    const steps = await readAllSteps(root, restoreId);
+    const { restoreId, setId, startedAt, state, superseded } = record;
+    const { steps, unreadable: lost } = await readStepFiles(root, restoreId);
+    const open = steps.filter(({ step }) => step.state !== 'undone');
+    // Whatever a step says whose file can't be read: it is not put back and not discarded yet.
+    const unknown = lost.map(({ service, source, file }) => ({ service, source, target: file }));
+    const replaced = [...open.map(({ step }) => replacedOf(step)), ...unknown];
     found.push({
       restoreId,
       setId,
       startedAt,
-      state,
-      replaced: steps.filter((step) => step.state !== 'undone').map(replacedOf),
+      state: state === 'discarded' && replaced.length > 0 ? 'discarding' : state,
+      replaced,
+      touched: [...steps.map(({ step }) => replacedOf(step)), ...unknown],
+      ...(lost.length === 0 ? {} : { unreadable: lost.map(sayUnreadable) }),
+      ...(superseded === undefined
+        ? {}
+        : { supersededBy: superseded.by, supersededAt: superseded.at }),
     });
   }
-  return found;
+  for (const lost of unreadable) {
+    if (isDrillId(lost.restoreId)) continue;
+    const { steps, unreadable: lostSteps } = await readStepFiles(root, lost.restoreId);
+    const unknown = lostSteps.map(({ service, source, file }) => ({
+      ...{ service, source, target: file },
+    }));
+    const touched = [...steps.map(({ step }) => replacedOf(step)), ...unknown];
+    found.push({
+      restoreId: lost.restoreId,
+      setId: lost.setId ?? 'unknown',
+      startedAt: lost.startedAt ?? (await lastStepAt(root, lost.restoreId)),
+      state: 'unreadable',
+      ...(lost.state === undefined ? {} : { legibleState: lost.state }),
+      replaced: touched,
+      touched,
+      unreadable: [lost, ...lostSteps].map(sayUnreadable),
+    });
+  }
+  return found.sort((left, right) => (left.restoreId < right.restoreId ? -1 : 1));
+}
+
+export function sayUnreadable({ file, reason }: { file: string; reason: string }): string {
+  return `${file} can't be read: ${reason}`;
+}
+
+/**
+ * When a restore last wrote a step, by the disk: what it has replaced it had replaced by then. Its id
+ * does not tell, since a run may have waited for hours. One of which nothing is known may be the latest.
+ */
+async function lastStepAt(root: string, restoreId: string): Promise<string> {
+  try {
+    const { mtime } = await stat(path.join(restoreDirectory(root, restoreId), 'steps'));
+    return mtime.toISOString();
+  } catch {
+    return '9999-12-31T00:00:00.000Z';
+  }
 }
 
 function replacedOf({ service, source, undo }: RestoreStep): ReplacedSource {
@@ -103,29 +156,87 @@ async function placeOf(
 }
 
 /**
- * Throws the safety copies of a finished restore away: it can't be undone after that. Repeatable.
- * @throws HoldfastError SET_NOT_FOUND; RESTORE_FAILED for a restore that is not finished; what can't
- *   be removed
+ * Says of restores that their safety copies are to go, before any of them does: what is left of half
+ * a copy must not be put back, and whoever comes next goes on with what a kill has left.
+ * @throws HoldfastError SET_NOT_FOUND; RESTORE_FAILED for a restore that is not finished;
+ *   MANIFEST_INVALID for one whose record can't be read
+ */
+export async function markDiscarded(
+  { config }: Pick<Context, 'config'>,
+  restoreIds: readonly string[],
+): Promise<void> {
+  const { root } = config.backups;
+  for (const restoreId of restoreIds) {
+    await withRestoreRecord(root, restoreId, async (record) => {
+      switch (record.state) {
+        case 'running':
+        case 'undoing':
+          throw new HoldfastError('RESTORE_FAILED', `restore ${restoreId} is not finished`, {
+            hint: 'its old state is needed to take it back; `holdfast recover` does that when its run is dead',
+            facts: { restoreId, state: record.state },
+          });
+        case 'finished':
+          // A step that can't be read may be all that names a safety copy.
+          await readAllSteps(root, restoreId);
+          await writeRestoreRecord(root, { ...record, state: 'discarded' });
+          return;
+        case 'rolled-back':
+        case 'undone':
+        case 'discarded':
+          return;
+      }
+    });
+  }
+}
+
+/**
+ * Throws the safety copies of a finished restore away: it can't be undone after that. Repeatable: it
+ * goes on with what is left. What can't be removed does not keep the others.
+ * @throws HoldfastError as {@link markDiscarded}; what can't be removed
  */
 export async function discardRestore(context: Context, restoreId: string): Promise<void> {
   const { root } = context.config.backups;
-  await withRestoreRecord(root, restoreId, async (record) => {
-    if (record.state === 'running' || record.state === 'undoing') {
-      throw new HoldfastError('RESTORE_FAILED', `restore ${restoreId} is not finished`, {
-        hint: 'its old state is needed to take it back; `holdfast recover` does that when its run is dead',
-        facts: { restoreId, state: record.state },
-      });
-    }
-    // Said before anything goes: what is left of half a copy must not be put back.
-    await writeRestoreRecord(root, { ...record, state: 'discarded' });
-  });
+  await markDiscarded(context, [restoreId]);
+  if ((await readRestoreRecord(root, restoreId))?.state !== 'discarded') return;
   const named = await forRestore(context, restoreId);
+  const failures: unknown[] = [];
+  let discarded = 0;
   for (const step of await readAllSteps(root, restoreId)) {
     if (step.state === 'undone') continue;
-    await discardStep(named, restoreId, step);
-    await writeStep(root, restoreId, { ...step, state: 'undone' });
+    try {
+      await discardStep(named, restoreId, step);
+      await writeStep(root, restoreId, { ...step, state: 'undone' });
+      discarded += 1;
+    } catch (error) {
+      failures.push(error);
+    }
   }
-  await context.runLog.write(`Discarded the safety copies of restore ${restoreId}`);
+  const [only, ...others] = failures;
+  if (only !== undefined && others.length === 0) throw asHoldfastError(restoreId, only);
+  if (only !== undefined) {
+    const reasons = failures.map(messageOf);
+    throw new HoldfastError('RESTORE_FAILED', reasons.join('; '), {
+      facts: { restoreId, reasons },
+      hint: 'what is left is tried again by the next `holdfast discard` and by every run',
+    });
+  }
+  if (discarded > 0) {
+    await context.runLog.write(`Discarded the safety copies of restore ${restoreId}`);
+  }
+}
+
+/** What the system or a library says gets a code of ours: it is no bug that a disk is read-only. */
+function asHoldfastError(restoreId: string, error: unknown): unknown {
+  if (isHoldfastError(error) || systemCodeOf(error) === undefined) return error;
+  return new HoldfastError(
+    'RESTORE_FAILED',
+    `a safety copy of restore ${restoreId} can't be removed: ${messageOf(error)}`,
+    {
+      facts: { restoreId, errno: systemCodeOf(error) ?? null },
+      hint: 'what is left is tried again by the next `holdfast discard` and by every run',
+      cause: error,
+    },
+  );
 }
 
 async function discardStep(context: Context, restoreId: string, step: RestoreStep): Promise<void> {
@@ -152,16 +263,26 @@ async function discardStep(context: Context, restoreId: string, step: RestoreSte
   }
 }
 
-/** Discards what is older than the age limit. What fails is told, and tried again next time. */
-export async function discardOldRestores(context: Context, now: Date): Promise<void> {
+/**
+ * Discards what is older than the age limit, and goes on with what was broken off.
+ * @returns what could not be done, a sentence each; it is tried again next time
+ */
+export async function discardOldRestores(context: Context, now: Date): Promise<string[]> {
+  const { root } = context.config.backups;
   const { keepSafetyCopies } = context.config.restore;
-  for (const { restoreId, state, startedAt } of await pastRestores(context.config.backups.root)) {
-    if (state !== 'finished') continue;
-    if (now.getTime() - Date.parse(startedAt) < keepSafetyCopies) continue;
+  const problems: string[] = [];
+  for (const { restoreId, state, unreadable = [], ...restore } of await pastRestores(root)) {
+    if (state !== 'finished' && state !== 'discarding') continue;
+    const since = Date.parse(restore.supersededAt ?? restore.startedAt);
+    const isYoung = now.getTime() - since < keepSafetyCopies;
+    if (state === 'finished' && isYoung) continue;
+    // Told as what can't be read.
+    if (unreadable.length > 0) continue;
     await discardRestore(context, restoreId).catch(async (error: unknown) => {
-      await context.runLog.write(
-        `The safety copies of restore ${restoreId} can't be discarded: ${messageOf(error)}`,
-      );
+      const sentence = `the safety copies of restore ${restoreId} can't be discarded: ${messageOf(error)}`;
+      problems.push(sentence);
+      await context.runLog.write(sentence);
     });
   }
+  return problems;
 }

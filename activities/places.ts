@@ -1,6 +1,7 @@
 /** Where the activities keep what must survive them, below the root of the store. */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
+import { joinNames, splitNames } from '../src/store/record-names.js';
 
 /** Which containers a run has stopped: written before they are, read by whoever comes next. */
 export function stoppedDirectory(root: string): string {
@@ -8,8 +9,32 @@ export function stoppedDirectory(root: string): string {
 }
 
 export function stoppedFile(root: string, runId: string, service: string, source?: string): string {
-  const name = source === undefined ? `${runId}--${service}` : `${runId}--${service}--${source}`;
-  return path.join(stoppedDirectory(root), `${name}.json`);
+  const names = source === undefined ? [runId, service] : [runId, service, source];
+  return path.join(stoppedDirectory(root), `${joinNames('--', names)}.json`);
+}
+
+/** What a record of stopped containers is of, by its file's name. */
+export interface StoppedOf {
+  /** Id of the set or of the restore. */
+  readonly runId: string;
+  readonly service: string;
+  /** A backup holds its sources; a restore stops services. */
+  readonly source?: string;
+}
+
+/**
+ * @param isService tells the names of earlier versions apart, which joined odd names as they were
+ */
+export function stoppedOf(file: string, isService: (name: string) => boolean): StoppedOf {
+  const [runId = '', ...parts] = splitNames('--', path.basename(file, '.json'));
+  for (let length = parts.length; length > 0; length -= 1) {
+    const service = parts.slice(0, length).join('--');
+    if (!isService(service)) continue;
+    const source = parts.slice(length).join('--');
+    return { runId, service, ...(source === '' ? {} : { source }) };
+  }
+  const [service = '', ...rest] = parts;
+  return { runId, service, ...(rest.length === 0 ? {} : { source: rest.join('--') }) };
 }
 
 /** Which quiesce hooks were run without their `after`. */
@@ -33,9 +58,10 @@ export function unpackJournal(
   service: string,
   source: string,
 ): string {
-  return path.join(root, '.holdfast', 'unpacked', `${restoreId}--${service}--${source}.jsonl`);
+  const name = joinNames('--', [restoreId, service, source]);
+  return path.join(root, '.holdfast', 'unpacked', `${name}.jsonl`);
 }
 
 export function lockFile(root: string, ...names: readonly string[]): string {
-  return path.join(root, '.holdfast', 'locks', `${names.join('--')}.lock`);
+  return path.join(root, '.holdfast', 'locks', `${joinNames('--', names)}.lock`);
 }

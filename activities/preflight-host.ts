@@ -21,6 +21,7 @@ import type { Work } from '../src/progress.js';
 import { readArtifact } from '../src/store/artifact.js';
 import { isOldFile } from '../src/store/old-records.js';
 import { resolveInside } from '../src/store/layout.js';
+import { barriersTo, plannedThings } from './barrier.js';
 import { containersOf, homeOf } from './containers.js';
 import { checkDatabases } from './preflight-databases.js';
 import { recoverHost } from './recovery.js';
@@ -51,18 +52,22 @@ export function createPreflightActivities(dependencies: ActivityDependencies) {
       }): Promise<void> => {
         checkDigest(dependencies.config, input.configDigest);
         await withHeartbeat({ service: '', source: 'host' }, 'check', async (work) => {
-          await recoverHost(dependencies);
+          const report = await recoverHost(dependencies);
           const config = await requireProjects(
             dependencies.engine,
             dependencies.config,
             input.plan.stages.flat().map(({ service }) => service),
           );
           // The record, which says it too, is only opened when all is well.
+          const mapped = input.map !== undefined;
           const named = {
             ...dependencies,
             config: input.map === undefined ? config : remapConfig(config, input.map),
           };
-          const problems = await problemsOf(named, input.plan, input.map !== undefined, work);
+          const problems = [
+            ...barriersTo(plannedThings(named.config, input.plan), report, { mapped }),
+            ...(await problemsOf(named, input.plan, mapped, work)),
+          ];
           const [only, ...others] = problems;
           if (only === undefined) return;
           if (others.length === 0 && isHoldfastError(only)) throw only;

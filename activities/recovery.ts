@@ -1,20 +1,21 @@
 /** What a dead run left undone: at worker start and before the next run. */
-import path from 'node:path';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { releaseHold } from '../src/docker/holds.js';
-import { listRecords } from '../src/docker/running-record.js';
+import { listRecords, type FoundRecord } from '../src/docker/running-record.js';
 import { messageOf } from '../src/errors.js';
 import { askedOnce, type IsAlive, type RunIdentity } from '../src/plan/run-identity.js';
+import type { PastRestore } from '../src/plan/undo-plan.js';
 import type { Work } from '../src/progress.js';
 import { readRestoreRecord } from '../src/store/restore-record.js';
+import { keepStopped } from './close-restore.js';
 import { startAgain } from './containers.js';
-import { runLeftHooks } from './hooks.js';
-import { stoppedDirectory } from './places.js';
+import { isOpenRestore, takeBackDeadRestores } from './dead-restores.js';
 import { reapDrills } from './drill-teardown.js';
-import { forRestore } from './restore-context.js';
-import { discardOldRestores } from './past-restores.js';
+import { runLeftHooks } from './hooks.js';
+import { discardOldRestores, pastRestores } from './past-restores.js';
+import { stoppedDirectory, stoppedOf, type StoppedOf } from './places.js';
+import { forRestore, withRestoreRecord } from './restore-context.js';
 import type { ActivityDependencies } from './runtime.js';
-import { takeBackDeadRestores } from './take-back.js';
 
 export type RecoveryDependencies = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
 
@@ -26,12 +27,26 @@ export interface RecoveryReport {
   readonly started: readonly string[];
   /** What could not be done, one sentence each: it stays as it is, and is tried again next time. */
   readonly problems: readonly string[];
+  /** Dead restores that were closed as they are, since later ones had replaced the same things. */
+  readonly superseded: readonly string[];
+  /** Restores that are not finished, whether their run goes on or they can't be taken back. */
+  readonly open: readonly OpenRestore[];
+  /** Restores of whose records something can't be read: what they touched is not known for sure. */
+  readonly unreadable: readonly PastRestore[];
+  /** Why nothing at all is known of past restores; absent where they could be read. */
+  readonly unknown?: string;
+}
+
+export interface OpenRestore extends PastRestore {
+  /** Why it could not be taken back; absent where its run may go on. */
+  readonly reason?: string;
 }
 
 /**
  * Takes unfinished restores of dead runs back, starts what records of dead runs still list as
  * stopped, and lets safety copies go that are older than their limit. A run that goes on keeps its
- * records: it starts them itself.
+ * records: it starts them itself. What can't be done is reported and keeps nothing else from being
+ * done: no record, however damaged, stops a worker or a backup.
  */
 export async function bringBackStopped(
   dependencies: RecoveryDependencies,
@@ -41,65 +56,130 @@ export async function bringBackStopped(
   const { config, runLog } = dependencies;
   const { root } = config.backups;
   const work = { signal: new AbortController().signal, report: () => undefined };
-  const { takenBack, stuck } = await takeBackDeadRestores(dependencies, isAlive, work);
-  const started: string[] = [];
-  const problems = [...stuck].map(
-    ([id, reason]) => `restore ${id} could not be taken back: ${reason}`,
-  );
-  // Nothing of the stack depends on what a dead drill left: it must not keep anything from coming back.
-  await reapDrills(dependencies, isAlive, { kept: false }, work).catch((error: unknown) => {
-    problems.push(`what dead drills left is still there: ${messageOf(error)}`);
-  });
-  for (const { file, record } of await listRecords(stoppedDirectory(root))) {
-    const [runId = ''] = path.basename(file, '.json').split('--');
-    // Half new and half old is worse than stopped.
-    if (stuck.has(runId) || (await isAlive(record))) continue;
-    if (await belongsToOpenRestore(root, runId, isAlive)) continue;
+  const problems: string[] = [];
+  const attempt = async <T>(what: string, action: () => Promise<T>): Promise<T | undefined> => {
     try {
-      const names = await startAgainOf(dependencies, file, isAlive, work);
-      started.push(...names);
-      if (names.length > 0) {
-        await runLog.write(
-          `Started again ${names.join(', ')}: stopped by ${record.workflowId}, which is over`,
-        );
-      }
+      return await action();
     } catch (error) {
-      const sentence = `what ${record.workflowId} stopped could not be started: ${messageOf(error)}`;
+      const sentence = `${what}: ${messageOf(error)}`;
       problems.push(sentence);
       await runLog.write(sentence);
+      return undefined;
     }
-  }
+  };
+  const dead = await attempt('the records of restores could not be read', () =>
+    takeBackDeadRestores(dependencies, isAlive, work),
+  );
+  const stuck = dead?.stuck ?? new Map<string, string>();
+  problems.push(
+    ...[...stuck].map(([id, reason]) => `restore ${id} could not be taken back: ${reason}`),
+  );
+  // Nothing of the stack depends on what a dead drill left: it must not keep anything from coming back.
+  await attempt('what dead drills left is still there', () =>
+    reapDrills(dependencies, isAlive, { kept: false }, work),
+  );
+  const started =
+    (await attempt('what dead runs stopped could not be looked at', () =>
+      startAllAgain(dependencies, isAlive, attempt, work),
+    )) ?? [];
   // Hooks are commands in containers: these run by now.
-  problems.push(...(await runLeftHooks(dependencies, isAlive, work.signal)));
-  await discardOldRestores(dependencies, new Date());
-  return { takenBack, started, problems };
+  problems.push(
+    ...((await attempt('hooks that dead runs left could not be run', () =>
+      runLeftHooks(dependencies, isAlive, work.signal),
+    )) ?? []),
+  );
+  problems.push(
+    ...((await attempt('old safety copies could not be looked at', () =>
+      discardOldRestores(dependencies, new Date()),
+    )) ?? []),
+  );
+  const known = await attempt('past restores could not be read', () => pastRestores(root));
+  const past = known ?? [];
+  const unreadable = past.filter((restore) => (restore.unreadable ?? []).length > 0);
+  for (const sentence of unreadable.flatMap((restore) => restore.unreadable ?? [])) {
+    await runLog.write(`A restore's record is no good: ${sentence}`);
+  }
+  const open = past.filter(({ state }) => state === 'running' || state === 'undoing');
+  return {
+    takenBack: dead?.takenBack ?? [],
+    superseded: dead?.superseded ?? [],
+    started,
+    problems: [...new Set(problems)],
+    open: open.map((restore) => {
+      const reason = stuck.get(restore.restoreId);
+      return { ...restore, ...(reason === undefined ? {} : { reason }) };
+    }),
+    unreadable,
+    ...(known === undefined
+      ? { unknown: problems.at(-1) ?? 'past restores could not be read' }
+      : {}),
+  };
 }
 
-/** An undo takes over records that a run before it has written. */
-async function belongsToOpenRestore(
-  root: string,
-  runId: string,
-  isAlive: IsAlive,
-): Promise<boolean> {
-  const restore = await readRestoreRecord(root, runId);
-  if (restore === undefined || !['running', 'undoing'].includes(restore.state)) return false;
-  return isAlive(restore);
-}
+type Attempt = <T>(what: string, action: () => Promise<T>) => Promise<T | undefined>;
 
-/** A restore's containers may have to be made again; a backup's are where they were. */
-async function startAgainOf(
+async function startAllAgain(
   dependencies: RecoveryDependencies,
-  file: string,
+  isAlive: IsAlive,
+  attempt: Attempt,
+  work: Work,
+): Promise<string[]> {
+  const { config, runLog } = dependencies;
+  const { root } = config.backups;
+  const started: string[] = [];
+  const lost: { file: string; error: unknown }[] = [];
+  const records = await listRecords(stoppedDirectory(root), (file, error) => {
+    lost.push({ file, error });
+  });
+  for (const { file, error } of lost) {
+    await attempt(`what ${file} lists was not started again`, () => Promise.reject(asError(error)));
+  }
+  for (const { file, record } of records) {
+    const of = stoppedOf(file, (name) => config.services[name] !== undefined);
+    await attempt(`what ${record.workflowId} stopped could not be started`, async () => {
+      const names = await startOne(dependencies, { file, record, of }, isAlive, work);
+      started.push(...names);
+      if (names.length === 0) return;
+      await runLog.write(
+        `Started again ${names.join(', ')}: stopped by ${record.workflowId}, which is over`,
+      );
+    });
+  }
+  return started;
+}
+
+/** Nothing of a restore that is open: half new and half old is worse than stopped. */
+async function startOne(
+  dependencies: RecoveryDependencies,
+  { file, record, of }: FoundRecord & { of: StoppedOf },
   isAlive: IsAlive,
   work: Work,
 ): Promise<readonly string[]> {
-  const [runId = '', service = ''] = path.basename(file, '.json').split('--');
   const { root } = dependencies.config.backups;
-  if ((await readRestoreRecord(root, runId)) === undefined) {
+  const { runId, service, source } = of;
+  // A backup's containers are where they were.
+  const restore = source === undefined ? await readRestoreRecord(root, runId) : undefined;
+  if (restore === undefined) {
+    if (await isAlive(record)) return [];
     // What a run that goes on holds still is that one's to start.
     return (await releaseHold(dependencies.engine, file, { isAlive, signal: work.signal })).started;
   }
-  return (await startAgain(await forRestore(dependencies, runId), file, service, work)).started;
+  // An undo takes over records that a run before it has written; one may begin at this moment.
+  return withRestoreRecord(root, runId, async (now) => {
+    if (isOpenRestore(now) || (await isAlive(now)) || (await isAlive(record))) return [];
+    if (now.state === 'finished' && now.superseded === undefined) {
+      // Its run ended while it closed the record: an undo needs to know what ran before.
+      await keepStopped(root, runId, service, file);
+      return [];
+    }
+    const named = await forRestore(dependencies, runId);
+    // It may have to be made again.
+    return (await startAgain(named, file, service, work)).started;
+  });
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 /** {@link bringBackStopped} for whoever has a connection to the server that knows the runs. */

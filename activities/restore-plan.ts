@@ -12,7 +12,7 @@ import { chooseLooking, requireThere } from '../src/store/choose-whole.js';
 import { requireStore } from '../src/store/known-store.js';
 import type { SetArtifact, SetFile } from '../src/store/manifest.js';
 import { readOldBackups } from '../src/store/old-sets.js';
-import { writeRestoreRecord, readRestoreRecord } from '../src/store/restore-record.js';
+import { openRestore } from '../src/store/restore-record.js';
 import { guarded, runOf, timeOf, type ActivityDependencies } from './runtime.js';
 import { pingStart } from './start-ping.js';
 import { surveyHost } from './survey.js';
@@ -96,16 +96,18 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
       },
     ),
 
-    /** Opens the restore's record: from here on something may be touched. */
+    /**
+     * Opens the restore's record: from here on something may be touched. Called again by the same run
+     * it finds its own. @returns the restore's id: the wished one, or the next free second
+     */
     beginRestore: guarded(
       async (input: {
         restoreId: string;
         setId: string;
         map?: Mapping | undefined;
-      }): Promise<void> => {
+      }): Promise<{ restoreId: string }> => {
         pingStart(dependencies);
-        if ((await readRestoreRecord(root, input.restoreId)) !== undefined) return;
-        await writeRestoreRecord(root, {
+        const restoreId = await openRestore(root, {
           format: 'holdfast-restore',
           version: 1,
           restoreId: input.restoreId,
@@ -116,7 +118,8 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
           map: input.map,
           projects: projectsIn(await withProjects(dependencies.engine, config)),
         });
-        await runLog.write(`Starting restore ${input.restoreId} of set ${input.setId}`);
+        await runLog.write(`Starting restore ${restoreId} of set ${input.setId}`);
+        return { restoreId };
       },
     ),
   };

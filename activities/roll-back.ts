@@ -5,7 +5,8 @@ import type { Measurement } from '../src/plan/estimate.js';
 import { addMeasured } from '../src/store/measured.js';
 import { readRestoreRecord, type RestoreRecord } from '../src/store/restore-record.js';
 import { guarded, withHeartbeat, type ActivityDependencies } from './runtime.js';
-import { closeRestore, takeBackService } from './take-back.js';
+import { closeRestore } from './close-restore.js';
+import { takeBackService } from './take-back.js';
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createRollBackActivities(dependencies: ActivityDependencies) {

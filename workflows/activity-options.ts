@@ -112,6 +112,7 @@ const LIGHT = {
   chooseUndo: 'quick',
   beginUndo: 'patient',
   stopForUndo: 'patient',
+  lookOnceMore: 'patient',
 } as const satisfies Record<Exclude<keyof HostActivities, keyof typeof HEAVY>, Kind>;
 
 export type HostCalls = {
@@ -197,6 +198,7 @@ export function hostActivities(
     chooseUndo: summarised(on('chooseUndo').chooseUndo),
     beginUndo: summarised(on('beginUndo').beginUndo),
     stopForUndo: summarised(on('stopForUndo').stopForUndo),
+    lookOnceMore: summarised(on('lookOnceMore').lookOnceMore),
   };
 }
 

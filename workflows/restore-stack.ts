@@ -13,6 +13,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
+import { z } from 'zod';
 import { serviceWorkflowId } from '../src/plan/ids.js';
 import { restoreStackInputSchema } from '../src/plan/inputs.js';
 import { pauseStage, planRestore } from '../src/plan/restore-plan.js';
@@ -113,23 +114,28 @@ async function makePlan({ input, view, activities, story }: Run): Promise<Restor
   });
 }
 
-async function carryOut(run: Run, plan: RestorePlan): Promise<RestoreStackResult> {
-  const { activities, story, restoreId, view, input } = run;
+async function carryOut(begun: Run, plan: RestorePlan): Promise<RestoreStackResult> {
+  const { activities, story, view, input } = begun;
   const { configDigest } = view;
   for (const service of plan.stages.flat()) {
     for (const { source } of service.sources) story.step(service.service, source, 'pending');
   }
   const checkedFromMs = Date.now();
-  await preflight({ activities, story, restoreId, configDigest, map: input.map, plan });
+  await preflight({
+    ...{ activities, story, configDigest, map: input.map, plan },
+    restoreId: begun.restoreId,
+  });
   const checkedMs = Date.now() - checkedFromMs;
   // Before the first stage nothing is touched yet, not even stopped.
-  if (plan.pauseBefore === 1) await waitForPerson(run, plan, 1);
+  if (plan.pauseBefore === 1) await waitForPerson(begun, plan, 1);
 
-  await activities.beginRestore('open the record', {
-    restoreId,
+  const opened = await activities.beginRestore('open the record', {
+    restoreId: begun.restoreId,
     setId: plan.setId,
     map: input.map,
   });
+  const restoreId = restoreIdOf(opened, begun.restoreId);
+  const run: Run = { ...begun, restoreId };
 
   const services: RestoredService[] = [];
   const steps: PerformedStep[] = [];
@@ -160,33 +166,55 @@ async function carryOut(run: Run, plan: RestorePlan): Promise<RestoreStackResult
       throw new CancelledFailure('the restore was cancelled');
     }
   } catch (error) {
-    const taken = await CancellationScope.nonCancellable(async () => {
-      const outcome = await takeBack({ activities, story, restoreId, configDigest, plan });
-      const hint = isCancellation(error) ? undefined : causeOf(error).hint;
-      await tell(activities, 'failed', sayTakenBack(plan.setId, error, outcome), { hint });
-      return outcome;
-    });
-    throw isCancellation(error) ? error : withOutcome(error, taken);
+    throw await givenUp(run, plan, error);
   }
   story.phase('finishing');
   const result = resultOf(run, plan, services, steps);
-  // From here on it is done: a cancel now must not leave a record that somebody takes back later.
-  await CancellationScope.nonCancellable(() =>
-    activities.finishRestore('keep the safety copies', {
-      restoreId,
-      state: 'finished',
-      measured: [
-        { kind: 'check', service: '', source: '', bytes: plan.contentBytes, durationMs: checkedMs },
-        ...measurementsOf(services),
-      ],
-    }),
-  );
+  try {
+    // From here on it is done: a cancel now must not leave a record that somebody takes back later.
+    await CancellationScope.nonCancellable(() =>
+      activities.finishRestore('keep the safety copies', {
+        restoreId,
+        state: 'finished',
+        measured: [
+          {
+            ...{ kind: 'check', service: '', source: '' },
+            ...{ bytes: plan.contentBytes, durationMs: checkedMs },
+          },
+          ...measurementsOf(services),
+        ],
+      }),
+    );
+  } catch (error) {
+    // What is not on disk as finished would be taken back some night: better now, and said.
+    throw await givenUp(run, plan, error);
+  }
   const message =
     `Restore of set ${plan.setId} done: ${services.length} services, ` +
     `${formatBytes(plan.contentBytes)} in ${formatDuration(result.durationMs)}`;
   await tell(activities, 'success', message);
   story.phase('done');
   return result;
+}
+
+/** Takes back what was done, tells it, and gives the error the run is to end with. */
+async function givenUp(run: Run, plan: RestorePlan, error: unknown): Promise<unknown> {
+  const { activities, story, restoreId, view } = run;
+  const { configDigest } = view;
+  const taken = await CancellationScope.nonCancellable(async () => {
+    const outcome = await takeBack({ activities, story, restoreId, configDigest, plan });
+    const hint = isCancellation(error) ? undefined : causeOf(error).hint;
+    await tell(activities, 'failed', sayTakenBack(plan.setId, error, outcome), { hint });
+    return outcome;
+  });
+  return isCancellation(error) ? error : withOutcome(error, taken);
+}
+
+const openedSchema = z.object({ restoreId: z.string() });
+
+/** Runs begun by an earlier version were told nothing. */
+function restoreIdOf(opened: unknown, wished: string): string {
+  return openedSchema.safeParse(opened).data?.restoreId ?? wished;
 }
 
 async function waitForPerson(run: Run, plan: RestorePlan, stage: number): Promise<void> {

@@ -4,7 +4,12 @@
  * step on the restore's record says so on disk: whoever dies meanwhile, the undo is finished by whoever
  * comes next.
  */
-import { CancellationScope, isCancellation, upsertSearchAttributes } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  isCancellation,
+  patched,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
 import { undoRestoreInputSchema, type UndoRestoreResult } from '../src/plan/inputs.js';
 import { planUndo, type UndoPlan } from '../src/plan/undo-plan.js';
 import { formatDuration } from '../src/plan/words.js';
@@ -14,6 +19,9 @@ import { takePermit } from './permit.js';
 import { Story } from './story.js';
 import { planOrFail, searchAttributes } from './support.js';
 import { tell } from './tell.js';
+
+/** What was healthy a moment ago answers at once. */
+const STILL_HEALTHY_MS = 20_000;
 
 type View = Awaited<ReturnType<typeof resolveStack>>['view'];
 
@@ -90,29 +98,60 @@ async function carryOut(
       ({ undone }) => `${undone} steps`,
     );
   }
-  const unhealthy: { service: string; reason: string }[] = [];
+  const unhealthy = new Map<string, string>();
   const notStarted: string[] = [];
+  const looksAgain = patched('undo-final-look');
+  const bringUp = async (service: string, withinMs?: number): Promise<void> => {
+    const again = withinMs !== undefined;
+    try {
+      const { started, missing = [] } = await story.during(
+        service,
+        again ? 'still up' : 'start',
+        () =>
+          activities.startStopped(again ? `${service}: still up?` : `start ${service} again`, {
+            restoreId,
+            service,
+            ...(looksAgain ? { keepRecord: true } : {}),
+          }),
+      );
+      if (missing.length > 0)
+        unhealthy.set(service, `${missing.join(', ')} ran before and is gone`);
+      // What was ill a moment ago need not be waited for again.
+      if (started.length === 0 || (again && unhealthy.has(service))) return;
+      await story.during(service, again ? 'still healthy' : 'health', () =>
+        activities.waitHealthy(`${service}: ${again ? 'still healthy?' : 'health gate'}`, {
+          restoreId,
+          configDigest,
+          service,
+          ...(again ? { withinMs } : {}),
+        }),
+      );
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      const { code, message } = causeOf(error);
+      // It may have been ill before the restore: that is what was asked for back.
+      if (code === 'HEALTH_GATE_FAILED') unhealthy.set(service, message);
+      else notStarted.push(`${service}: ${message}`);
+    }
+  };
   for (const stage of plan.stages) {
     story.phase(`starting ${stage.join(', ')}`);
-    await Promise.all(
-      stage.map(async (service) => {
-        try {
-          const { started } = await story.during(service, 'start', () =>
-            activities.startStopped(`start ${service} again`, { restoreId, service }),
-          );
-          if (started.length === 0) return;
-          await story.during(service, 'health', () =>
-            activities.waitHealthy(`${service}: health gate`, { restoreId, configDigest, service }),
-          );
-        } catch (error) {
-          if (isCancellation(error)) throw error;
-          const { code, message } = causeOf(error);
-          // It may have been ill before the restore: that is what was asked for back.
-          if (code === 'HEALTH_GATE_FAILED') unhealthy.push({ service, reason: message });
-          else notStarted.push(`${service}: ${message}`);
-        }
-      }),
-    );
+    await Promise.all(stage.map((service) => bringUp(service)));
+  }
+  const down: string[] = [];
+  if (looksAgain && notStarted.length === 0) {
+    story.phase('looking once more');
+    // An engine that dies while a gate is waited for takes along what was healthy before.
+    for (const stage of plan.stages) {
+      await Promise.all(stage.map((service) => bringUp(service, STILL_HEALTHY_MS)));
+    }
+    const touched = plan.stages.flat();
+    const look = await activities
+      .lookOnceMore('does all run that ran before?', { restoreId, touched })
+      .catch((error: unknown) => ({
+        down: [`the stack was not looked at: ${causeOf(error).message}`],
+      }));
+    down.push(...look.down);
   }
   if (notStarted.length > 0) {
     throw failure(
@@ -123,5 +162,8 @@ async function carryOut(
   }
   await activities.finishRestore('close the record', { restoreId, state: 'undone', measured: [] });
   story.phase('done');
-  return unhealthy;
+  return [
+    ...[...unhealthy].map(([service, reason]) => ({ service, reason })),
+    ...down.map((reason) => ({ service: 'stack', reason })),
+  ];
 }

@@ -110,6 +110,10 @@ export interface Recovered {
   readonly takenBack: readonly string[];
   readonly started: readonly string[];
   readonly problems: readonly string[];
+  /** Restores that were closed as they are, a sentence each. */
+  readonly superseded?: readonly string[];
+  /** Restores of whose records something can't be read. */
+  readonly unreadable?: readonly PastRestore[];
 }
 
 export interface Ports {
@@ -134,13 +138,21 @@ export interface Ports {
   connectSchedules(): Promise<ScheduleGateway>;
   /** Newest first. */
   pastRestores(config: Config): Promise<readonly RestoreListing[]>;
+  /**
+   * Says that the safety copies of these restores are to go: what is not done now is done later.
+   * @throws HoldfastError SET_NOT_FOUND, RESTORE_FAILED, MANIFEST_INVALID
+   */
+  markDiscarded(config: Config, restoreIds: readonly string[]): Promise<void>;
   /** Throws a restore's safety copies away. @throws HoldfastError SET_NOT_FOUND, RESTORE_FAILED */
   discardRestore(config: Config, restoreId: string): Promise<void>;
   /**
    * Takes back what dead runs left. Without a Temporal every run counts as dead.
    * @throws HoldfastError TEMPORAL_UNREACHABLE unless `withoutTemporal`
    */
-  recover(config: Config, options: { readonly withoutTemporal: boolean }): Promise<Recovered>;
+  recover(
+    config: Config,
+    options: { readonly withoutTemporal: boolean; readonly leave?: string | undefined },
+  ): Promise<Recovered>;
   /** Does a worker of this stack run on this host, whether or not its Temporal answers? */
   workerRuns(config: Config): Promise<boolean>;
   /** The address runs and workers connect to, `host:port`. */

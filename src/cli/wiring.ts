@@ -41,6 +41,10 @@ export const realPorts: Ports = {
     const { pastRestoresOf } = await import('../temporal/host-care.js');
     return pastRestoresOf(config);
   },
+  markDiscarded: async (config, restoreIds) => {
+    const { markDiscardedOf } = await import('../temporal/host-care.js');
+    await markDiscardedOf(config, restoreIds);
+  },
   discardRestore: async (config, restoreId) => {
     const { discardRestoreOf } = await import('../temporal/host-care.js');
     await discardRestoreOf(config, restoreId);

@@ -1,5 +1,5 @@
 /** Taking a volume's swap back, finished or not. */
-import { isHoldfastError } from '../errors.js';
+import { HoldfastError, isHoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { VolumeInfo } from '../store/manifest.js';
 import type { AsideVolume } from './aside.js';
@@ -89,7 +89,11 @@ async function swapBack(
   );
 }
 
-/** Did the swap get as far as touching the volume? */
+/**
+ * Did the swap get as far as touching the volume? Where the old content lies is looked for, never
+ * guessed: taken for moved when it was not, it would be thrown away.
+ * @throws HoldfastError INTEGRITY when it can't be told
+ */
 async function hasChanged(engine: Engine, aside: AsideVolume, work: Work): Promise<boolean> {
   const { way, oldInode } = aside.journal;
   const helperName = `holdfast-undo-${aside.id}-${aside.volume}`;
@@ -97,12 +101,29 @@ async function hasChanged(engine: Engine, aside: AsideVolume, work: Work): Promi
     const place = { volume: aside.volume, aside: aside.name, id: aside.id, helperName };
     return isAsideComplete(engine, place, work);
   }
-  const present = await findVolume(engine, aside.volume);
-  if (present === undefined) return oldInode !== null;
   if (oldInode === null) return true;
+  const present = await findVolume(engine, aside.volume);
   const asideVolume = await inspectVolume(engine, aside.name);
-  const renamer = await findRenamer(engine, [present, asideVolume], helperName, work);
-  return renamer?.inodes.get(aside.volume) !== oldInode;
+  const volumes = present === undefined ? [asideVolume] : [present, asideVolume];
+  const renamer = await findRenamer(engine, volumes, helperName, work);
+  if (renamer === undefined)
+    throw cantTell(aside, 'their directories can’t be looked at from here');
+  if (renamer.inodes.get(aside.volume) === oldInode) return false;
+  if (renamer.inodes.get(aside.name) === oldInode) return true;
+  throw cantTell(aside, 'it is in neither of them');
+}
+
+function cantTell({ volume, name }: AsideVolume, why: string): HoldfastError {
+  return new HoldfastError(
+    'INTEGRITY',
+    `whether the old content is in volume ${volume} or in ${name} can’t be told: ${why}`,
+    {
+      facts: { volume, aside: name },
+      hint:
+        'nothing was touched; run it where it was begun: as root, on the engine’s host or with a ' +
+        'helper image, and see what is in both volumes',
+    },
+  );
 }
 
 async function removeUnlessReferred(engine: Engine, volume: string): Promise<void> {

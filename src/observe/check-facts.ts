@@ -9,7 +9,7 @@ import type { CheckFacts, LeftOpen } from '../plan/check.js';
 import { runKey, type RunIdentity } from '../plan/run-identity.js';
 import { isOfFuture, setName } from '../plan/set-order.js';
 import { lookAtStore, refusalOf } from '../store/known-store.js';
-import { listRestores } from '../store/restore-record.js';
+import { readRestores, readStepFiles, type RestoreRecord } from '../store/restore-record.js';
 import { readStoreKnowledge, type StoreKnowledge } from '../store/set-knowledge.js';
 import type { ServerFacts } from './server-facts.js';
 
@@ -50,9 +50,7 @@ export async function gatherCheckFacts(
   const records = await listRecords(stoppedDirectory, (file, error) => {
     note(file)(error);
   });
-  const restores = (await listRestores(root).catch(note('a restore under .aside'))).filter(
-    ({ state }) => state === 'running',
-  );
+  const { open: restores, lost, left } = await readOpen(root);
   const server = await askServer([...records.map(({ record }) => record), ...restores]);
   const open = (name: string, run: RunIdentity, at: string): LeftOpen => ({
     ...{ name, workflowId: run.workflowId, at },
@@ -73,9 +71,44 @@ export async function gatherCheckFacts(
         .filter(({ wasRunning }) => wasRunning)
         .map(({ name }) => open(name, record, record.at)),
     ),
+    lostRecords: lost,
+    leftRestores: left,
     restores: restores.map((restore) => open(restore.restoreId, restore, restore.startedAt)),
     runningSince: server.runningSince,
   };
+}
+
+interface RestoresNow {
+  /** Not finished: their runs go on, or they could not be taken back. */
+  readonly open: readonly RestoreRecord[];
+  /** Files of records that can't be read, a sentence each. */
+  readonly lost: readonly string[];
+  /** Closed half way, with safety copies: somebody has to look. */
+  readonly left: readonly { readonly name: string; readonly by: readonly string[] }[];
+}
+
+async function readOpen(root: string): Promise<RestoresNow> {
+  const sentence = ({ file, reason }: { file: string; reason: string }): string =>
+    `${file} can't be read: ${reason}`;
+  try {
+    const { records, unreadable } = await readRestores(root);
+    const lost = unreadable.map(sentence);
+    const left: { name: string; by: readonly string[] }[] = [];
+    for (const { restoreId, state, superseded } of records) {
+      lost.push(...(await readStepFiles(root, restoreId)).unreadable.map(sentence));
+      if (state === 'finished' && superseded !== undefined) {
+        left.push({ name: restoreId, by: superseded.by });
+      }
+    }
+    const open = records.filter(({ state }) => state === 'running' || state === 'undoing');
+    return { open, lost, left };
+  } catch (error) {
+    return {
+      open: [],
+      lost: [`the records of restores can't be read: ${messageOf(error)}`],
+      left: [],
+    };
+  }
 }
 
 function verifiedAt({ sets, verifications }: StoreKnowledge): Map<string, string> {

@@ -97,6 +97,10 @@ export interface CheckFacts {
     { readonly code: string; readonly message: string; readonly hint: string } | undefined;
   readonly stopped: readonly LeftOpen[];
   readonly restores: readonly LeftOpen[];
+  /** Files of restores' records that can't be read, a sentence each. */
+  readonly lostRecords?: readonly string[];
+  /** Restores that ended half way and were left so, since later ones replaced the same things. */
+  readonly leftRestores?: readonly { readonly name: string; readonly by: readonly string[] }[];
   /** When runs of backups began that are still going on, ISO; undefined where no server told. */
   readonly runningSince?: readonly string[] | undefined;
 }
@@ -522,7 +526,12 @@ function checkInodes(
   ];
 }
 
-function checkLeftOpen({ stopped, restores }: CheckFacts): CheckFinding[] {
+function checkLeftOpen({
+  stopped,
+  restores,
+  lostRecords = [],
+  leftRestores = [],
+}: CheckFacts): CheckFinding[] {
   const findings = (
     left: readonly LeftOpen[],
     code: string,
@@ -550,9 +559,25 @@ function checkLeftOpen({ stopped, restores }: CheckFacts): CheckFinding[] {
     ...findings(
       restores,
       'restore-open',
-      'a restore is under way',
-      'a worker takes it back when it starts; does one run?',
+      'a restore or its undo is under way',
+      '`holdfast recover` takes it back, or says what is in the way',
     ),
+    ...lostRecords.map((message): CheckFinding => ({
+      subject: 'restores',
+      code: 'restore-unreadable',
+      severity: 'critical',
+      message: `${message}; what that restore touched is not known`,
+      hint: 'written by a newer version? then install that again; else put the file back from a copy',
+    })),
+    ...leftRestores.map(({ name, by }): CheckFinding => ({
+      subject: name,
+      code: 'restore-left',
+      severity: 'warning',
+      message:
+        `restore ${name} ended half way and was left as it is` +
+        (by.length === 0 ? '' : `, since ${by.join(', ')} replaced the same things again`),
+      hint: `is all well? then \`holdfast discard ${name}\`; until then its safety copies are kept`,
+    })),
   ];
 }
 

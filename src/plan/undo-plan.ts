@@ -8,9 +8,29 @@ export interface PastRestore {
   readonly restoreId: string;
   readonly setId: string;
   readonly startedAt: string;
-  readonly state: 'running' | 'finished' | 'rolled-back' | 'undoing' | 'undone' | 'discarded';
+  readonly state:
+    | 'running'
+    | 'finished'
+    | 'rolled-back'
+    | 'undoing'
+    | 'undone'
+    | 'discarded'
+    /** Its safety copies are being thrown away, or that was broken off. */
+    | 'discarding'
+    /** Its record can't be read: what it was and what it touched is not known for sure. */
+    | 'unreadable';
   /** What it replaced and could be put back, `service/source`, with where the old state lies. */
   readonly replaced: readonly ReplacedSource[];
+  /** What it ever replaced: also what was put back, or has no safety copy any more. */
+  readonly touched?: readonly ReplacedSource[];
+  /** Files of its record that can't be read, a sentence each. */
+  readonly unreadable?: readonly string[];
+  /** Of one whose record can't be read: the state that is still legible in it, if any. */
+  readonly legibleState?: string;
+  /** Its run died, and what it replaced was left: these later restores had replaced it again. */
+  readonly supersededBy?: readonly string[];
+  /** When it was left; its safety copies are kept from then on. */
+  readonly supersededAt?: string;
 }
 
 export interface ReplacedSource {
@@ -63,28 +83,143 @@ export function chooseUndo(restores: readonly PastRestore[], wanted: string): Pa
       hint: '`holdfast restores` lists them',
     });
   }
-  const later = newest.filter(
-    (other) =>
-      other.startedAt > chosen.startedAt &&
-      other.replaced.some((theirs) => chosen.replaced.some((ours) => overlaps(theirs, ours))),
-  );
+  const later = laterOver(restores, chosen, chosen.replaced);
   const [last] = later;
   if (last !== undefined) {
-    throw new HoldfastError(
-      'RESTORE_FAILED',
-      `restore ${last.restoreId} has replaced the same things since`,
-      {
-        hint: `undo ${last.restoreId} first`,
-        facts: { restoreId: chosen.restoreId, later: later.map(({ restoreId }) => restoreId) },
-      },
-    );
+    throw new HoldfastError('RESTORE_FAILED', sayLater(last), {
+      hint: hintLater(last),
+      facts: { restoreId: chosen.restoreId, later: later.map(({ restoreId }) => restoreId) },
+    });
   }
   return chosen;
 }
 
+/**
+ * Restores that came after this one and have, or may have, replaced some of these things since; the
+ * newest first. One that was taken back or undone is none of them: what it brought is gone.
+ */
+export function laterOver(
+  restores: readonly PastRestore[],
+  { restoreId, startedAt }: Pick<PastRestore, 'restoreId' | 'startedAt'>,
+  things: readonly ReplacedSource[],
+): PastRestore[] {
+  return restores
+    .filter(
+      (other) =>
+        other.restoreId !== restoreId &&
+        other.state !== 'rolled-back' &&
+        other.state !== 'undone' &&
+        (other.startedAt > startedAt ||
+          (other.startedAt === startedAt && other.restoreId > restoreId)) &&
+        mayTouch(other, things),
+    )
+    .sort((left, right) => (left.startedAt < right.startedAt ? 1 : -1));
+}
+
+/** Where not even its steps can be read, it may have touched anything. */
+export function mayTouch(restore: PastRestore, things: readonly ReplacedSource[]): boolean {
+  const { touched = restore.replaced } = restore;
+  if (restore.state === 'unreadable' && touched.length === 0) return things.length > 0;
+  return touched.some((theirs) => things.some((ours) => overlaps(theirs, ours)));
+}
+
+function sayLater({ restoreId, state, unreadable = [] }: PastRestore): string {
+  switch (state) {
+    case 'running':
+    case 'undoing':
+      return `restore ${restoreId} touched the same things since, and is not finished`;
+    case 'unreadable':
+      return `restore ${restoreId} may have replaced the same things since: ${unreadable.join('; ')}`;
+    default:
+      return `restore ${restoreId} has replaced the same things since`;
+  }
+}
+
+function hintLater({ restoreId, state }: PastRestore): string {
+  switch (state) {
+    case 'running':
+    case 'undoing':
+      return '`holdfast recover` takes it back when its run is dead, or says what is in the way';
+    case 'unreadable':
+      return 'put the file back from a copy of the store, or install the newer version again';
+    case 'discarded':
+    case 'discarding':
+      return 'its safety copies were discarded: what it brought could not be had back';
+    default:
+      return `undo ${restoreId} first`;
+  }
+}
+
+/** What is to become of a restore whose run is dead. */
+export type TakeBackDecision =
+  | {
+      readonly kind: 'take-back';
+      /**
+       * What stays as it is, since later restores have replaced it and finished; with it all else of
+       * its service, whose containers are theirs by now.
+       */
+      readonly leave: readonly ReplacedSource[];
+      /** Their ids. */
+      readonly by: readonly string[];
+    }
+  | { readonly kind: 'wait'; readonly reason: string };
+
+/**
+ * Nothing touches what a later run made good: of an open restore only that is put back which no later
+ * restore has replaced and finished. Where a later one is open itself, or its record can't be read,
+ * that is not known yet.
+ */
+export function decideTakeBack(
+  restores: readonly PastRestore[],
+  open: PastRestore,
+): TakeBackDecision {
+  const left = new Set<string>();
+  const by = new Set<string>();
+  for (const thing of open.replaced) {
+    for (const later of laterOver(restores, open, [thing])) {
+      switch (later.state) {
+        case 'running':
+        case 'undoing':
+        case 'unreadable':
+          return { kind: 'wait', reason: sayLater(later) };
+        default:
+          by.add(later.restoreId);
+          left.add(thing.service);
+      }
+    }
+  }
+  const leave = open.replaced.filter(({ service }) => left.has(service));
+  return { kind: 'take-back', leave, by: [...by] };
+}
+
+/** Restores that are not finished and hold, or half hold, some of these things. */
+export function openOver(
+  restores: readonly PastRestore[],
+  things: readonly ReplacedSource[],
+  { byName }: { readonly byName: boolean } = { byName: true },
+): PastRestore[] {
+  const meets = byName ? overlaps : overlapsInPlace;
+  return restores.filter(
+    (restore) =>
+      (restore.state === 'running' || restore.state === 'undoing') &&
+      restore.replaced.some((theirs) => things.some((ours) => meets(theirs, ours))),
+  );
+}
+
+/** Could a restore whose record can't be read be one that is not finished? */
+export function mayBeOpen({ state, legibleState }: PastRestore): boolean {
+  if (state !== 'unreadable') return false;
+  const closed = ['finished', 'rolled-back', 'undone', 'discarded'];
+  return legibleState === undefined || !closed.includes(legibleState);
+}
+
 /** The same source, the same place, or one directory within the other. */
-function overlaps(left: ReplacedSource, right: ReplacedSource): boolean {
+export function overlaps(left: ReplacedSource, right: ReplacedSource): boolean {
   if (left.service === right.service && left.source === right.source) return true;
+  return overlapsInPlace(left, right);
+}
+
+function overlapsInPlace(left: ReplacedSource, right: ReplacedSource): boolean {
   const within = (inner: string, outer: string): boolean =>
     outer.startsWith('/') && (inner === outer || inner.startsWith(`${outer}/`));
   return (
@@ -94,7 +229,7 @@ function overlaps(left: ReplacedSource, right: ReplacedSource): boolean {
   );
 }
 
-function whyNot({ state, replaced }: PastRestore): string | undefined {
+function whyNot({ state, replaced, unreadable = [] }: PastRestore): string | undefined {
   switch (state) {
     case 'running':
       return 'is not finished: cancel it, and it is taken back';
@@ -103,9 +238,13 @@ function whyNot({ state, replaced }: PastRestore): string | undefined {
     case 'undone':
       return 'is undone already';
     case 'discarded':
+    case 'discarding':
       return 'can’t be undone: its safety copies were discarded';
+    case 'unreadable':
+      return `can’t be undone: ${unreadable.join('; ')}`;
     case 'finished':
     case 'undoing':
+      if (unreadable.length > 0) return `can’t be undone: ${unreadable.join('; ')}`;
       return replaced.length === 0 ? 'replaced nothing' : undefined;
   }
 }

@@ -1,14 +1,24 @@
 /** Which sets somebody is reading right now: retention waits for them. */
-import { listRestores } from './restore-record.js';
+import { readRestores } from './restore-record.js';
 
 /**
  * Ids of the sets that restores and drills under way read from. One whose run has died is among them
- * until it is taken back or torn down, which every worker start and every backup does first.
+ * until it is taken back or torn down, which every worker start and every backup does first; and so is
+ * one whose record can't be read, where that still names its set.
  */
 export async function setsInUse(root: string): Promise<ReadonlySet<string>> {
-  const open = (await listRestores(root)).filter(({ state, drill }) =>
+  const { records, unreadable } = await readRestores(root);
+  const open = records.filter(({ state, drill }) =>
     // One that was left up has read all it reads.
     drill === undefined ? state === 'running' : !drill.kept,
   );
-  return new Set(open.map(({ setId }) => setId));
+  const unknown = unreadable.filter(({ state }) => state === undefined || !isClosed(state));
+  return new Set(
+    [...open, ...unknown].flatMap(({ setId }) => (setId === undefined ? [] : [setId])),
+  );
+}
+
+/** By a word that a version this one does not know may have written. */
+function isClosed(state: string): boolean {
+  return ['finished', 'rolled-back', 'undone', 'discarded'].includes(state);
 }

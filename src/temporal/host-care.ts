@@ -1,9 +1,16 @@
 /** What a person does on the host itself, without a run: looking after past restores and dead runs. */
-import { pastRestores, discardRestore, safetyCopyBytes } from '../../activities/past-restores.js';
+import { leaveRestore } from '../../activities/dead-restores.js';
+import {
+  discardRestore,
+  markDiscarded,
+  pastRestores,
+  safetyCopyBytes,
+} from '../../activities/past-restores.js';
 import { aliveAt, bringBackStopped, type RecoveryReport } from '../../activities/recovery.js';
 import type { Config } from '../config/schema.js';
 import { connectEngine } from '../docker/engine.js';
 import { RunLog } from '../observe/run-log.js';
+import type { IsAlive } from '../plan/run-identity.js';
 import type { PastRestore } from '../plan/undo-plan.js';
 import { connectClient } from './connect.js';
 
@@ -19,12 +26,23 @@ export async function pastRestoresOf(
   const found: (PastRestore & { sizeBytes?: number })[] = [];
   for (const restore of await pastRestores(config.backups.root)) {
     const sizeBytes =
-      restore.state === 'finished'
+      restore.state === 'finished' || restore.state === 'discarding'
         ? await safetyCopyBytes(context, restore.restoreId).catch(() => undefined)
         : 0;
     found.unshift({ ...restore, ...(sizeBytes === undefined ? {} : { sizeBytes }) });
   }
   return found;
+}
+
+/**
+ * Says that the safety copies of these restores are to go: whatever happens to the caller, they go.
+ * @throws HoldfastError as {@link markDiscarded}
+ */
+export async function markDiscardedOf(
+  config: Config,
+  restoreIds: readonly string[],
+): Promise<void> {
+  await markDiscarded(contextOf(config), restoreIds);
 }
 
 /** @throws HoldfastError as {@link discardRestore} */
@@ -39,15 +57,26 @@ export async function discardRestoreOf(config: Config, restoreId: string): Promi
  */
 export async function recoverNow(
   config: Config,
-  { withoutTemporal }: { readonly withoutTemporal: boolean },
+  { withoutTemporal, leave }: RecoverOptions,
 ): Promise<RecoveryReport> {
   const context = contextOf(config);
   await context.engine.ping();
-  if (withoutTemporal) return bringBackStopped(context, () => Promise.resolve(false));
+  const recover = async (isAlive: IsAlive): Promise<RecoveryReport> => {
+    const left = leave === undefined ? [] : [await leaveRestore(context, leave, isAlive)];
+    const report = await bringBackStopped(context, isAlive);
+    return { ...report, superseded: [...left, ...report.superseded] };
+  };
+  if (withoutTemporal) return recover(() => Promise.resolve(false));
   const { client, close } = await connectClient();
   try {
-    return await bringBackStopped(context, aliveAt(client));
+    return await recover(aliveAt(client));
   } finally {
     await close();
   }
+}
+
+export interface RecoverOptions {
+  readonly withoutTemporal: boolean;
+  /** Id of a dead restore that is not to be taken back, but closed as it is. */
+  readonly leave?: string | undefined;
 }

@@ -37,6 +37,7 @@ class World {
     hostProbe: () => Promise.resolve([]),
     pastRestores: () => Promise.resolve([]),
     workerRuns: () => Promise.resolve(false),
+    markDiscarded: () => Promise.resolve(),
     discardRestore: () => Promise.resolve(),
     recover: () => Promise.resolve({ takenBack: [], started: [], problems: [] }),
     connectRuns: () => Promise.reject(new Error('not here')),

@@ -1,7 +1,7 @@
 /** `holdfast restores`, `discard`, `recover`, `approve`: looking after restores that were begun. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { HoldfastError } from '../../errors.js';
+import { HoldfastError, isHoldfastError } from '../../errors.js';
 import { formatBytes } from '../../plan/words.js';
 import { ask } from '../ask.js';
 import type { CommandHost } from '../command-host.js';
@@ -31,6 +31,10 @@ export function addRestoresCommands(program: Command, commands: CommandHost): vo
     .command('recover')
     .description('take back what dead runs left: half restores, containers that stayed stopped')
     .option('--without-temporal', 'no Temporal will come back: every run counts as dead')
+    .option(
+      '--leave <restore>',
+      'do not take this one back: close it as it is, keep its safety copies',
+    )
     .option('-y, --yes', 'do not ask for confirmation')
     .addHelpText('after', RECOVER_EXAMPLES)
     .action((options: unknown, command: Command) =>
@@ -53,6 +57,10 @@ const discardSchema = z.object({
 });
 const recoverSchema = z.object({
   withoutTemporal: z.boolean().default(false),
+  leave: z
+    .string()
+    .regex(/^\d{8}_\d{6}$/)
+    .optional(),
   yes: z.boolean().default(false),
 });
 const approveSchema = z.object({ by: z.string().min(1).optional() });
@@ -64,13 +72,15 @@ Examples:
   holdfast discard --all --yes
 
 Safety copies go by themselves when they are older than restore.keepSafetyCopies
-(14 days by default). A restore that is not finished keeps its own: they are
+(14 days by default). What can't be removed, or is broken off, is tried again by
+every run. A restore that is not finished keeps its own: they are
 needed to take it back.`;
 
 const RECOVER_EXAMPLES = `
 Examples:
   holdfast recover                         every worker does it at its start
   holdfast recover --without-temporal      Temporal's state is lost
+  holdfast recover --leave 20241213_093000 can't be taken back, and need not be
 
 A restore whose run was terminated, or whose Temporal is gone, is taken back:
 its safety copies return, what ran before it runs again. Containers that a dead
@@ -124,7 +134,7 @@ async function discard(
     });
   }
   const chosen = known.filter(({ restoreId, state }) =>
-    options.all ? state === 'finished' : ids.includes(restoreId),
+    options.all ? state === 'finished' || state === 'discarding' : ids.includes(restoreId),
   );
   if (chosen.length === 0) {
     context.say('there are no safety copies');
@@ -132,11 +142,37 @@ async function discard(
     return 0;
   }
   if (!(await confirmed(context, options.yes, sayDiscard(chosen)))) return 130;
+  // All of them before the first goes: what a kill leaves of this is done by the next run.
+  await context.ports.markDiscarded(
+    config,
+    chosen.map(({ restoreId }) => restoreId),
+  );
+  const discarded: string[] = [];
+  const failures: HoldfastError[] = [];
   for (const { restoreId } of chosen) {
-    await context.ports.discardRestore(config, restoreId);
-    context.say(`discarded the safety copies of restore ${restoreId}`);
+    try {
+      await context.ports.discardRestore(config, restoreId);
+      context.say(`discarded the safety copies of restore ${restoreId}`);
+      discarded.push(restoreId);
+    } catch (error) {
+      if (!isHoldfastError(error)) throw error;
+      failures.push(error);
+      if (chosen.length > 1) {
+        context.say(
+          `${context.style.status('failed', 'not done')}  ${restoreId}: ${error.message}`,
+        );
+      }
+    }
   }
-  const discarded = chosen.map(({ restoreId }) => restoreId);
+  const [first, ...others] = failures;
+  if (first !== undefined && others.length === 0) throw first;
+  if (first !== undefined) {
+    throw new HoldfastError(
+      'RESTORE_FAILED',
+      `the safety copies of ${count(failures.length, 'restore')} could not be discarded`,
+      { hint: first.hint ?? 'every run tries it again', facts: { discarded } },
+    );
+  }
   context.emit({ type: 'result', command: 'discard', exitCode: 0, discarded });
   return 0;
 }
@@ -156,14 +192,22 @@ async function recover(
   const config = await context.loadConfig();
   const question = 'Take back everything that is not finished, whatever run it belongs to?';
   if (options.withoutTemporal && !(await confirmed(context, options.yes, question))) return 130;
-  const { takenBack, started, problems } = await context.ports.recover(config, options);
+  const report = await context.ports.recover(config, options);
+  const { takenBack, started, superseded = [] } = report;
+  const lost = (report.unreadable ?? []).flatMap(({ unreadable = [] }) => unreadable);
+  const problems = [...report.problems, ...lost];
   const exitCode: ExitCode = problems.length === 0 ? 0 : 1;
   for (const id of takenBack) context.say(`restore ${id} was taken back`);
   for (const name of started) context.say(`started ${name}`);
+  for (const sentence of superseded) context.say(sentence);
   for (const problem of problems)
     context.say(`${context.style.status('failed', 'not done')}  ${problem}`);
-  if (takenBack.length + started.length + problems.length === 0) context.say('nothing to recover');
-  context.emit({ type: 'result', command: 'recover', exitCode, takenBack, started, problems });
+  if (takenBack.length + started.length + problems.length + superseded.length === 0)
+    context.say('nothing to recover');
+  context.emit({
+    ...{ type: 'result', command: 'recover', exitCode },
+    ...{ takenBack, started, problems, superseded },
+  });
   return exitCode;
 }
 

@@ -17,7 +17,7 @@ export function renderRestores(
   const table: Column<RestoreListing>[] = [
     { title: 'RESTORE', cell: ({ restoreId }) => restoreId },
     { title: 'SET', cell: ({ setId }) => setId },
-    { title: 'STATE', cell: ({ state }) => sayState(state) },
+    { title: 'STATE', cell: sayState },
     {
       title: 'AGE',
       cell: ({ startedAt }) => formatAge(nowMs - Date.parse(startedAt)),
@@ -32,7 +32,11 @@ export function renderRestores(
     {
       title: 'SAFETY COPIES',
       cell: ({ state, sizeBytes }) =>
-        state !== 'finished' ? '-' : sizeBytes === undefined ? 'unknown' : formatBytes(sizeBytes),
+        state !== 'finished' && state !== 'discarding'
+          ? '-'
+          : sizeBytes === undefined
+            ? 'unknown'
+            : formatBytes(sizeBytes),
       align: 'right',
     },
   ];
@@ -43,12 +47,12 @@ export function renderRestores(
   });
 }
 
-function sayState(state: PastRestore['state']): string {
+function sayState({ state, supersededBy }: PastRestore): string {
   switch (state) {
     case 'running':
       return 'running';
     case 'finished':
-      return 'can be undone';
+      return supersededBy === undefined ? 'can be undone' : 'ended half way, left';
     case 'rolled-back':
       return 'failed, taken back';
     case 'undoing':
@@ -57,6 +61,10 @@ function sayState(state: PastRestore['state']): string {
       return 'undone';
     case 'discarded':
       return 'discarded';
+    case 'discarding':
+      return 'being discarded';
+    case 'unreadable':
+      return 'record unreadable';
   }
 }
 
