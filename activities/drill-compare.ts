@@ -10,6 +10,7 @@ import { HoldfastError } from '../src/errors.js';
 import { sumTables } from '../src/plan/drill.js';
 import type { ComparedTables } from '../src/plan/drill-types.js';
 import { compareDigests, describeMismatch, type ComparedContent } from '../src/postgres/compare.js';
+import { CountingPulse } from '../src/postgres/counting-pulse.js';
 import { readContent } from '../src/postgres/inspect.js';
 import { verifyDump } from '../src/postgres/verify.js';
 import { readArtifact } from '../src/store/artifact.js';
@@ -42,7 +43,11 @@ export interface ComparedSource {
 export interface ComparedDatabases {
   /** Tables whose content was compared, and those of which only the rows were counted. */
   readonly tables: ComparedTables;
+  /** What was to be compared by content and could not, in words. */
+  readonly notCompared?: readonly string[];
 }
+
+const NAMED = 20;
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createDrillCompareActivities(dependencies: ActivityDependencies) {
@@ -114,20 +119,23 @@ export function createDrillCompareActivities(dependencies: ActivityDependencies)
         const { postgres } = await readArtifact(await artifactOf(root, input.artifactPath));
         const { pg, login } = await routeInto(engine, source, work.signal);
         const found: ComparedContent[] = [];
-        let entries = 0;
-        for (const wanted of postgres?.databases ?? []) {
-          const only = wanted.tables.filter(({ digest }) => digest !== undefined);
-          const isDigested = only.length > 0 || wanted.largeObjectDigest !== undefined;
-          const scope = { rows: 'digest', only } as const;
-          const content = isDigested
-            ? await readContent(pg, login, wanted.name, scope, work.signal, () => {
-                entries += 1;
-                work.report({ phase: 'compare', bytes: 0, entries, totalBytes: 0 });
-              })
-            : { tables: [] };
-          found.push(compareDigests(wanted, content));
+        const pulse = new CountingPulse(pg, login, work);
+        try {
+          for (const wanted of postgres?.databases ?? []) {
+            const only = wanted.tables.filter(({ digest }) => digest !== undefined);
+            const isDigested = only.length > 0 || wanted.largeObjectDigest !== undefined;
+            const scope = { rows: 'digest', only } as const;
+            const content = isDigested
+              ? await readContent(pg, login, wanted.name, scope, work.signal, pulse.onAnswer)
+              : { tables: [] };
+            found.push(compareDigests(wanted, content));
+          }
+        } finally {
+          pulse.stop();
         }
-        const lines = found.flatMap(({ mismatches }) => mismatches.map(describeMismatch));
+        const lines = found.flatMap(({ mismatches }) =>
+          mismatches.filter(({ severity }) => severity === 'error').map(describeMismatch),
+        );
         if (lines.length > 0) {
           throw new HoldfastError(
             'RESTORE_MISMATCH',
@@ -135,7 +143,11 @@ export function createDrillCompareActivities(dependencies: ActivityDependencies)
             { facts: { differences: lines.slice(0, 20), count: lines.length } },
           );
         }
-        return { tables: sumTables(found) };
+        const notCompared = found.flatMap(({ mismatches }) => mismatches.map(describeMismatch));
+        return {
+          tables: sumTables(found),
+          ...(notCompared.length === 0 ? {} : { notCompared: notCompared.slice(0, NAMED) }),
+        };
       });
     }),
   };

@@ -55,6 +55,7 @@ export function createDumpActivities(dependencies: ActivityDependencies) {
               `PostgreSQL dump created successfully: ${dumped.postgres.databases.length} databases, ` +
                 formatBytes(dumped.totals.storedBytes),
             );
+            for (const note of notDigested(dumped.postgres.databases)) await runLog.write(note);
             return {
               kind: 'postgres',
               files: dumped.files,
@@ -67,11 +68,19 @@ export function createDumpActivities(dependencies: ActivityDependencies) {
                 image: container.image,
                 data: await whereData(engine, container),
               },
-              problems: dumped.postgres.notDumped.map(({ name, reason }) => ({
+              problems: [
+                ...dumped.postgres.notDumped.map(({ name, reason }) => ({
+                  code: 'NOT_DUMPED',
+                  message: `database ${name} was not dumped: ${reason}`,
+                })),
+                ...notCounted(dumped.postgres.databases).map((message) => ({
+                  code: 'NOT_COUNTED',
+                  message,
+                })),
+              ].map((problem) => ({
                 service: input.service,
                 source: input.source,
-                code: 'NOT_DUMPED',
-                message: `database ${name} was not dumped: ${reason}`,
+                ...problem,
               })),
               tools: { postgres: dumped.postgres.clientVersion },
             };
@@ -80,6 +89,36 @@ export function createDumpActivities(dependencies: ActivityDependencies) {
       });
     }),
   };
+}
+
+/** So many tables of a server are named; the manifest has all. */
+const NAMED = 20;
+
+/** What is in the dump, but a restore of it can't be held to: not even the number of rows is known. */
+function notCounted(databases: PostgresInfo['databases']): string[] {
+  return databases.flatMap(({ name, unanswered = [] }) => {
+    const some = unanswered.filter(({ what }) => what === 'rows' || what === 'everything');
+    if (some.length === 0) return [];
+    return [
+      `the rows of ${sayUnanswered(name, some)}: they are in the dump, but nobody can say how many`,
+    ];
+  });
+}
+
+function notDigested(databases: PostgresInfo['databases']): string[] {
+  return databases.flatMap(({ name, unanswered = [] }) => {
+    const some = unanswered.filter(({ what }) => what === 'digest');
+    return some.length === 0 ? [] : [`no digest of ${sayUnanswered(name, some)}`];
+  });
+}
+
+function sayUnanswered(
+  database: string,
+  some: NonNullable<PostgresInfo['databases'][number]['unanswered']>,
+): string {
+  const named = some.slice(0, NAMED).map(({ subject, reason }) => `${subject} (${reason})`);
+  const more = some.length > NAMED ? ` and ${some.length - NAMED} more` : '';
+  return `database ${database} could not be asked for: ${named.join(', ')}${more}`;
 }
 
 export function postgresSource(

@@ -246,11 +246,14 @@ async function report({ activities, story }: Run, result: DrillResult): Promise<
   const { status, setId, failures } = result;
   const passed = status === 'passed';
   const why = failures.map(describeFailure);
+  const { problems = [] } = result;
+  const lacks = problems.length === 0 ? '' : `; it does not bring back: ${problems.join('; ')}`;
   const message = passed
-    ? `Drill of set ${setId} passed: ${describeMeasured(result)}`
+    ? `Drill of set ${setId} passed: ${describeMeasured(result)}${lacks}`
     : `Drill of set ${setId} failed: ${why.join('; ')}`;
   const hint = `holdfast show ${setId}-${result.setTier} has the details; --keep leaves the next one up`;
-  await tell(activities, passed ? 'success' : 'failed', message, {
+  const told = !passed ? 'failed' : lacks === '' ? 'success' : 'degraded';
+  await tell(activities, told, message, {
     hint: passed ? undefined : hint,
   });
   story.phase(status);
@@ -300,6 +303,7 @@ function resultOf(
     ...(log.sampled.length === 0 ? {} : { sampled: log.sampled }),
     notTried: log.notTried,
     warnings: [...plan.warnings, ...log.warnings],
+    ...(log.problems.length === 0 ? {} : { problems: log.problems }),
     kept: input.keep,
   };
 }

@@ -21,6 +21,8 @@ export class DrillLog {
   readonly notTried: NotTried[] = [];
   readonly sampled: SampledSource[] = [];
   readonly warnings: string[] = [];
+  /** What the backup does not bring back, by name. */
+  readonly problems: string[] = [];
   /** Of each server that was loaded. */
   readonly tables: ComparedTables[] = [];
 
@@ -188,7 +190,7 @@ async function load(input: DrillServiceInput, step: RestoreSourceStep): Promise<
   const { service } = input.service;
   const { source } = step;
   const about = { service, source, bytes: step.artifact.contentBytes };
-  const { compareMs } = await log.timed(
+  const { compareMs, problems = [] } = await log.timed(
     { ...about, step: 'load' },
     () =>
       story.during(
@@ -199,10 +201,12 @@ async function load(input: DrillServiceInput, step: RestoreSourceStep): Promise<
       ),
     ({ verified }) => verified,
   );
+  // Rows are all there, or it would have failed; this is what a restore would not bring back.
+  log.problems.push(...problems.map((text) => `${service}/${source}: ${text}`));
   // The comparison is part of a restore of databases; it is told apart all the same.
   log.steps.push({ service, source, step: 'compare', durationMs: compareMs });
   // This one is not: hashing what was loaded takes time that a restore does not.
-  const { tables } = await log.timed(
+  const { tables, notCompared = [] } = await log.timed(
     { ...about, step: 'compare' },
     () =>
       story.during(
@@ -218,6 +222,7 @@ async function load(input: DrillServiceInput, step: RestoreSourceStep): Promise<
     (compared) => describeTables(compared.tables),
   );
   log.tables.push(tables);
+  log.warnings.push(...notCompared.map((text) => `${service}/${source}: ${text}`));
 }
 
 async function startAndGate(input: DrillServiceInput): Promise<void> {

@@ -78,7 +78,7 @@ async function restoreSource(
     contentBytes: step.artifact.contentBytes,
   };
   if (step.kind === 'postgres') {
-    const { aside, verified, warnings } = await timed(`load ${step.source}`, () =>
+    const { aside, verified, warnings, problems } = await timed(`load ${step.source}`, () =>
       step.databases === undefined
         ? activities.restoreDatabase(`load ${what}`, reference)
         : activities.restoreSomeDatabases(`load ${step.databases.join(', ')} of ${what}`, {
@@ -92,6 +92,7 @@ async function restoreSource(
       ...(aside === undefined ? {} : { aside }),
       verified,
       ...(warnings === undefined ? {} : { warnings }),
+      ...(problems === undefined ? {} : { problems }),
     };
   }
   const { entries } = await timed(`unpack ${step.source}`, () =>

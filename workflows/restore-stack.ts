@@ -77,7 +77,8 @@ export async function restoreStack(rawInput?: unknown): Promise<RestoreStackResu
   try {
     // The catalogue may have changed while we waited.
     const result = await carryOut(run, await makePlan(run).catch(raise));
-    upsertSearchAttributes(searchAttributes({ status: 'success' }));
+    const status = problemsOf(result.services).length > 0 ? 'degraded' : 'success';
+    upsertSearchAttributes(searchAttributes({ status }));
     return result;
   } catch (error) {
     upsertSearchAttributes(
@@ -192,7 +193,9 @@ async function carryOut(begun: Run, plan: RestorePlan): Promise<RestoreStackResu
   const message =
     `Restore of set ${plan.setId} done: ${services.length} services, ` +
     `${formatBytes(plan.contentBytes)} in ${formatDuration(result.durationMs)}`;
-  await tell(activities, 'success', message);
+  const problems = problemsOf(services);
+  if (problems.length === 0) await tell(activities, 'success', message);
+  else await tell(activities, 'degraded', `${message}; not brought back: ${problems.join('; ')}`);
   story.phase('done');
   return result;
 }
@@ -316,6 +319,15 @@ async function restoreStage(
   return restored;
 }
 
+/** What is not back though no row is missing: all of it is named, with what makes it. */
+function problemsOf(services: readonly RestoredService[]): string[] {
+  return services.flatMap(({ service, sources }) =>
+    sources.flatMap(({ source, problems = [] }) =>
+      problems.map((text) => `${service}/${source}: ${text}`),
+    ),
+  );
+}
+
 function resultOf(
   run: Run,
   plan: RestorePlan,
@@ -330,6 +342,7 @@ function resultOf(
     services,
     steps,
     durationMs: Date.now() - run.startedMs,
+    ...(problemsOf(services).length === 0 ? {} : { problems: problemsOf(services) }),
     warnings: [
       ...plan.warnings,
       ...services.flatMap(({ service, sources }) =>

@@ -95,6 +95,8 @@ export const restoreStackResultSchema = z.object({
           durationMs: z.number(),
           aside: z.string().optional(),
           verified: z.string(),
+          warnings: z.array(z.string()).exactOptional(),
+          problems: z.array(z.string()).exactOptional(),
         }),
       ),
       startedContainers: z.array(z.string()),
@@ -105,6 +107,7 @@ export const restoreStackResultSchema = z.object({
   steps: z.array(stepSchema.extend({ durationMs: z.number() })),
   durationMs: z.number(),
   warnings: z.array(z.string()),
+  problems: z.array(z.string()).exactOptional(),
 }) satisfies z.ZodType<RestoreStackResult>;
 
 export const drillRestoreResultSchema = z.object({

@@ -87,6 +87,8 @@ export const drillResultSchema = z.object({
   /** What could not be tried on this host without touching the real stack, and why. */
   notTried: z.array(notTriedSchema),
   warnings: z.array(z.string()),
+  /** What a restore does not bring back, though no row is missing; absent where there is nothing. */
+  problems: z.array(z.string()).optional(),
   /** It was left up for looking at. */
   kept: z.boolean(),
 });

@@ -83,6 +83,8 @@ export interface RestoredSource {
   readonly verified: string;
   /** What a person should know of it, by name: what is not as it was, and how to make it so. */
   readonly warnings?: readonly string[];
+  /** What could not be brought back, though no row is missing: with these the restore is degraded. */
+  readonly problems?: readonly string[];
 }
 
 export interface RestoredService {
@@ -105,4 +107,6 @@ export interface RestoreStackResult {
   readonly steps: readonly PerformedStep[];
   readonly durationMs: number;
   readonly warnings: readonly string[];
+  /** Of all sources: with these it is degraded. */
+  readonly problems?: readonly string[];
 }

@@ -92,6 +92,33 @@ export async function listArchive(
   return entries;
 }
 
+/** A line of `pg_restore --list`. */
+export interface TocLine {
+  readonly id: number;
+  /** Kind, schema (or `-`), name and owner. */
+  readonly label: string;
+}
+
+/**
+ * What an archive's table of contents lists, in the order it is loaded in.
+ * @param archive Decompressed; it is closed.
+ * @throws HoldfastError `code` as {@link listArchive}
+ */
+export async function readContents(
+  pg: PostgresExec,
+  archive: Readable,
+  name: string,
+  code: ErrorCode,
+  signal: AbortSignal,
+): Promise<TocLine[]> {
+  const result = await feed(pg, ['pg_restore', '--list'], { archive, name, code }, signal);
+  if (result.exitCode !== 0) throw clientError('pg_restore', result, code, { archive: name });
+  return result.stdout.split('\n').flatMap((line) => {
+    const found = /^(\d+); \d+ \d+ (.*)$/.exec(line);
+    return found === null ? [] : [{ id: Number(found[1]), label: found[2] ?? '' }];
+  });
+}
+
 /**
  * Reads an archive to its end: every block looked at and written nowhere.
  * @param archive Decompressed; it is closed.

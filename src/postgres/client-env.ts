@@ -27,6 +27,9 @@ const SUPERUSER_SETTINGS = { lc_messages: 'C' } as const;
 /** Name of every session that loads a dump: a later attempt ends what a killed one left. */
 export const LOADER_NAME = 'holdfast-load';
 
+/** Name of the sessions that look at what a database holds. */
+export const INSPECTOR_NAME = 'holdfast-inspect';
+
 type Environment = Record<string, string>;
 
 /** English messages, and the password where there is one: never in the arguments. */
@@ -76,8 +79,12 @@ export function dumpEnv(login: ServerLogin, applicationName: string): Environmen
 /**
  * Environment of psql and pg_restore that load a dump. A database that is read-only by its own
  * setting could otherwise not be filled, and time limits meant for applications would end it.
+ * @param settings Added to these.
  */
-export function loadEnv(login: ServerLogin): Environment {
+export function loadEnv(
+  login: ServerLogin,
+  settings: Readonly<Record<string, string>> = {},
+): Environment {
   return {
     ...clientEnv(login),
     PGAPPNAME: LOADER_NAME,
@@ -89,6 +96,7 @@ export function loadEnv(login: ServerLogin): Environment {
       idle_in_transaction_session_timeout: '0',
       // Made durable by one checkpoint at the end instead of at each of thousands of statements.
       synchronous_commit: 'off',
+      ...settings,
     }),
   };
 }

@@ -1,6 +1,6 @@
 /** A restored cluster against what the manifest of its dump promises. Pure. */
 import type { DatabaseInfo, PostgresInfo } from '../store/manifest.js';
-import type { DatabaseContent } from './content.js';
+import type { DatabaseContent, TableState } from './content.js';
 import type { ClusterState, DatabaseState } from './inspect.js';
 
 export type MismatchKind =
@@ -15,6 +15,8 @@ export type MismatchKind =
   | 'table-missing'
   | 'table-unexpected'
   | 'row-count'
+  | 'not-counted'
+  | 'extension-rows'
   | 'row-content'
   | 'large-objects'
   | 'large-object-content'
@@ -83,30 +85,42 @@ export function compareDigests(
     if (actual === undefined) {
       return [{ ...about, kind: 'table-missing', expected: table.rows, actual: null }];
     }
+    if (actual.rows === null) return [notCounted(database, table)];
     if (actual.rows !== table.rows) {
       return [{ ...about, kind: 'row-count', expected: table.rows, actual: actual.rows }];
     }
+    // As many rows; what is in them can't be told by whoever can't read them.
+    if (actual.digest === undefined) return [notCounted(database, table)];
     const digests = { expected: table.digest ?? null, actual: actual.digest ?? null };
     return digests.expected === digests.actual
       ? []
       : [{ ...about, kind: 'row-content', ...digests }];
   });
-  const { largeObjectDigest } = wanted;
-  if (largeObjectDigest !== undefined && largeObjectDigest !== found.largeObjectDigest) {
-    mismatches.push({
+  mismatches.push(...compareLargeObjects(wanted, found));
+  const unread = mismatches.filter(
+    ({ kind, subject }) => kind === 'not-counted' && subject !== 'large objects',
+  ).length;
+  const byContent = withDigest.length - unread;
+  return { mismatches, byContent, byCount: wanted.tables.length - byContent };
+}
+
+function compareLargeObjects(
+  { name: database, largeObjectDigest }: Pick<DatabaseInfo, 'name' | 'largeObjectDigest'>,
+  found: Pick<DatabaseContent, 'largeObjectDigest'>,
+): Mismatch[] {
+  if (largeObjectDigest === undefined || largeObjectDigest === found.largeObjectDigest) return [];
+  const subject = 'large objects';
+  if (found.largeObjectDigest === undefined) return [{ ...notCounted(database), subject }];
+  return [
+    {
       kind: 'large-object-content',
       severity: 'error',
       database,
-      subject: 'large objects',
+      subject,
       expected: largeObjectDigest,
-      actual: found.largeObjectDigest ?? null,
-    });
-  }
-  return {
-    mismatches,
-    byContent: withDigest.length,
-    byCount: wanted.tables.length - withDigest.length,
-  };
+      actual: found.largeObjectDigest,
+    },
+  ];
 }
 
 /** One sentence for one mismatch. */
@@ -118,6 +132,12 @@ export function describeMismatch(mismatch: Mismatch): string {
   }
   if (mismatch.kind === 'large-object-content') {
     return `${where}the content of the large objects differs`;
+  }
+  if (mismatch.kind === 'not-counted') {
+    return `${where}${subject}: what is in it could not be asked, so it was not compared`;
+  }
+  if (mismatch.kind === 'extension-rows') {
+    return `${where}not in the dump: rows of ${subject}, which an extension made (${expected ?? 'none'} before, ${actual ?? 'none'} now)`;
   }
   const what = mismatch.kind.replace('-', ' ');
   return `${where}${subject}: ${what}: expected ${expected ?? 'none'}, found ${actual ?? 'none'}`;
@@ -170,6 +190,10 @@ function compareDatabase(wanted: DatabaseInfo, found: DatabaseState): Mismatch[]
   differ('database-encoding', database, wanted.encoding, found.encoding);
   differ('database-locale', 'collate', locale(wanted.collate), locale(found.collate));
   differ('database-locale', 'ctype', locale(wanted.ctype), locale(found.ctype));
+  if (wanted.unanswered?.some(({ what }) => what === 'everything') === true) {
+    mismatches.push(notCounted(database));
+    return mismatches;
+  }
   differ('large-objects', 'large objects', wanted.largeObjects, found.largeObjects);
 
   const tables = new Map(found.tables.map((table) => [keyOf(table), table]));
@@ -186,6 +210,8 @@ function compareDatabase(wanted: DatabaseInfo, found: DatabaseState): Mismatch[]
         expected: table.rows,
         actual: null,
       });
+    } else if (actual.rows === null) {
+      mismatches.push(notCounted(database, table));
     } else if (actual.rows !== table.rows) {
       mismatches.push({
         kind: 'row-count',
@@ -198,7 +224,8 @@ function compareDatabase(wanted: DatabaseInfo, found: DatabaseState): Mismatch[]
     }
   }
   for (const table of found.tables) {
-    if (table.kind === 'table' && !wantedKeys.has(keyOf(table))) {
+    const unasked = wanted.unanswered?.some(({ subject }) => subject === nameOf(table)) === true;
+    if (table.kind === 'table' && !wantedKeys.has(keyOf(table)) && !unasked) {
       mismatches.push({
         kind: 'table-unexpected',
         severity: 'warning',
@@ -209,6 +236,7 @@ function compareDatabase(wanted: DatabaseInfo, found: DatabaseState): Mismatch[]
       });
     }
   }
+  mismatches.push(...compareExtensionTables(wanted, tables));
   for (const extension of wanted.extensions) {
     const actual = found.extensions.find(({ name }) => name === extension.name);
     if (actual === undefined) {
@@ -221,12 +249,54 @@ function compareDatabase(wanted: DatabaseInfo, found: DatabaseState): Mismatch[]
   return mismatches;
 }
 
+/**
+ * What an extension itself has put into its tables is no part of a dump, also where somebody changed
+ * it. Only a difference in what both sides could read counts.
+ */
+function compareExtensionTables(
+  wanted: DatabaseInfo,
+  tables: ReadonlyMap<string, TableState>,
+): Mismatch[] {
+  return (wanted.extensionTables ?? []).flatMap((table): Mismatch[] => {
+    const actual = tables.get(keyOf(table));
+    if (actual?.digest === undefined || actual.digest === table.digest) return [];
+    return [
+      {
+        kind: 'extension-rows',
+        severity: 'warning',
+        database: wanted.name,
+        subject: `${table.schema}.${table.table}`,
+        expected: table.rows,
+        actual: actual.rows,
+      },
+    ];
+  });
+}
+
+function notCounted(
+  database: string,
+  table?: { readonly schema: string; readonly table: string },
+): Mismatch {
+  return {
+    kind: 'not-counted',
+    severity: 'warning',
+    database,
+    subject: table === undefined ? 'all tables' : nameOf(table),
+    expected: null,
+    actual: null,
+  };
+}
+
 function missing(kind: MismatchKind, subject: string): Mismatch {
   return { kind, severity: 'error', subject, expected: subject, actual: null };
 }
 
 function unexpected(kind: MismatchKind, subject: string): Mismatch {
   return { kind, severity: 'warning', subject, expected: null, actual: subject };
+}
+
+function nameOf({ schema, table }: { readonly schema: string; readonly table: string }): string {
+  return `${schema}.${table}`;
 }
 
 function keyOf({ schema, table }: { readonly schema: string; readonly table: string }): string {

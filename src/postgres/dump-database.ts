@@ -1,18 +1,13 @@
 /** One database into one pg_dump archive, with the row counts and digests of the very same snapshot. */
 import type { Readable } from 'node:stream';
-import { HoldfastError } from '../errors.js';
+import { HoldfastError, messageOf } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile, DatabaseInfo } from '../store/manifest.js';
 import { bothOf } from '../system/pipeline.js';
 import { assertArchive, listArchive } from './archive.js';
 import { compressed, unpacked } from './compress.js';
-import {
-  LOCK_TABLES,
-  contentSql,
-  parseContent,
-  type ContentScope,
-  type DatabaseContent,
-} from './content.js';
+import { askContent } from './ask-content.js';
+import { LOCK_TABLES, NO_CONTENT, type ContentScope, type DatabaseContent } from './content.js';
 import { runFramed } from './framed.js';
 import type { DatabaseCatalogue } from './inspect.js';
 import type { OutputFile, OutputSet } from './output-file.js';
@@ -87,13 +82,17 @@ export async function dumpDatabase(
     };
     const { digestUpToBytes } = options;
     const scope: ContentScope =
-      digestUpToBytes > 0 ? { rows: 'digest', digestUpToBytes } : { rows: 'count' };
-    const counting = session
-      .run(contentSql(scope), () => {
-        told.entries += 1;
-        report();
-      })
-      .catch(stopOther);
+      digestUpToBytes > 0
+        ? { rows: 'digest', digestUpToBytes, dumpedOnly: true }
+        : { rows: 'count', dumpedOnly: true };
+    // The dump does not need the answers: without them it is whole, but can't be held to anything.
+    const counting = askContent(session, scope, () => {
+      told.entries += 1;
+      report();
+    }).catch((error: unknown) => {
+      signal.throwIfAborted();
+      return nothingAnswered(database.name, error);
+    });
     const dumping = runFramed(
       pg,
       pgDumpArgv(login, options, snapshot),
@@ -126,7 +125,7 @@ export async function dumpDatabase(
         entries,
         database: database.name,
       },
-      info: databaseInfo(database, parseContent(content)),
+      info: databaseInfo(database, content),
       warnings: warningsOf(stderr),
     };
   } finally {
@@ -171,11 +170,30 @@ function databaseInfo(database: DatabaseCatalogue, content: DatabaseContent): Da
         ? [{ schema, table, rows, ...(digest === undefined ? {} : { digest }) }]
         : [],
     ),
+    ...extensionTablesOf(content),
     largeObjects: content.largeObjects,
     ...(content.largeObjectDigest === undefined
       ? {}
       : { largeObjectDigest: content.largeObjectDigest }),
     extensions: [...content.extensions],
+    ...(content.unanswered.length === 0 ? {} : { unanswered: [...content.unanswered] }),
+  };
+}
+
+/** A dump holds of them only what the extension chose: what else is in them can be lost. */
+function extensionTablesOf({ tables }: DatabaseContent): Pick<DatabaseInfo, 'extensionTables'> {
+  const extensionTables = tables.flatMap(({ kind, schema, table, rows, digest, extension }) =>
+    kind === 'extension-table' && rows !== null && digest !== undefined
+      ? [{ extension: extension ?? '', schema, table, rows, digest }]
+      : [],
+  );
+  return extensionTables.length === 0 ? {} : { extensionTables };
+}
+
+function nothingAnswered(database: string, error: unknown): DatabaseContent {
+  return {
+    ...NO_CONTENT,
+    unanswered: [{ what: 'everything', subject: database, reason: messageOf(error) }],
   };
 }
 

@@ -1,12 +1,8 @@
 /** What a whole cluster holds: for the manifest of a dump, and for the comparison after a restore. */
 import { z } from 'zod';
-import {
-  contentSql,
-  parseContent,
-  type ContentScope,
-  type DatabaseContent,
-  type RowDetail,
-} from './content.js';
+import { askContent } from './ask-content.js';
+import { INSPECTOR_NAME } from './client-env.js';
+import { NO_CONTENT, type ContentScope, type DatabaseContent } from './content.js';
 import {
   queryJson,
   serverFacts,
@@ -15,9 +11,6 @@ import {
   type ServerLogin,
 } from './server.js';
 import { PsqlSession } from './session.js';
-
-/** Name of the sessions that look at what a database holds. */
-const INSPECTOR_NAME = 'holdfast-inspect';
 
 const databaseSchema = z.object({
   name: z.string(),
@@ -94,22 +87,27 @@ select jsonb_build_object(
  * Reads a whole cluster: one repeatable-read transaction per database, so the counts of one
  * database belong together.
  * @param options.rows `count` by default; `digest` also hashes every row, for drills and demos.
+ * @param options.databases The content of these alone is read; of all by default.
+ * @param onAnswer Told of each table as it was counted.
  * @throws HoldfastError POSTGRES_UNREACHABLE, COMMAND_FAILED (facts: database, stderr),
  *   VERSION_INCOMPATIBLE.
  */
 export async function inspectCluster(
   pg: PostgresExec,
-  options: ServerLogin & { readonly rows?: RowDetail },
+  options: ServerLogin & Partial<ContentScope> & { readonly databases?: readonly string[] },
   signal: AbortSignal,
+  onAnswer?: () => void,
 ): Promise<ClusterState> {
   const server = await serverFacts(pg, options, 'COMMAND_FAILED', signal);
   const catalogue = await readCatalogue(pg, options, server, signal);
   const databases: DatabaseState[] = [];
+  const scope: ContentScope = { ...options, rows: options.rows ?? 'count' };
   for (const database of catalogue.databases) {
-    const content =
-      database.allowConnections && database.valid
-        ? await readContent(pg, options, database.name, { rows: options.rows ?? 'count' }, signal)
-        : parseContent([]);
+    const { name, allowConnections, valid } = database;
+    const isRead = allowConnections && valid && (options.databases?.includes(name) ?? true);
+    const content = isRead
+      ? await readContent(pg, options, name, scope, signal, onAnswer)
+      : NO_CONTENT;
     databases.push({ ...database, ...content });
   }
   return { ...catalogue, databases };
@@ -139,8 +137,10 @@ export async function readContent(
     signal,
   );
   try {
-    const sql = `begin isolation level repeatable read read only;${contentSql(scope)}commit;`;
-    return parseContent(await session.run(sql, onLine));
+    await session.run('begin isolation level repeatable read read only;');
+    const content = await askContent(session, scope, onLine);
+    await session.run('commit;');
+    return content;
   } finally {
     await session.close();
   }

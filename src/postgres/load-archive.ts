@@ -1,22 +1,17 @@
 /** One database from its archive: streamed to one job, or, where it is large, by several. */
-import { createReadStream } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import path from 'node:path';
-import { finished } from 'node:stream/promises';
 import type { ArtifactFile } from '../store/manifest.js';
-import { databaseOfFile, unreadable } from './archive.js';
-import { observed } from './bytes.js';
+import { databaseOfFile } from './archive.js';
 import { LOADER_NAME, connectTo, loadEnv } from './client-env.js';
-import { clientError } from './client-error.js';
-import { decompressed } from './compress.js';
-import { runFramed } from './framed.js';
 import { databaseBeside, dropDatabase } from './fresh.js';
 import type { ClusterCatalogue } from './inspect.js';
 import type { LoadProgress } from './load-progress.js';
+import { rebuild, type LeftObject } from './rebuild.js';
+import type { RestoreReport } from './restore-report.js';
+import { restoreFromFile, restoreFromStream, type ArchiveRun } from './run-pg-restore.js';
 import { endSessions, type PostgresExec, type ServerLogin } from './server.js';
 import { stageArchive, stagingPlaces } from './staged-archive.js';
 import { clientVersion } from './version.js';
-import { errorLineOf, warningsOf } from './warnings.js';
 
 /** Databases from this size on are loaded by parallel jobs: below, setting that up costs more. */
 export const PARALLEL_FROM_BYTES = 64 * 1024 * 1024;
@@ -48,9 +43,16 @@ export interface Loader {
   readonly parallelFromBytes: number;
 }
 
+export interface LoadedArchive {
+  readonly database: string;
+  readonly warnings: readonly string[];
+  /** What is not in the database, though all its rows are. */
+  readonly left: readonly LeftObject[];
+}
+
 /**
- * Creates the database of an archive and fills it.
- * @returns The name of the database, and what pg_restore warned of.
+ * Creates the database of an archive and fills it. Statements that fail cost nobody else's rows: they
+ * are tried again when all else is there, see rebuild.ts.
  * @throws HoldfastError RESTORE_FAILED (facts: database, file), DISK_FULL, POSTGRES_UNREACHABLE, or
  *   the signal's reason.
  */
@@ -58,17 +60,35 @@ export async function loadArchive(
   loader: Loader,
   file: ArtifactFile,
   signal: AbortSignal,
-): Promise<{ database: string; warnings: string[] }> {
-  const { pg, login, catalogue, progress } = loader;
+): Promise<LoadedArchive> {
+  const { pg, login, catalogue, directory, progress } = loader;
   const database = file.database ?? databaseOfFile(file.name);
+  const places = stagingPlaces(catalogue.dataDirectory);
+  const { report, reasons } = await firstRun(loader, { file, database }, places, signal);
+  const left = await rebuild(
+    { pg, login, directory, file, database, places, onBytes: progress.onAgain },
+    report.failed,
+    signal,
+  );
+  return { database, warnings: [...reasons, ...report.warnings, ...report.general], left };
+}
+
+async function firstRun(
+  loader: Loader,
+  target: Target,
+  places: readonly string[],
+  signal: AbortSignal,
+): Promise<{ report: RestoreReport; reasons: readonly string[] }> {
+  const { pg, login, catalogue, directory, progress } = loader;
+  const { file, database } = target;
   const reasons: string[] = [];
   if (await wantsJobs(loader, file, signal)) {
     const staged = await stageArchive(
       pg,
       {
-        directory: loader.directory,
+        directory,
         file,
-        places: stagingPlaces(catalogue.dataDirectory),
+        places,
         // The database itself, and as much again for its write-ahead log and the sorting of indexes.
         reserveBytes: 2 * (file.contentBytes ?? 0),
         onBytes: progress.onUnpacked,
@@ -78,9 +98,9 @@ export async function loadArchive(
     if (typeof staged !== 'string') {
       try {
         await dropStandard();
-        const stderr = await loadStaged(loader, { file, database, path: staged.path }, signal);
+        const report = await loadStaged(loader, { ...target, path: staged.path }, signal);
         progress.onBytes(file.sizeBytes);
-        return { database, warnings: warningsOf(stderr) };
+        return { report, reasons };
       } finally {
         await staged.remove();
       }
@@ -88,8 +108,7 @@ export async function loadArchive(
     reasons.push(`loaded by one job only: ${staged}`);
   }
   await dropStandard();
-  const stderr = await loadStreamed(loader, { file, database }, signal);
-  return { database, warnings: [...reasons, ...warningsOf(stderr)] };
+  return { report: await restoreFromStream(pg, runOf(loader, target), signal), reasons };
 
   /** Without --create the database's own settings, rights and comment would be lost. */
   async function dropStandard(): Promise<void> {
@@ -112,68 +131,40 @@ interface Target {
   readonly database: string;
 }
 
-async function loadStreamed(
-  { pg, login, directory, progress }: Loader,
-  { file, database }: Target,
-  signal: AbortSignal,
-): Promise<string> {
-  const source = createReadStream(path.join(directory, file.name));
-  const counted = observed(source, (chunk) => progress.onBytes(chunk.length));
-  const input = decompressed(counted, file.name, signal);
-  try {
-    const argv = pgRestoreArgv(login, database);
-    const result = await pg.capture(argv, { input, env: loadEnv(login), signal });
-    assertLoaded({ file, database }, result);
-    return result.stderr;
-  } catch (error) {
-    signal.throwIfAborted();
-    if (input.errored === null) throw error;
-    throw unreadable(file.name, 'RESTORE_FAILED', input.errored, { database });
-  } finally {
-    source.destroy();
-  }
+function runOf({ login, directory, progress }: Loader, { file, database }: Target): ArchiveRun {
+  return {
+    directory,
+    file,
+    database,
+    argv: [
+      'pg_restore',
+      '--no-password',
+      `--username=${login.user}`,
+      '--create',
+      '--verbose', // names the entry that fails
+      `--dbname=${connectTo(databaseBeside(database))}`,
+    ],
+    env: loadEnv(login),
+    onBytes: progress.onBytes,
+  };
 }
 
-/** Jobs are processes: they are stopped through the server, see framed.ts. */
 async function loadStaged(
-  { pg, login, catalogue, jobs }: Loader,
-  { file, database, path: archive }: Target & { readonly path: string },
+  loader: Loader,
+  target: Target & { readonly path: string },
   signal: AbortSignal,
-): Promise<string> {
-  const server = { ...catalogue.server, maintenanceDatabase: databaseBeside(database) };
-  const { stderr } = await runFramed(
+): Promise<RestoreReport> {
+  const { pg, login, catalogue, jobs } = loader;
+  const server = { ...catalogue.server, maintenanceDatabase: databaseBeside(target.database) };
+  const run = runOf(loader, target);
+  return restoreFromFile(
     pg,
-    [...pgRestoreArgv(login, database), `--jobs=${jobs}`, archive],
     {
-      env: loadEnv(login),
-      signal,
-      failureCode: 'RESTORE_FAILED',
-      cutCode: 'RESTORE_FAILED',
-      database,
+      ...run,
+      argv: [...run.argv, `--jobs=${jobs}`, target.path],
       endSessions: () =>
         endSessions(pg, login, server, LOADER_NAME, AbortSignal.timeout(END_SESSIONS_MS)),
     },
-    (stdout) => finished(stdout.resume()), // it writes nothing
+    signal,
   );
-  assertLoaded({ file, database }, { exitCode: 0, stderr });
-  return stderr;
-}
-
-function pgRestoreArgv(login: ServerLogin, database: string): string[] {
-  return [
-    'pg_restore',
-    '--no-password',
-    `--username=${login.user}`,
-    '--create',
-    '--exit-on-error',
-    `--dbname=${connectTo(databaseBeside(database))}`,
-  ];
-}
-
-function assertLoaded(
-  { file, database }: Target,
-  result: { readonly exitCode: number; readonly stderr: string },
-): void {
-  if (result.exitCode === 0 && errorLineOf(result.stderr) === undefined) return;
-  throw clientError('pg_restore', result, 'RESTORE_FAILED', { database, file: file.name });
 }

@@ -45,6 +45,17 @@ export class LoadProgress {
     this.#report();
   };
 
+  /** Bytes of an archive read once more, for what failed at first. */
+  readonly onAgain = (count: number): void => {
+    this.#unpacked += count;
+    this.work.report({
+      phase: 'rebuild',
+      bytes: this.#unpacked,
+      entries: this.#entries,
+      totalBytes: 0,
+    });
+  };
+
   /** Bytes of an archive read to be unpacked, before any of it is loaded. */
   readonly onUnpacked = (count: number): void => {
     this.#unpacked += count;

@@ -5,6 +5,7 @@
 import { HoldfastError, isHoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile } from '../store/manifest.js';
+import { analyzeDatabases } from './analyze.js';
 import { databaseOfFile } from './archive.js';
 import { LOADER_NAME } from './client-env.js';
 import { databaseBeside, dropDatabase } from './fresh.js';
@@ -18,6 +19,7 @@ import {
 import { readCatalogue } from './inspect.js';
 import { defaultLoadJobs, loadArchive, PARALLEL_FROM_BYTES } from './load-archive.js';
 import { LoadProgress } from './load-progress.js';
+import type { LeftObject } from './rebuild.js';
 import {
   endSessions,
   quoteLiteral,
@@ -171,7 +173,7 @@ export async function loadDatabases(
   pg: PostgresExec,
   options: LoadDatabasesOptions,
   work: Work,
-): Promise<{ readonly warnings: readonly string[] }> {
+): Promise<{ readonly warnings: readonly string[]; readonly left: readonly LeftObject[] }> {
   const archives = archivesOf(options.files, options.databases);
   const server = await serverFacts(pg, options, 'RESTORE_FAILED', work.signal);
   await endSessions(pg, options, server, LOADER_NAME, work.signal);
@@ -179,6 +181,7 @@ export async function loadDatabases(
   await removeStaged(pg, stagingPlaces(catalogue.dataDirectory), work.signal);
   const progress = new LoadProgress(archives, work, pg, options);
   const warnings: string[] = [];
+  const left: LeftObject[] = [];
   try {
     for (const file of archives) {
       const database = file.database ?? databaseOfFile(file.name);
@@ -197,14 +200,18 @@ export async function loadDatabases(
         work.signal,
       );
       warnings.push(...loaded.warnings.map((warning) => `${database}: ${warning}`));
-      const analyze = { database, sql: 'analyze;', failureCode: 'RESTORE_FAILED' } as const;
-      await runSql(pg, options, analyze, work.signal);
+      left.push(...loaded.left);
+      const about = { databases: [database], jobs: 1, all: false };
+      warnings.push(...(await analyzeDatabases(pg, options, about, work)));
       progress.fileDone();
     }
+    // What was loaded was committed without waiting for the disk.
+    const checkpoint = { database: 'template1', sql: 'checkpoint;' };
+    await runSql(pg, options, { ...checkpoint, failureCode: 'RESTORE_FAILED' }, work.signal);
   } finally {
     progress.stop();
   }
-  return { warnings };
+  return { warnings, left };
 }
 
 /** @throws HoldfastError SOURCE_MISSING naming what the dump has */

@@ -3,19 +3,20 @@ import path from 'node:path';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import type { ArtifactFile, PostgresInfo } from '../store/manifest.js';
+import { analyzeDatabases } from './analyze.js';
 import { ensureEmptyCluster } from './fresh.js';
 import { readCatalogue } from './inspect.js';
 import { PARALLEL_FROM_BYTES, defaultLoadJobs, loadArchive } from './load-archive.js';
 import { LoadProgress } from './load-progress.js';
+import type { LeftObject } from './rebuild.js';
 import { loadScript } from './load-script.js';
 import { removeStaged, stagingPlaces } from './staged-archive.js';
-import { LOADER_NAME, loadEnv } from './client-env.js';
+import { LOADER_NAME } from './client-env.js';
 import type { LoginRoute } from './ready.js';
 import { endSessions, runSql, serverFacts, type PostgresExec, type ServerLogin } from './server.js';
 import { assertTablespaceDirectories } from './tablespaces.js';
 import { verifyDump } from './verify.js';
 import { majorOf } from './version.js';
-import { warningsOf } from './warnings.js';
 export { waitUntilReady, type ReadyServer } from './ready.js';
 
 export interface LoadOptions extends ServerLogin {
@@ -45,6 +46,8 @@ export interface LoadResult {
   readonly bytes: number;
   readonly durationMs: number;
   readonly warnings: readonly string[];
+  /** What of the dump could not be made again, though all rows are there. */
+  readonly left: readonly LeftObject[];
 }
 
 /**
@@ -112,6 +115,7 @@ export async function loadDump(
     progress.fileDone();
     const route = (await options.afterGlobals?.()) ?? { pg, login: options };
     const databases: string[] = [];
+    const left: LeftObject[] = [];
     const jobs = options.jobs ?? defaultLoadJobs();
     const parallelFromBytes = options.parallelFromBytes ?? PARALLEL_FROM_BYTES;
     const loader = { ...route, catalogue, directory, progress, jobs, parallelFromBytes };
@@ -119,36 +123,32 @@ export async function loadDump(
       if (file.role !== 'database') continue;
       const loaded = await loadArchive(loader, file, work.signal);
       warnings.push(...loaded.warnings.map((warning) => `${loaded.database}: ${warning}`));
+      left.push(...loaded.left);
       databases.push(loaded.database);
       progress.fileDone();
     }
-    warnings.push(...(await analyze(route, jobs, work)));
     const inScript = postgres?.databases.map(({ name }) => name) ?? [];
+    const loaded = databases.length > 0 ? databases : inScript;
+    warnings.push(...(await settle(route, { databases: loaded, jobs }, work)));
     return {
-      databases: databases.length > 0 ? databases : inScript,
+      databases: loaded,
       bytes: progress.bytes,
       durationMs: Date.now() - startedAt,
       warnings,
+      left,
     };
   } finally {
     progress.stop();
   }
 }
 
-/** Statistics, which a dump does not hold: without them the first queries choose bad plans. */
-async function analyze({ pg, login }: LoginRoute, jobs: number, work: Work): Promise<string[]> {
-  const result = await pg.capture(
-    [
-      'vacuumdb',
-      '--no-password',
-      `--username=${login.user}`,
-      '--all',
-      '--analyze-only',
-      `--jobs=${jobs}`,
-      '--quiet',
-    ],
-    { env: loadEnv(login), signal: work.signal },
-  );
+/** A dump does not hold statistics; a checkpoint makes durable what was loaded. */
+async function settle(
+  { pg, login }: LoginRoute,
+  { databases, jobs }: { readonly databases: readonly string[]; readonly jobs: number },
+  work: Work,
+): Promise<string[]> {
+  const warnings = await analyzeDatabases(pg, login, { databases, jobs, all: true }, work);
   const sql = 'checkpoint;';
   await runSql(
     pg,
@@ -156,9 +156,5 @@ async function analyze({ pg, login }: LoginRoute, jobs: number, work: Work): Pro
     { database: 'template1', sql, failureCode: 'RESTORE_FAILED' },
     work.signal,
   );
-  return result.exitCode === 0
-    ? warningsOf(result.stderr)
-    : [
-        `statistics are missing: vacuumdb ended with ${result.exitCode}: ${result.stderr.slice(-500)}`,
-      ];
+  return warnings;
 }

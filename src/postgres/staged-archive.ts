@@ -4,7 +4,7 @@
  */
 import { createReadStream } from 'node:fs';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { HoldfastError, isHoldfastError, messageOf } from '../errors.js';
 import type { ArtifactFile } from '../store/manifest.js';
 import { unreadable } from './archive.js';
@@ -17,6 +17,8 @@ const PREFIX = 'holdfast-load.';
 /** Limit for removing one, which must not make a cancellation hang. */
 const REMOVE_MS = 60_000;
 /** f_type of tmpfs and ramfs (magic.h): files there take the server's own memory. */
+/** Every container has it, also one whose root can't be written. Enough for a list of names. */
+const MEMORY_PLACE = '/dev/shm';
 const MEMORY_FILE_SYSTEMS = ['1021994', '858458f6'];
 
 export interface ArchiveToStage {
@@ -53,7 +55,7 @@ export async function removeStaged(
 ): Promise<void> {
   const script = `for place in "$@"; do rm -rf -- "$place"/${PREFIX}*; done`;
   try {
-    await pg.capture(['sh', '-c', script, 'holdfast', ...places], { signal });
+    await pg.capture(['sh', '-c', script, 'holdfast', ...places, MEMORY_PLACE], { signal });
   } catch (error) {
     // Where there is no shell nothing was staged either.
     if (!(isHoldfastError(error) && error.code === 'COMMAND_FAILED')) throw error;
@@ -87,6 +89,35 @@ export async function stageArchive(
     if (directory !== undefined) await removeDirectory(pg, directory);
     signal.throwIfAborted();
     return messageOf(error);
+  }
+}
+
+/**
+ * Puts a small text into a file where the server runs, for as long as `use` takes.
+ * @throws HoldfastError COMMAND_FAILED where nothing can be written, what `use` fails with, or the
+ *   signal's reason
+ */
+export async function withTemporaryFile<T>(
+  pg: PostgresExec,
+  { text, places }: { readonly text: string; readonly places: readonly string[] },
+  signal: AbortSignal,
+  use: (file: string) => Promise<T>,
+): Promise<T> {
+  const script = `for place in "$@"; do
+    directory=$(mktemp -d "$place/${PREFIX}XXXXXX" 2>/dev/null) || continue
+    cat > "$directory/text" || exit
+    echo "$directory"
+    exit
+  done
+  echo "nothing can be written in $*" >&2
+  exit 1`;
+  const input = Readable.from([Buffer.from(text)], { objectMode: false });
+  const argv = ['sh', '-c', script, 'holdfast', ...places, MEMORY_PLACE];
+  const directory = await run(pg, argv, signal, input);
+  try {
+    return await use(`${directory}/text`);
+  } finally {
+    await removeDirectory(pg, directory);
   }
 }
 

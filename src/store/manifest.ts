@@ -90,6 +90,20 @@ export const databaseInfoSchema = z.object({
   /** Over all large objects together. */
   largeObjectDigest: z.string().optional(),
   extensions: z.array(z.object({ name: z.string(), version: z.string() })),
+  /** Tables that extensions made, with all that was in them: a dump holds only what the extension chose. */
+  extensionTables: z
+    .array(tableCountSchema.extend({ extension: z.string(), digest: z.string() }))
+    .optional(),
+  /** What could not be found out beside the dump; the dump itself is whole. */
+  unanswered: z
+    .array(
+      z.object({
+        what: z.enum(['everything', 'rows', 'digest', 'sequences']),
+        subject: z.string(),
+        reason: z.string(),
+      }),
+    )
+    .optional(),
 });
 
 export const postgresInfoSchema = z.object({

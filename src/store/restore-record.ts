@@ -75,6 +75,14 @@ export const restoreStepSchema = z.object({
   at: z.iso.datetime(),
   undo: z.discriminatedUnion('kind', [treeStepSchema, volumeStepSchema, databasesStepSchema]),
   state: z.enum(['registered', 'done', 'undone']),
+  /** Databases: all of them are loaded and durable; an attempt that finds this only compares. */
+  loaded: z
+    .object({
+      at: z.iso.datetime(),
+      /** What of the dump could not be made again, in words. */
+      problems: z.array(z.string()),
+    })
+    .optional(),
 });
 
 export const restoreRecordSchema = z.object({

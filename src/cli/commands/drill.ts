@@ -5,7 +5,7 @@ import { HoldfastError } from '../../errors.js';
 import { drillWorkflowId, formatStamp } from '../../plan/ids.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
-import type { ExitCode } from '../exit.js';
+import { exitCodeOfStatus, type ExitCode } from '../exit.js';
 import { leave, startAndWatch, startDetached, targetOf, withRuns } from '../follow.js';
 import { checkServices, checkSetName, serviceOption } from '../options.js';
 import type { StartDrill } from '../ports.js';
@@ -80,14 +80,17 @@ async function drill(context: CliContext, set: string, options: Options): Promis
     const outcome = await startAndWatch(context, gateway, run);
     if (outcome.type === 'left') return leave(context, gateway, run.workflowId, outcome);
     const result = parseResult(drillRestoreResultSchema, outcome.result, run.workflowId);
+    const exitCode = exitCodeOfStatus(
+      result.drill?.problems === undefined ? 'success' : 'degraded',
+    );
     context.emit({
       type: 'result',
       command: 'drill',
-      exitCode: 0,
+      exitCode,
       workflowId: run.workflowId,
       result,
     });
     for (const line of renderDrillResult(result, context.style)) context.say(line);
-    return 0;
+    return exitCode;
   });
 }

@@ -11,7 +11,7 @@ import { pathOption, sourceOption } from '../artifact-choice.js';
 import { ask } from '../ask.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
-import type { ExitCode } from '../exit.js';
+import { exitCodeOfStatus, type ExitCode } from '../exit.js';
 import { sayFrozen, withRunsAnywhere } from '../embedded.js';
 import { leave, planOf, startAndWatch, startDetached, targetOf } from '../follow.js';
 import { checkServices, checkSetName, repeatable, serviceOption } from '../options.js';
@@ -70,7 +70,8 @@ cancelled; later \`holdfast undo\` brings it back. Where no Temporal answers, as
 on a bare machine, one is started for the run.
 
 Exit codes:
-  0 done   1 failed, and taken back   2 usage or configuration   130 interrupted`;
+  0 done   1 failed, and taken back   2 usage or configuration
+  3 done, but something named could not be brought back   130 interrupted`;
 
 export function addRestoreCommand(program: Command, commands: CommandHost): void {
   program
@@ -248,15 +249,16 @@ async function carryOut(
       : leave(context, gateway, run.workflowId, outcome);
   }
   const result = parseResult(restoreStackResultSchema, outcome.result, run.workflowId);
+  const exitCode = exitCodeOfStatus(result.problems === undefined ? 'success' : 'degraded');
   context.emit({
     type: 'result',
     command: 'restore',
-    exitCode: 0,
+    exitCode,
     workflowId: run.workflowId,
     result,
   });
   for (const line of renderRestoreResult(result, context.style)) context.say(line);
-  return 0;
+  return exitCode;
 }
 
 /** The sets that were agreed to, also when "latest" has meanwhile become another one. */

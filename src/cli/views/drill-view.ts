@@ -121,6 +121,9 @@ function remarks(drill: DrillResult, style: Style): string[] {
       ({ service, what, reason }) =>
         `  ${style.paint('yellow', 'not tried:')} ${service} ${oneLine(what)}: ${oneLine(reason)}`,
     ),
+    ...(drill.problems ?? []).map(
+      (text) => `  ${style.paint('yellow', 'a restore does not bring back:')} ${oneLine(text)}`,
+    ),
     ...drill.warnings.map((text) => `  ${style.paint('yellow', 'warning:')} ${oneLine(text)}`),
   ];
 }

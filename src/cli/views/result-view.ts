@@ -42,7 +42,9 @@ export function renderRestoreResult(result: RestoreStackResult, style: Style): r
     .flatMap(({ sources }) => sources)
     .reduce((sum, { contentBytes }) => sum + contentBytes, 0);
   return [
-    `${style.status('success', 'restore done')}  set ${result.setId}`,
+    result.problems === undefined
+      ? `${style.status('success', 'restore done')}  set ${result.setId}`
+      : `${style.status('degraded', 'restore degraded')}  set ${result.setId}`,
     `  ${count(result.services.length, 'service')}, ${formatBytes(restoredBytes)} restored, ` +
       formatDuration(result.durationMs),
     ...result.services.flatMap((service) => [
@@ -52,6 +54,9 @@ export function renderRestoreResult(result: RestoreStackResult, style: Style): r
         ...(aside === undefined ? [] : [style.paint('dim', `      before: ${oneLine(aside)}`)]),
       ]),
     ]),
+    ...(result.problems ?? []).map(
+      (text) => `${style.paint('yellow', 'not brought back:')} ${oneLine(text)}`,
+    ),
     ...result.warnings.map((text) => `${style.paint('yellow', 'warning:')} ${oneLine(text)}`),
   ];
 }
