@@ -212,6 +212,29 @@ describe('a restore that fails leaves the old state, all services up, and says s
   }, 300_000);
 });
 
+describe('an undo during which a container dies looks once more, and brings it up', () => {
+  // The server is part of the one undo, and not of the other.
+  test.each([[['db', 'app']], [['app']]])(
+    'of %s',
+    async (services) => {
+      expect((await ended(await restore({ set: good, services }))).status).toBe('COMPLETED');
+      const undo = await stack.start('undoRestore', {}, `undo-${services.length}`);
+      await stack.waitForView(undo, ({ steps }) =>
+        steps.some(
+          ({ service, step, state }) =>
+            service === 'app' && step === 'health' && state === 'running',
+        ),
+      );
+      await runCommand('docker', ['kill', stack.container('db')]);
+      const result: unknown = await (await stack.client()).workflow.getHandle(undo).result();
+      expect(result).toMatchObject({ unhealthy: [] });
+      await stack.untilSql();
+      await expectOld();
+    },
+    300_000,
+  );
+});
+
 describe('a restore that is interrupted and goes on ends with the new state, nothing twice', () => {
   test('the worker is killed while a database is loaded', async () => {
     await stack.sql('postgres', 'create table bulk as select generate_series(1, 400000) as i');

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { findContainer, startContainer } from '../../src/docker/containers.js';
 import { execCapture } from '../../src/docker/exec.js';
@@ -16,6 +16,7 @@ import {
   type SwapStep,
 } from '../../src/docker/volume-swap.js';
 import { findVolume, inspectVolume } from '../../src/docker/volumes.js';
+import { runCommand } from '../../src/system/process.js';
 import type { VolumeInfo } from '../../src/store/manifest.js';
 import { BASE_IMAGE } from '../support/docker-images.js';
 import { DockerSandbox } from '../support/docker-sandbox.js';
@@ -255,6 +256,35 @@ describe.each(ways)('a swap by $title', ({ engine: through, request, way }) => {
     expect(await print(volume)).toBe(oldPrint);
     expect(await leftovers(volume)).toEqual([volume, stagingName(volume, 'r1')]);
   });
+});
+
+it('a swap back that can’t tell where the old content lies throws nothing away', async () => {
+  const { volume, info, oldPrint, staging } = await scene();
+  const swap = { volume: info, staging, asideId: 'r1' };
+  await swapVolume(engine, { ...swap, onStep: throwAt('set-aside') }, work).catch(() => undefined);
+  const before = await leftovers(volume);
+  const { mountpoint } = await inspectVolume(engine, volume);
+  // Something is mounted over it: its directories can't be told apart any more.
+  await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', mountpoint]);
+  try {
+    await expect(restoreAside(engine, { volume, asideId: 'r1' }, work)).rejects.toMatchObject({
+      ...{ code: 'INTEGRITY', facts: { volume, aside: asideName(volume, 'r1') } },
+    });
+    expect(await leftovers(volume)).toEqual(before);
+  } finally {
+    await runCommand('umount', [mountpoint]);
+  }
+  // Somebody has moved it elsewhere: in neither of the two.
+  await rename(mountpoint, `${mountpoint}-moved`);
+  await mkdir(mountpoint);
+  await expect(restoreAside(engine, { volume, asideId: 'r1' }, work)).rejects.toMatchObject({
+    code: 'INTEGRITY',
+  });
+  await rmdir(mountpoint);
+  await rename(`${mountpoint}-moved`, mountpoint);
+  await restoreAside(engine, { volume, asideId: 'r1' }, work);
+  expect(await print(volume)).toBe(oldPrint);
+  expect(await leftovers(volume)).toEqual([volume]);
 });
 
 it('a helper that a killed attempt has left running does not go on writing during the next', async () => {
