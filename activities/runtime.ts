@@ -12,6 +12,7 @@ import type { Metrics } from '../src/observe/metrics.js';
 import type { RunLog } from '../src/observe/run-log.js';
 import type { ActivityHeartbeat } from '../src/plan/inputs.js';
 import type { RunIdentity } from '../src/plan/run-identity.js';
+import { fromSystemError } from '../src/system/system-error.js';
 import type { Progress, Work } from '../src/progress.js';
 
 export interface ActivityDependencies {
@@ -55,10 +56,11 @@ export function guarded<Input, Output>(
   };
 }
 
-function toFailure(error: unknown): unknown {
-  if (!isHoldfastError(error)) {
-    log.error('unexpected error', { error: messageOf(error) });
-    return error;
+function toFailure(thrown: unknown): unknown {
+  const error = isHoldfastError(thrown) ? thrown : fromSystemError(thrown);
+  if (error === undefined) {
+    log.error('unexpected error', { error: messageOf(thrown) });
+    return thrown;
   }
   return ApplicationFailure.create({
     type: error.code,

@@ -47,6 +47,9 @@ export const ERROR_RULES = {
   NO_FREE_CONNECTION: transient,
   // What went wrong with the data.
   DISK_FULL: failed,
+  READ_ONLY: failed,
+  NO_PERMISSION: failed,
+  IO_FAILED: transient,
   INTEGRITY: failed,
   MANIFEST_INVALID: failed,
   DUMP_FAILED: transient,

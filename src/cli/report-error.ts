@@ -1,5 +1,6 @@
 /** The one place where an error becomes what the person sees and how the process ends. */
 import { HoldfastError, isHoldfastError, messageOf } from '../errors.js';
+import { fromSystemError } from '../system/system-error.js';
 import type { CliHost } from './context.js';
 import type { ExitCode } from './exit.js';
 import { speaksUnicode, Style, wantsColour } from './render/style.js';
@@ -39,6 +40,8 @@ export function errorAsJson(error: HoldfastError): Record<string, unknown> {
 /** Anything thrown as our own error; what is not ours is INTERNAL. */
 export function toHoldfastError(error: unknown): HoldfastError {
   if (isHoldfastError(error)) return error;
+  const ofSystem = fromSystemError(error);
+  if (ofSystem !== undefined) return ofSystem;
   return new HoldfastError('INTERNAL', messageOf(error), {
     hint: 'this is a bug, or something unforeseen; HOLDFAST_DEBUG=1 shows where it happened',
     cause: error,

@@ -5,7 +5,8 @@
 import { constants } from 'node:fs';
 import { link, lstat, mkdir, open, opendir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { HoldfastError, systemCodeOf } from '../errors.js';
+import { systemCodeOf } from '../errors.js';
+import { fromSystemError } from './system-error.js';
 
 export { removeTree } from './remove-tree.js';
 
@@ -61,11 +62,23 @@ export async function renameDurably(from: string, to: string): Promise<void> {
 
 /** Makes a directory and its missing parents, durable. Existing ones are left as they are. */
 export async function mkdirDurably(directory: string, mode = 0o755): Promise<void> {
-  const first = await mapped(() => mkdir(directory, { recursive: true, mode }), directory);
+  const first = await mapped(() => makeDirectories(directory, mode), directory);
   if (first !== undefined) {
     for (let at = directory; at.length >= first.length; at = path.dirname(at)) {
       await fsyncPath(path.dirname(at));
     }
+  }
+}
+
+/** @returns the first directory that was made, undefined where all were there */
+async function makeDirectories(directory: string, mode: number): Promise<string | undefined> {
+  try {
+    return await mkdir(directory, { recursive: true, mode });
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    // Node says so, too, where the parent is on a read-only file system; the plain call says why.
+    await mkdir(directory, { mode });
+    return directory;
   }
 }
 
@@ -103,18 +116,13 @@ export function parseJsonIfWhole(text: string): unknown {
   }
 }
 
-/** Gives a full disk and a read-only one their own error. */
+/** A full disk, a quota and a read-only file system have their own errors, with the name that was meant. */
 async function mapped<T>(operation: () => Promise<T>, target: string): Promise<T> {
   try {
     return await operation();
   } catch (error) {
-    const code = systemCodeOf(error);
-    if (code === 'ENOSPC' || code === 'EDQUOT') {
-      throw new HoldfastError('DISK_FULL', `no space left to write ${target}`, {
-        facts: { path: target },
-        hint: 'free some space, or let an older set go (holdfast list shows their sizes)',
-        cause: error,
-      });
+    if (['ENOSPC', 'EDQUOT', 'EROFS'].includes(systemCodeOf(error) ?? '')) {
+      throw fromSystemError(error, target) ?? error;
     }
     throw error;
   }
