@@ -105,6 +105,7 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
         }
         metrics.recordBackup({
           ...observationOf(set),
+          partial: set.scope !== 'all',
           status: set.status,
           durationMs: Date.parse(set.finishedAt) - Date.parse(set.startedAt),
         });

@@ -6,6 +6,7 @@ import { readServerFacts } from '../src/observe/server-facts.js';
 import { checkBackups, goodSets, worstOf, type CheckFinding } from '../src/plan/check.js';
 import type { CheckBackupsResult } from '../src/plan/check-types.js';
 import { setName } from '../src/plan/set-order.js';
+import { observationOf } from './backup-run.js';
 import { stoppedDirectory } from './places.js';
 import { guarded, timeOf, whileWaiting, type ActivityDependencies } from './runtime.js';
 
@@ -33,7 +34,12 @@ export function createCheckActivities(dependencies: ActivityDependencies) {
         metrics.recordCheck({ stack, at: facts.now, counts, disk: facts.disk });
         for (const tier of TIERS) {
           const [newest] = goodSets(facts, tier);
-          if (newest === undefined) continue;
+          // By what is there now: a set may have gone since it was made.
+          if (newest === undefined) {
+            metrics.forgetNewestSet(stack, tier);
+            continue;
+          }
+          metrics.recordNewestSet(observationOf(newest));
           const verified = facts.verifiedAt.get(setName(newest)) ?? newest.finishedAt;
           metrics.recordVerified(stack, tier, new Date(verified));
         }

@@ -12,6 +12,8 @@ export interface BackupObservation {
   readonly durationMs: number;
   readonly contentBytes: number;
   readonly storedBytes: number;
+  /** Was it of some services only? Then a backup of the stack is as old as before. */
+  readonly partial?: boolean;
 }
 
 export interface RestoreObservation {
@@ -93,8 +95,20 @@ export class Metrics {
     const labels = { stack: seen.stack, tier: seen.tier };
     this.#backups.inc({ ...labels, status: seen.status });
     this.#backupSeconds.set(labels, seen.durationMs / 1000);
-    if (seen.status === 'failed') return;
+    if (seen.status === 'failed' || seen.partial === true) return;
     this.recordNewestSet(seen);
+  }
+
+  /** No good set of the tier is left: its time of last success would be a lie. */
+  forgetNewestSet(stack: string, tier: string): void {
+    for (const gauge of [
+      this.#lastSuccess,
+      this.#contentBytes,
+      this.#storedBytes,
+      this.#verified,
+    ]) {
+      gauge.remove({ stack, tier });
+    }
   }
 
   /** For a worker that has just started and knows the sets on disk only. */

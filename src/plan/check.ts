@@ -4,13 +4,23 @@
  * says it does not know. Nothing known is never "ok".
  */
 import type { SetFile } from '../store/manifest.js';
-import { sayShrink, type Shrink } from './anomaly.js';
+import type { Shrink } from './anomaly.js';
+import { checkDisk } from './check-disk.js';
+import {
+  checkAnyGood,
+  checkClock,
+  checkSaved,
+  checkSizes,
+  checkStore,
+  checkVerified,
+  checkWhole,
+  sayProblems,
+} from './check-sets.js';
 import { dueTimesBack } from './due-times.js';
-import { forecastDisk, type Forecast } from './forecast.js';
 import type { UnsoundSet } from './retention.js';
 import { isOfFuture, newestFirst, setName } from './set-order.js';
 import type { ScheduledTier } from './stack-view.js';
-import { formatBytes, formatSpan } from './words.js';
+import { formatSpan } from './words.js';
 
 export type Severity = 'ok' | 'warning' | 'critical';
 
@@ -137,7 +147,7 @@ export function worstOf(findings: readonly CheckFinding[]): Severity {
 /** Sets of the whole stack that could be restored, newest first. */
 export function goodSets(
   { sets, unsound, now }: Pick<CheckFacts, 'sets' | 'unsound' | 'now'>,
-  tier: ScheduledTier,
+  tier: SetFile['tier'],
 ): SetFile[] {
   return newestFirst(sets).filter(
     (set) =>
@@ -245,13 +255,6 @@ function newerBad(
   );
 }
 
-function sayProblems({ status, problems }: SetFile): string {
-  const [first] = problems;
-  return first === undefined
-    ? status
-    : `${status}: ${first.service}/${first.source}: ${first.message}`;
-}
-
 /** The newest good set, and that a later one came to nothing. */
 function freshness(tier: ScheduledTier, newest: SetFile, facts: CheckFacts): CheckFinding[] {
   const { now, unsound } = facts;
@@ -280,250 +283,6 @@ function fresh(tier: ScheduledTier, set: SetFile, nowMs: number): CheckFinding {
     message: `${message}, but ${sayProblems(set)}`,
     hint: `holdfast show ${setName(set)}`,
   };
-}
-
-const UNSOUND_CODES = {
-  damaged: 'set-damaged',
-  incomplete: 'set-incomplete',
-  unknown: 'set-unreadable',
-} as const;
-const UNSOUND_HINTS = {
-  damaged: 'a restore from it would fail; the next backup writes what is damaged anew',
-  incomplete: 'a restore from it would fail; is something unmounted, or did somebody remove files?',
-  unknown: 'look at the disk and at whom the files belong to; it counts for nothing meanwhile',
-} as const;
-
-function checkStore({ storeRefused }: CheckFacts): CheckFinding[] {
-  if (storeRefused === undefined) return [];
-  return [{ subject: 'store', severity: 'critical', ...storeRefused }];
-}
-
-/** Whatever was promised of the tiers: sets of which none could be restored are no backups. */
-function checkAnyGood({ sets, unsound, now }: CheckFacts): CheckFinding[] {
-  const good = sets.filter(
-    (set) => set.status !== 'failed' && !unsound.has(setName(set)) && !isOfFuture(set, now),
-  );
-  const [newest] = newestFirst(sets);
-  if (newest === undefined || good.length > 0) return [];
-  const name = setName(newest);
-  return [
-    {
-      subject: 'sets',
-      code: 'no-good-backup',
-      severity: 'critical',
-      message: `there is no good backup: of ${sets.length} sets none is whole; the newest, ${name}, ${unsound.get(name)?.reason ?? sayProblems(newest)}`,
-      hint: `holdfast show ${name}`,
-    },
-  ];
-}
-
-/** A source that was configured and never saved makes no run fail. */
-function checkSaved(
-  { sets, unsound, now }: CheckFacts,
-  { sources = [] }: CheckPolicy,
-): CheckFinding[] {
-  const saved = new Set(
-    sets
-      .filter((set) => !isOfFuture(set, now))
-      .flatMap((set) =>
-        set.artifacts
-          .filter(({ path }) => unsound.get(setName(set))?.artifacts.has(path) !== true)
-          .map(({ service, source }) => `${service}/${source}`),
-      ),
-  );
-  // Where nothing at all is good, that is said.
-  if (saved.size === 0) return [];
-  return sources
-    .map(({ service, source }) => `${service}/${source}`)
-    .filter((name) => !saved.has(name))
-    .map((name) => ({
-      subject: name,
-      code: 'never-saved',
-      severity: 'warning',
-      message: `${name} is configured, and no sound backup holds it`,
-      hint: 'the next backup saves it, or says why it can not; `holdfast backup` makes one now',
-    }));
-}
-
-/** How many sets of the future are named. */
-const MOST_OF_FUTURE = 3;
-
-function checkClock({ sets, now }: CheckFacts): CheckFinding[] {
-  const ahead = newestFirst(sets).filter((set) => isOfFuture(set, now));
-  const [first] = ahead;
-  if (first === undefined) return [];
-  const names = ahead.slice(0, MOST_OF_FUTURE).map(setName).join(', ');
-  const more = ahead.length > MOST_OF_FUTURE ? ` and ${ahead.length - MOST_OF_FUTURE} more` : '';
-  const by = formatSpan(
-    Math.ceil((Date.parse(first.startedAt) - now.getTime()) / 3_600_000) * 3_600_000,
-  );
-  return [
-    {
-      subject: 'clock',
-      code: 'set-of-future',
-      severity: ahead.length === sets.length ? 'critical' : 'warning',
-      message: `${names}${more} ${ahead.length === 1 ? 'is' : 'are'} dated after now, by up to ${by}`,
-      hint: 'is the clock of this host right? if so, it was not then: such a set is not the latest, pushes nothing out and is restored by its id',
-    },
-  ];
-}
-
-function checkWhole({ sets, unsound, unreadable, storeRefused }: CheckFacts): CheckFinding[] {
-  const newestIds = new Set(
-    ([...TIERS, 'manual'] as const)
-      .flatMap((tier) => newestFirst(sets).find((set) => set.tier === tier) ?? [])
-      .map(setName),
-  );
-  const damaged = sets.filter((set) => unsound.has(setName(set)));
-  const findings = newestFirst(damaged).map((set): CheckFinding => {
-    const name = setName(set);
-    const { state = 'damaged', reason = '' } = unsound.get(name) ?? {};
-    return {
-      subject: name,
-      code: UNSOUND_CODES[state],
-      // What the next restore would start from, or only a version among others.
-      severity: newestIds.has(name) || state === 'damaged' ? 'critical' : 'warning',
-      message: `${name}: ${reason}`,
-      hint: UNSOUND_HINTS[state],
-    };
-  });
-  const lost = unreadable.map((sentence): CheckFinding => ({
-    subject: 'catalogue',
-    code: 'catalogue-unreadable',
-    severity: 'critical',
-    message: sentence,
-    hint: 'a set whose file can not be read is not there when it is needed',
-  }));
-  if (findings.length + lost.length > 0) return [...findings, ...lost];
-  // Where the store itself is not there, that is what has to be known.
-  if (sets.length === 0 && storeRefused !== undefined) return [];
-  if (sets.length === 0) {
-    return [
-      {
-        subject: 'sets',
-        code: 'no-backups',
-        severity: 'critical',
-        message: 'there are no backups of this stack',
-        hint: 'is the disk of the backups mounted? `holdfast backup` makes one',
-      },
-    ];
-  }
-  return [
-    { subject: 'sets', code: 'whole', severity: 'ok', message: `${sets.length} sets, all there` },
-  ];
-}
-
-function checkSizes({ shrinks }: CheckFacts): CheckFinding[] {
-  return shrinks
-    .filter(({ current }) => current)
-    .map((shrink) => ({
-      subject: `${shrink.service}/${shrink.source}`,
-      code: 'size-dropped',
-      severity: shrink.contentBytes === 0 ? ('critical' as const) : ('warning' as const),
-      message: `${sayShrink(shrink)}; no old set is removed meanwhile`,
-      hint: 'is that right? then `holdfast prune --accept-shrink`; if not, look at the source',
-    }));
-}
-
-function checkVerified(facts: CheckFacts, { verifiedWithinMs }: CheckPolicy): CheckFinding[] {
-  const nowMs = facts.now.getTime();
-  const lookedAt = (set: SetFile): number =>
-    Date.parse(facts.verifiedAt.get(setName(set)) ?? set.finishedAt);
-  const late = newestFirst(facts.sets).filter((set) => nowMs - lookedAt(set) > verifiedWithinMs);
-  const [example] = late;
-  if (example === undefined) return [];
-  const message =
-    late.length === 1
-      ? `${setName(example)} was not read again for ${formatSpan(verifiedWithinMs)}`
-      : `${late.length} sets were not read again for ${formatSpan(verifiedWithinMs)}, ${setName(example)} among them`;
-  return [
-    {
-      subject: 'verification',
-      code: 'not-verified',
-      severity: 'warning',
-      message,
-      hint: 'holdfast verify --budget 30m reads those that were not looked at for longest',
-    },
-  ];
-}
-
-function checkDisk(facts: CheckFacts, policy: CheckPolicy): CheckFinding[] {
-  const { disk } = facts;
-  const sets = facts.sets.filter((set) => !isOfFuture(set, facts.now));
-  if (disk === undefined || disk.totalBytes === 0) {
-    return [
-      {
-        subject: 'disk',
-        code: 'root-missing',
-        severity: 'critical',
-        message: 'the directory of the backups is not there',
-        hint: 'is its disk mounted?',
-      },
-    ];
-  }
-  const inodes = checkInodes(disk, policy);
-  const { daily, weekly, monthly } = policy.tiers;
-  const keeps = { daily: daily.keep, weekly: weekly.keep, monthly: monthly.keep };
-  const forecast = forecastDisk(sets, keeps, disk.freeBytes);
-  const percent = (disk.freeBytes / disk.totalBytes) * 100;
-  const free = `${formatBytes(disk.freeBytes)} (${percent.toFixed(0)} %) free`;
-  const hint = 'free some space, or let the tiers keep fewer sets';
-  const found = (code: string, severity: Severity, message: string): CheckFinding => ({
-    subject: 'disk',
-    code,
-    severity,
-    message,
-    ...(severity === 'ok' ? {} : { hint }),
-  });
-  const findings: CheckFinding[] = [...inodes];
-  if (percent < policy.freeCriticalPercent) findings.push(found('disk-low', 'critical', free));
-  else if (percent < policy.freeWarnPercent) findings.push(found('disk-low', 'warning', free));
-  if (disk.freeBytes < forecast.usualBytes) {
-    const message = `${free}, and a backup usually adds ${formatBytes(forecast.usualBytes)}`;
-    findings.push(found('next-does-not-fit', 'critical', message));
-  } else if (disk.freeBytes < forecast.mostBytes) {
-    const message = `${free}; the largest of the last backups added ${formatBytes(forecast.mostBytes)}`;
-    findings.push(found('full-does-not-fit', 'warning', message));
-  }
-  const { daysLeft, bytesPerDay } = forecast;
-  if (daysLeft !== undefined && daysLeft * 86_400_000 < policy.forecastMs) {
-    const message = `${free}, growing by ${formatBytes(bytesPerDay)} a day: full in ${Math.floor(daysLeft)} days`;
-    findings.push(found('disk-fills', 'warning', message));
-  }
-  if (findings.length > 0) return findings;
-  return [found('disk-fine', 'ok', `${free}${sayLasts(forecast)}`)];
-}
-
-const LONG_DAYS = 3650;
-
-function sayLasts({ daysLeft, known }: Forecast): string {
-  if (!known) return '; how long it lasts is not known yet: that takes sets of two days';
-  if (daysLeft === undefined) return ', and not growing';
-  return daysLeft > LONG_DAYS
-    ? ', enough for more than ten years'
-    : `, enough for ${Math.floor(daysLeft)} days`;
-}
-
-/** Below this a backup of some services may run out, whatever the percentage. */
-const FEWEST_INODES = 1000;
-
-function checkInodes(
-  { inodes }: DiskFacts,
-  { freeWarnPercent, freeCriticalPercent }: CheckPolicy,
-): CheckFinding[] {
-  if (inodes === undefined || inodes.total === 0) return [];
-  const percent = (inodes.free / inodes.total) * 100;
-  if (percent >= freeWarnPercent && inodes.free >= FEWEST_INODES) return [];
-  const isCritical = percent < freeCriticalPercent || inodes.free < FEWEST_INODES;
-  return [
-    {
-      subject: 'disk',
-      code: 'inodes-low',
-      severity: isCritical ? 'critical' : 'warning',
-      message: `${inodes.free} inodes (${percent.toFixed(0)} %) free: when they are used up nothing can be written, however many bytes are free`,
-      hint: 'remove small files from that disk, or let the tiers keep fewer sets',
-    },
-  ];
 }
 
 function checkLeftOpen({

@@ -21,12 +21,14 @@ import { observationOf } from '../../activities/backup-run.js';
 import { recoverHost } from '../../activities/recovery.js';
 import { LiveConfig } from '../config/live.js';
 import type { Config } from '../config/schema.js';
+import { messageOf } from '../errors.js';
 import { connectEngine } from '../docker/engine.js';
 import { structuredLog } from '../observe/log.js';
 import { Metrics, serveMetrics } from '../observe/metrics.js';
 import { RunLog } from '../observe/run-log.js';
-import { newestFirst } from '../plan/set-order.js';
-import { readCatalogue } from '../store/catalogue.js';
+import { goodSets } from '../plan/check.js';
+import { tierSchema } from '../store/manifest.js';
+import { readStoreKnowledge } from '../store/set-knowledge.js';
 import { configVersions } from '../store/config-versions.js';
 import { drillQueue, heavyQueue, lightQueue, stackQueue } from '../plan/ids.js';
 import { connectClient, connectWorker } from './connect.js';
@@ -145,11 +147,16 @@ async function workerMetrics(
   const metrics = new Metrics();
   const port = process.env['HOLDFAST_METRICS_PORT'];
   if (port === undefined || port === '') return { metrics, close: () => Promise.resolve() };
-  const { sets } = await readCatalogue(config.backups.root);
-  for (const set of newestFirst(sets).reverse()) {
-    if (set.stack === config.stack && set.status !== 'failed') {
-      metrics.recordNewestSet(observationOf(set));
+  try {
+    const { sets, knowledge } = await readStoreKnowledge(config.backups.root, config.stack);
+    for (const tier of tierSchema.options) {
+      const facts = { sets, unsound: knowledge.unsound, now: new Date() };
+      const [newest] = goodSets(facts, tier);
+      if (newest !== undefined) metrics.recordNewestSet(observationOf(newest));
     }
+  } catch (error) {
+    // A store that can't be read is for the check to tell; it must not keep the worker from running.
+    structuredLog().warn({ reason: messageOf(error) }, 'the sets on disk could not be read');
   }
   const server = await serveMetrics(metrics, Number(port));
   return { metrics, close: () => server.close() };

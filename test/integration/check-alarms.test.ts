@@ -3,7 +3,7 @@
  * script sent, shows in `check --json` with its exit code, and is counted by the metrics.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { serveMetrics } from '../../src/observe/metrics.js';
@@ -222,6 +222,62 @@ describe('a check finds, tells and shows', () => {
     expect(failed).toBe(true);
     expect(told).toEqual([expect.objectContaining({ status: 'failed' })]);
     expect(told[0]?.message).toContain('1 damaged file');
+  });
+
+  test('a set of which every part was cut to nothing, and removes no good one for it', async () => {
+    await nights.fill('app/data', 12);
+    await backup(0, 'daily');
+    await backup(0, 'daily');
+    const before = await nights.names('sets');
+    const newest = (await nights.names('app/daily/data')).at(-1) ?? '';
+    const directory = path.join(nights.root, 'app/daily/data', newest);
+    for (const name of await nights.names(`app/daily/data/${newest}`)) {
+      // Not through the link that the sets share.
+      if (!name.startsWith('part-')) continue;
+      await rm(path.join(directory, name));
+      await writeFile(path.join(directory, name), '');
+    }
+    const name = `${newest.replace('data_', '')}-daily`;
+    const { told, report: seen, codes } = await check();
+    expect(codes).toContain(`critical set-incomplete ${name}`);
+    expect(seen.findings.find(({ subject }) => subject === name)?.message).toMatch(
+      /not all there: app\/data: part-00001.tar.zst has 0 bytes, not \d+ bytes/,
+    );
+    expect(told).toEqual([expect.objectContaining({ status: 'failed' })]);
+
+    const pruned = await nights.run<{ removed: string[] }>('pruneBackups', { limit: 50 });
+    expect(pruned.result?.removed).toEqual([]);
+    expect(await nights.names('sets')).toEqual(before);
+
+    const plan = await nights.run<{ plan: { setId: string; warnings: string[] } }>('restoreStack', {
+      set: 'latest',
+      dryRun: true,
+    });
+    expect(plan.result?.plan.setId).not.toBe(name.replace('-daily', ''));
+    expect(plan.result?.plan.warnings.join()).toContain(`${name} is not all there`);
+    const refused = await nights.run('restoreStack', { set: name, dryRun: true });
+    expect(refused.failure?.cause).toMatchObject({ type: 'INTEGRITY' });
+  });
+
+  test('a disk of the backups that is not mounted, into whose place no backup goes', async () => {
+    const kept = path.join(nights.directory, 'kept');
+    await mkdir(kept);
+    await runCommand('mount', ['--bind', nights.root, kept]);
+    await runCommand('umount', [nights.root]);
+    try {
+      const { told, report: seen, codes } = await check();
+      expect(codes).toContain('critical store-missing store');
+      expect(seen.exitCode).toBe(1);
+      expect(told).toEqual([expect.objectContaining({ status: 'failed' })]);
+      const { failure } = await nights.run('backupStack', { tier: 'daily' });
+      expect(failure?.cause).toMatchObject({ type: 'STORE_MISSING' });
+      expect(await nights.names('sets')).toEqual([]);
+    } finally {
+      await runCommand('mount', ['--bind', kept, nights.root]);
+      await runCommand('umount', [kept]);
+    }
+    await backup(0, 'daily');
+    expect((await check()).codes).not.toContain('critical store-missing store');
   });
 
   test('a disk that is nearly full', async () => {

@@ -28,6 +28,21 @@ describe('metrics', () => {
     expect(text).toContain('holdfast_backup_last_duration_seconds{stack="ml",tier="daily"} 90.5');
   });
 
+  test('a backup of some services, and a set that has gone, are no success of the tier', async () => {
+    const metrics = new Metrics();
+    const seconds = (text: string): string[] =>
+      text.split('\n').filter((line) => line.startsWith('holdfast_backup_last_success_'));
+    metrics.recordBackup({ ...backup, status: 'success', partial: true });
+    expect(seconds(await metrics.registry.metrics())).toEqual([]);
+    metrics.recordBackup({ ...backup, status: 'success' });
+    metrics.recordVerified('ml', 'daily', backup.finishedAt);
+    expect(seconds(await metrics.registry.metrics())).toHaveLength(1);
+    metrics.forgetNewestSet('ml', 'daily');
+    const text = await metrics.registry.metrics();
+    expect(seconds(text)).toEqual([]);
+    expect(text).not.toContain('holdfast_backup_last_verified_timestamp_seconds{');
+  });
+
   test('are served over HTTP under /metrics only, and the port is free again after close', async () => {
     const metrics = new Metrics();
     metrics.recordRestore({ stack: 'ml', ok: true, finishedAt: new Date(), durationMs: 1500 });

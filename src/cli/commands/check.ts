@@ -63,7 +63,9 @@ async function check(
   const shown = context.options.quiet
     ? findings.filter(({ severity }) => severity !== 'ok')
     : findings;
-  for (const line of renderFindings(shown, context.style)) context.print(line);
+  const { out } = context.host;
+  const columns = out.isTerminal ? out.columns() : undefined;
+  for (const line of renderFindings(shown, context.style, columns)) context.print(line);
   return exitCode;
 }
 

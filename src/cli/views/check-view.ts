@@ -1,15 +1,32 @@
 /** What a check found, for people. Pure. */
 import type { CheckFinding, Severity } from '../../plan/check.js';
 import type { Style } from '../render/style.js';
-import { oneLine } from '../render/text.js';
+import { oneLine, wrap } from '../render/text.js';
 
-/** One line a finding, and one for what to do about it. */
-export function renderFindings(findings: readonly CheckFinding[], style: Style): readonly string[] {
+const INDENT = 10;
+const LEAST_WIDTH = 20;
+
+/**
+ * One line a finding, and one for what to do about it; with `columns` as many as they need.
+ * @param columns of a terminal; undefined for a pipe, where a finding stays on its line
+ */
+export function renderFindings(
+  findings: readonly CheckFinding[],
+  style: Style,
+  columns?: number,
+): readonly string[] {
+  const lines = (text: string): string[] =>
+    columns === undefined ? [text] : wrap(text, Math.max(LEAST_WIDTH, columns - INDENT));
+  const indent = ' '.repeat(INDENT);
   return findings.flatMap(({ subject, severity, message, hint }) => {
     const about = message.startsWith(subject) ? '' : `${oneLine(subject)}: `;
+    const [first = '', ...rest] = lines(`${about}${oneLine(message)}`);
     return [
-      `${label(severity, style)}  ${about}${oneLine(message)}`,
-      ...(hint === undefined ? [] : [style.paint('dim', `          ${oneLine(hint)}`)]),
+      `${label(severity, style)}  ${first}`,
+      ...rest.map((line) => indent + line),
+      ...(hint === undefined
+        ? []
+        : lines(oneLine(hint)).map((line) => style.paint('dim', indent + line))),
     ];
   });
 }

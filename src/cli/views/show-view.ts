@@ -60,6 +60,9 @@ function heading({ summary, root }: ShownSet, nowMs: number, style: Style): stri
   const took = formatDuration(summary.durationMs);
   const lines: readonly (readonly [string, string])[] = [
     ['status', style.status(status, describeStatus(summary))],
+    ...(summary.lacks.length === 0
+      ? []
+      : [['now', style.paint('red', 'not all there: see below')] as const]),
     ['stack', `${summary.stack} on ${summary.host}`],
     ['started', `${formatTime(summary.startedAt)}, took ${took}, ${formatAge(summary.ageMs)} ago`],
     ['services', `${scope === 'all' ? 'all: ' : ''}${summary.services.join(', ')}`],

@@ -62,6 +62,33 @@ describe('the latest set', () => {
   });
 });
 
+describe('clocks that were or are wrong', () => {
+  const ahead = setFile('20301211_010000');
+  const now = new Date('2024-12-11T08:00:00Z');
+
+  test('a set of the future is not the latest, and is named', () => {
+    const { set, warnings } = chooseSet([monday, ahead, tuesday], 'latest', undefined, { now });
+    expect(setName(set)).toBe('20241210_010000-daily');
+    expect(warnings).toEqual([
+      'dated after now, and so not the latest: 20301211_010000-daily; they can be chosen by their id',
+    ]);
+    expect(chooseSet([monday, ahead], '20301211_010000', undefined, { now }).set).toBe(ahead);
+  });
+
+  test('a host whose clock is behind all sets can still be restored', () => {
+    const { set, warnings } = chooseSet([monday, tuesday], 'latest', undefined, {
+      now: new Date('1970-01-01T00:00:05Z'),
+    });
+    expect(setName(set)).toBe('20241210_010000-daily');
+    expect(warnings.join()).toContain('is the clock of this host right?');
+  });
+
+  test('a clock that is put right by minutes makes no set of the future', () => {
+    const soon = setFile('20241211_080500');
+    expect(chooseSet([tuesday, soon], 'latest', undefined, { now }).set).toBe(soon);
+  });
+});
+
 describe('a set by its id', () => {
   const weekly = setFile('20241210_010000', { tier: 'weekly' });
 

@@ -40,6 +40,12 @@ describe('which tiers a run is due for', () => {
     expect(ask({ due })).toBe(expected);
   });
 
+  test('a run by a clock that was ahead keeps no later one from being due', () => {
+    const due = '2026-11-21T01:00:00Z';
+    expect(ask({ due, covered: '2030-01-01T00:00:00Z' })).toBe('due daily');
+    expect(ask({ due, covered: '2026-11-21T01:00:30Z' })).toBe('covered');
+  });
+
   test.each([
     ['0 1 31 * *', '2027-01-31T01:00:00Z', 'due monthly'],
     ['0 1 31 * *', '2027-02-28T01:00:00Z', 'asked monthly'],
