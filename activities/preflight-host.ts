@@ -24,6 +24,7 @@ import { resolveInside } from '../src/store/layout.js';
 import { barriersTo, plannedThings } from './barrier.js';
 import { containersOf, homeOf } from './containers.js';
 import { checkDatabases } from './preflight-databases.js';
+import { checkTrees } from './preflight-trees.js';
 import { recoverHost } from './recovery.js';
 import { restoredComposeFiles } from './restored-compose.js';
 import {
@@ -109,6 +110,7 @@ async function problemsOf(
   for (const service of services) {
     await note(() => checkCompose(dependencies, service));
     if (mapped) await note(() => checkHome(dependencies, service));
+    await note(() => checkTrees(dependencies, service));
     await note(() => checkImages(dependencies, service, work));
     await note(() => checkDatabases(dependencies, service, work));
   }

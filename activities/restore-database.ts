@@ -8,7 +8,8 @@
  */
 import { chown, lstat, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { isMountPoint, planSwap, stagePath, swapIn } from '../src/archive/replace.js';
+import { isPinned, mountsIn } from '../src/archive/place.js';
+import { planSwap, stagePath, swapIn } from '../src/archive/replace.js';
 import type { PostgresSource, ServiceConfig } from '../src/config/schema.js';
 import { findContainer, startContainer, stopContainer } from '../src/docker/containers.js';
 import { emptyVolume } from '../src/docker/volume-extract.js';
@@ -261,6 +262,7 @@ function databaseRestorer(
               oldUnits: [],
               newUnits: [],
               carried: [],
+              kept: undefined,
             };
       await writeStep(root, input.restoreId, { ...step, undo, state: 'registered' });
       const swapped = await swapIn(undo);
@@ -362,10 +364,13 @@ function postgresOf(manifest: ArtifactManifest): PostgresInfo {
 
 /** An own file system can't be renamed aside, and a server starts in no directory that holds an aside. */
 export async function refuseMountPoint(directory: string): Promise<void> {
-  if (!(await isMountPoint(directory))) return;
+  const [inner] = await mountsIn(directory);
+  if (inner === undefined && !(await isPinned(directory))) return;
+  const why =
+    inner === undefined ? 'is a mount point, or held by what it is in' : 'has mounts in it';
   throw new HoldfastError(
     'RESTORE_FAILED',
-    `the data directory ${directory} is a mount point: it can't be put aside`,
+    `the data directory ${directory} ${why}: it can't be put aside`,
     {
       facts: { path: directory },
       hint: 'let the server use a directory below it (PGDATA), or a volume',

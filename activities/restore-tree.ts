@@ -182,6 +182,7 @@ function treeRestorer({ config, engine, runLog }: ActivityDependencies): TreeRes
         oldUnits: [...planned.oldUnits],
         newUnits: [...planned.newUnits],
         carried: [...planned.carried],
+        kept: planned.kept === undefined ? undefined : [...planned.kept],
       };
     }
     const step = { service: input.service, source: input.source, at, undo: swap };

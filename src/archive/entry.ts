@@ -9,6 +9,8 @@ export interface TreeSpec {
   readonly exclude: readonly string[];
   /** Do not enter other mounts, except those an include names. */
   readonly oneFileSystem: boolean;
+  /** Mount points below the root, where they are known: a device number does not tell bind mounts. */
+  readonly mounts?: readonly BytePath[] | undefined;
 }
 
 export type EntryType =

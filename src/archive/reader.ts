@@ -5,6 +5,8 @@
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { HoldfastError, systemCodeOf } from '../errors.js';
+import type { BytePath } from './paths.js';
+import { mountsIn } from './place.js';
 import { startCommand, type Priority, type RunningCommand } from '../system/process.js';
 
 export interface ReaderCommandOptions {
@@ -24,6 +26,8 @@ export interface TreeReader {
   readonly sharesPrograms: boolean;
   /** @throws HoldfastError SOURCE_MISSING when there is no such directory. */
   readonly check: () => Promise<void>;
+  /** Mount points below the root, relative to it; where they can't be known, devices tell most. */
+  readonly mounts?: () => Promise<readonly BytePath[]>;
   /**
    * Starts a program with the tree's root as working directory and `LC_ALL=C` in its environment.
    * Standard output must arrive byte for byte; errors as {@link startCommand} gives them.
@@ -41,6 +45,7 @@ export function directReader(root: string, priority?: Priority): TreeReader {
     readThrough: 'direct',
     sharesPrograms: true,
     check: () => checkDirectory(root),
+    mounts: () => mountsIn(root),
     start: (command, args, options) =>
       startCommand(command, args, { ...options, priority, cwd: root, env: { LC_ALL: 'C' } }),
   };

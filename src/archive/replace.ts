@@ -3,10 +3,13 @@
  * system, so each step is instant, and each can be repeated after a kill: what has been done is seen
  * from what lies where.
  */
-import { chown, chmod, lstat, mkdir, rename, stat } from 'node:fs/promises';
+import { chown, chmod, lstat, mkdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { HoldfastError, systemCodeOf } from '../errors.js';
 import { fsyncPath, removeTree } from '../system/durable.js';
+import { readMounts } from '../system/mounts.js';
+import { pathToBuffer, pathToText, type BytePath } from './paths.js';
+import { besidePath, mountsIn, realPlace } from './place.js';
 import { listUnits } from './units.js';
 
 const SLASH = 0x2f;
@@ -27,23 +30,16 @@ export interface TreeSwap {
   readonly oldUnits: readonly string[];
   readonly newUnits: readonly string[];
   readonly carried: readonly string[];
+  /** Directories that stay, and get the mode and owner of those of the stage. */
+  readonly kept?: readonly string[] | undefined;
 }
 
 /**
- * Where a restore of this place unpacks. Beside it, so that swapping is a rename; inside it when the
- * place is a mount point of its own, since its parent is another file system then.
+ * Where a restore of this place unpacks. Beside it, so that swapping is a rename; inside it when it can't
+ * be renamed itself.
  */
 export async function stagePath(base: string, restoreId: string): Promise<string> {
-  return besidePath(base, 'new', restoreId);
-}
-
-async function besidePath(
-  base: string,
-  what: 'new' | 'aside' | 'discard',
-  restoreId: string,
-): Promise<string> {
-  const name = `.${path.basename(base)}.holdfast-${what}-${restoreId}`;
-  return (await isMountPoint(base)) ? path.join(base, name) : path.join(path.dirname(base), name);
+  return besidePath(await realPlace(base), 'new', restoreId);
 }
 
 /** Decides what will be renamed, from what is unpacked in the stage and what is in place now. */
@@ -52,19 +48,23 @@ export async function planSwap(
   stage: string,
   restoreId: string,
 ): Promise<TreeSwap> {
-  const existed = await exists(place.base);
-  const aside = await besidePath(place.base, 'aside', restoreId);
+  // A link that leads to the place stays what it is.
+  const base = await realPlace(place.base);
+  const existed = await exists(base);
+  const aside = await besidePath(base, 'aside', restoreId);
   const all = place.include.length === 1 && place.include[0] === '**';
   // What the backup leaves out on purpose must survive the swap of the directory around it.
   const excluded =
     existed && place.exclude.length > 0
-      ? (await listUnits(place.base, { include: place.exclude, exclude: [] })).map(encode)
+      ? (await listUnits(base, { include: place.exclude, exclude: [] })).map(encode)
       : [];
+  const mounts = existed ? await mountsIn(base) : [];
+  const inPlace = existed && (mounts.length > 0 || isBelowPath(stage, base));
   // With nothing in place there is nothing to leave alone, and the directory itself comes back too.
-  if (!existed || (all && !(await isMountPoint(place.base)))) {
+  if (!existed || (all && !inPlace)) {
     return {
       mode: 'whole',
-      base: place.base,
+      base,
       stage,
       aside,
       existed,
@@ -73,23 +73,44 @@ export async function planSwap(
       carried: excluded,
     };
   }
-  const patterns = { include: all ? ['*'] : place.include, exclude: place.exclude };
-  const oldUnits = await listUnits(place.base, patterns);
+  const patterns = { include: all ? ['*'] : place.include, exclude: place.exclude, mounts };
+  const oldUnits = await listUnits(base, patterns);
   const newUnits = await listUnits(stage, patterns);
   return {
     mode: 'units',
-    base: place.base,
+    base,
     stage,
     aside,
     existed,
     oldUnits: oldUnits.map(encode),
     newUnits: newUnits.map(encode),
     carried: excluded.filter((unit) => oldUnits.some((old) => isBelow(unit, old))),
+    ...(all ? { kept: await keptDirectories(base, stage, mounts) } : {}),
   };
+}
+
+/** The directories that stay and that the set has, too: the place itself, and what leads to mounts. */
+async function keptDirectories(
+  base: string,
+  stage: string,
+  mounts: readonly BytePath[],
+): Promise<string[]> {
+  const above = mounts.flatMap((mount) => {
+    const names = mount.split('/').slice(0, -1);
+    return names.map((_, index) => names.slice(0, index + 1).join('/'));
+  });
+  const kept: string[] = [];
+  for (const path of ['', ...new Set(above)]) {
+    const unit = encode(pathToBuffer(path));
+    const [old, brought] = [await kindOf(join(base, unit)), await kindOf(join(stage, unit))];
+    if (old === 'directory' && brought === 'directory') kept.push(unit);
+  }
+  return kept;
 }
 
 /** Swaps the new tree in. Repeatable. @returns where the old one lies, if there was one */
 export async function swapIn(swap: TreeSwap): Promise<{ aside?: string }> {
+  await requireUnmounted(swap);
   if (swap.mode === 'whole') await swapWhole(swap);
   else await swapUnits(swap);
   return swap.existed ? { aside: swap.aside } : {};
@@ -97,9 +118,48 @@ export async function swapIn(swap: TreeSwap): Promise<{ aside?: string }> {
 
 /** Brings the old tree back and removes the new one. Repeatable, also after half a swap. */
 export async function swapBack(swap: TreeSwap): Promise<void> {
+  await requireUnmounted(swap);
   if (swap.mode === 'whole') await backWhole(swap);
   else await backUnits(swap);
   await removeTree(swap.stage, { ours: true });
+}
+
+/**
+ * Before anything is moved: a mount would go along with what is around it, and be gone from its place.
+ * @throws HoldfastError RESTORE_FAILED (facts: path)
+ */
+async function requireUnmounted({
+  mode,
+  base,
+  stage,
+  aside,
+  oldUnits,
+  newUnits,
+}: TreeSwap): Promise<void> {
+  const mounts = await readMounts();
+  const places =
+    mode === 'whole'
+      ? [base, aside, stage].map((place) => Buffer.from(place))
+      : [
+          ...[...oldUnits, ...newUnits].map((unit) => join(base, unit)),
+          ...[aside, stage].map((place) => Buffer.from(place)),
+        ];
+  for (const mount of new Set(mounts.map(({ point }) => point))) {
+    const within = places.find((place) => {
+      const text = place.toString('latin1');
+      return mount === text || mount.startsWith(`${text}/`);
+    });
+    if (within === undefined) continue;
+    const point = pathToText(mount);
+    throw new HoldfastError(
+      'RESTORE_FAILED',
+      `${within.toString()} can't be moved: something is mounted on ${point}`,
+      {
+        facts: { path: point },
+        hint: `unmount it (umount ${point}) and try again; mount it again afterwards`,
+      },
+    );
+  }
 }
 
 async function swapWhole(swap: TreeSwap): Promise<void> {
@@ -153,6 +213,11 @@ async function backWhole(swap: TreeSwap): Promise<void> {
 
 async function swapUnits(swap: TreeSwap): Promise<void> {
   await mkdir(swap.base, { recursive: true });
+  // In the aside with the attributes they have now, before anything in them is moved.
+  for (const unit of swap.kept ?? []) {
+    const at = join(swap.aside, unit);
+    if (!(await exists(at))) await makeLike(join(swap.base, unit), at);
+  }
   // All of the old goes before any of the new comes: that is what makes a repeat unambiguous.
   for (const unit of swap.oldUnits) {
     const to = join(swap.aside, unit);
@@ -167,6 +232,7 @@ async function swapUnits(swap: TreeSwap): Promise<void> {
     await move(from, join(swap.base, unit));
   }
   await carry(swap.carried, swap.aside, swap.base);
+  if (await exists(swap.stage)) await likeKept(swap, swap.stage);
   await removeTree(swap.stage, { ours: true });
   await fsyncPath(swap.base);
 }
@@ -186,7 +252,19 @@ async function backUnits(swap: TreeSwap): Promise<void> {
     await makeParents(swap.aside, swap.base, unit);
     await move(from, join(swap.base, unit));
   }
+  if (await exists(swap.aside)) await likeKept(swap, swap.aside);
   await removeTree(swap.aside, { ours: true });
+}
+
+/** Mode and owner of the directories that stay; the times of what is in them are moved along. */
+async function likeKept({ base, kept = [] }: TreeSwap, model: string): Promise<void> {
+  for (const unit of kept) {
+    const found = await lstat(join(model, unit)).catch(() => undefined);
+    if (found === undefined) continue;
+    const at = join(base, unit);
+    await chown(at, found.uid, found.gid);
+    await chmod(at, found.mode & 0o7777);
+  }
 }
 
 /** Makes the directories above a unit, with mode and owner of those it came from. */
@@ -240,23 +318,22 @@ function join(base: string, unit: string): Buffer {
   return Buffer.concat([Buffer.from(`${base}/`), Buffer.from(unit, 'base64')]);
 }
 
+async function kindOf(target: Buffer): Promise<'directory' | 'other' | undefined> {
+  const found = await lstat(target).catch(() => undefined);
+  if (found === undefined) return undefined;
+  return found.isDirectory() ? 'directory' : 'other';
+}
+
+function isBelowPath(inner: string, outer: string): boolean {
+  return inner.startsWith(outer === '/' ? '/' : `${outer}/`);
+}
+
 async function exists(target: string | Buffer): Promise<boolean> {
   try {
     await lstat(target);
     return true;
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? '')) return false;
-    throw error;
-  }
-}
-
-/** Is another file system mounted there? Then it can't be renamed. */
-export async function isMountPoint(directory: string): Promise<boolean> {
-  try {
-    const [own, parent] = await Promise.all([stat(directory), stat(path.dirname(directory))]);
-    return own.dev !== parent.dev;
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return false;
     throw error;
   }
 }

@@ -3,10 +3,11 @@
  * NUL, the one byte no name holds; within it `//` stands between path, link target and facts, because
  * a path has no empty component and the facts have no slash.
  */
+import { isUtf8 } from 'node:buffer';
 import { HoldfastError } from '../errors.js';
 import type { Entry, EntryType } from './entry.js';
 import type { Glob } from './glob.js';
-import type { BytePath } from './paths.js';
+import { pathToBuffer, type BytePath } from './paths.js';
 
 /** Device, link count, blocks and file system last: they are not part of an entry's state. */
 const FORMAT = '%p//%l//%y %s %T@ %C@ %i %m %U %G %D %n %b %F\\0';
@@ -22,6 +23,7 @@ export function findArguments(
   start: BytePath,
   oneFileSystem: boolean,
   globs: { readonly include: readonly Glob[]; readonly exclude: readonly Glob[] },
+  closed: readonly BytePath[] = [],
 ): readonly string[] {
   const prefixes = globs.include.map(({ fixedPrefix }) => fixedPrefix);
   const keep = prefixes.includes('') ? [] : [...new Set(prefixes.flatMap(keepTests))];
@@ -32,6 +34,13 @@ export function findArguments(
     start === '' ? '.' : `./${Buffer.from(start, 'latin1').toString('utf8')}`,
     '-ignore_readdir_race',
     ...(oneFileSystem ? ['-xdev'] : []),
+    // Listed, not entered. (A mount point whose name is not text is left to the device number.)
+    ...closed.flatMap((mount) => {
+      const bytes = pathToBuffer(mount);
+      if (!isUtf8(bytes)) return [];
+      const name = `./${escapePattern(bytes.toString('utf8'))}`;
+      return ['(', '-path', name, '-type', 'd', '-prune', '-printf', FORMAT, ')', '-o'];
+    }),
     ...(keep.length === 0 ? [] : ['!', '(', ...anyPath(['.', ...keep]), ')', '-prune', '-o']),
     ...(drop.length === 0
       ? []

@@ -55,12 +55,14 @@ export interface ScanOptions {
  * @throws HoldfastError SOURCE_MISSING, ARCHIVE_FAILED when a part of it cannot be read.
  */
 export async function scanEntries(
-  spec: TreeSpec,
+  wanted: TreeSpec,
   reader: TreeReader,
   work: Work,
   options: ScanOptions,
 ): Promise<ScanFindings> {
   await reader.check();
+  const mounts = wanted.oneFileSystem ? await reader.mounts?.() : undefined;
+  const spec: TreeSpec = { ...wanted, mounts };
   const globs = globsOf(spec);
   let selected: Entry[] = [];
   const selector = new Selector(spec, globs, (entry) => selected.push(entry));
@@ -138,7 +140,9 @@ async function* walk(
     spec.oneFileSystem && globs.include.some(({ fixedPrefix }) => fixedPrefix !== '');
   const starts: BytePath[] = [''];
   for (let start = starts.shift(); start !== undefined; start = starts.shift()) {
-    const args = findArguments(start, spec.oneFileSystem, globs);
+    // Also those of the same device, which find would enter.
+    const closed = (spec.mounts ?? []).filter((mount) => !isNamed(mount, globs.include));
+    const args = findArguments(start, spec.oneFileSystem, globs, closed);
     const running = reader.start('find', args, { signal });
     const mounts = new MountWatch(start, globs);
     try {

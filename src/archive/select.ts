@@ -87,7 +87,7 @@ export class Selector {
     return (
       this.spec.oneFileSystem &&
       parent !== undefined &&
-      parent.entry.device !== entry.device &&
+      (parent.entry.device !== entry.device || this.spec.mounts?.includes(entry.path) === true) &&
       !isNamed(entry.path, this.globs.include)
     );
   }

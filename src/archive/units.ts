@@ -10,6 +10,8 @@ export const RESTORE_NAME = /^\..*\.holdfast-(new|aside|discard)-[0-9_]+$/s;
 export interface UnitPatterns {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  /** Mount points below the root: they stay, and the directories that lead to them. */
+  readonly mounts?: readonly BytePath[] | undefined;
 }
 
 /**
@@ -17,20 +19,28 @@ export interface UnitPatterns {
  * further. A missing root has none.
  */
 export async function listUnits(root: string, patterns: UnitPatterns): Promise<Buffer[]> {
-  const include = compileGlobs(patterns.include);
-  const exclude = compileGlobs(patterns.exclude);
-  const units: BytePath[] = [];
-  await collect(root, '', include, exclude, units);
-  return units.sort().map(pathToBuffer);
+  const choice: Choice = {
+    root,
+    include: compileGlobs(patterns.include),
+    exclude: compileGlobs(patterns.exclude),
+    mounts: patterns.mounts ?? [],
+    units: [],
+  };
+  await collect(choice, '', false);
+  return choice.units.sort().map(pathToBuffer);
 }
 
-async function collect(
-  root: string,
-  directory: BytePath,
-  include: readonly Glob[],
-  exclude: readonly Glob[],
-  units: BytePath[],
-): Promise<void> {
+interface Choice {
+  readonly root: string;
+  readonly include: readonly Glob[];
+  readonly exclude: readonly Glob[];
+  readonly mounts: readonly BytePath[];
+  readonly units: BytePath[];
+}
+
+/** @param included all that is in the directory counts, since it does itself */
+async function collect(choice: Choice, directory: BytePath, included: boolean): Promise<void> {
+  const { root, include, exclude, mounts, units } = choice;
   let names;
   try {
     names = await readdir(absoluteBytes(root, directory), {
@@ -47,9 +57,12 @@ async function collect(
     if (RESTORE_NAME.test(name)) continue;
     const text = pathToText(path);
     if (exclude.some((glob) => glob.matches(text))) continue;
-    if (include.some((glob) => glob.matches(text))) units.push(path);
-    else if (entry.isDirectory() && include.some((glob) => mayMatchBelow(glob, text))) {
-      await collect(root, path, include, exclude, units);
+    if (mounts.includes(path)) continue;
+    const matches = included || include.some((glob) => glob.matches(text));
+    const leadsToMount = mounts.some((mount) => mount.startsWith(`${path}/`));
+    if (matches && !leadsToMount) units.push(path);
+    else if (matches || include.some((glob) => mayMatchBelow(glob, text))) {
+      if (entry.isDirectory()) await collect(choice, path, matches);
     }
   }
 }

@@ -20,6 +20,11 @@ const COPY = 'cp -a --preserve=xattr --sparse=always --reflink=auto';
 const EMPTY = (directory: string): string =>
   `find ${directory} -mindepth 1 -delete && chmod u=rwx,go=,a-st ${directory}`;
 
+/** What is mounted in a volume is not its content: it is neither copied nor, above all, emptied. */
+const UNMOUNTED = (directory: string): string =>
+  `while read -r _ _ _ _ point _; do case "$point" in ${directory}/*)
+     echo "something is mounted on $point in it" >&2; exit 2;; esac; done </proc/self/mountinfo`;
+
 /** Marks in the aside's root directory say how far a swap by copying has come. */
 function mark(id: string, step: 'complete' | 'target-checked' | 'put-in'): string {
   return `.holdfast-${id}-${step}`;
@@ -46,7 +51,7 @@ export async function copyAside(engine: Engine, place: CopyPlace, work: Work): P
     engine,
     place,
     work,
-    `${EMPTY('/aside')} && ${COPY} /volume/. /aside/ && sync -f /aside &&
+    `${UNMOUNTED('/volume')}; ${EMPTY('/aside')} && ${COPY} /volume/. /aside/ && sync -f /aside &&
      ${setMark(place.id, 'complete')}`,
     '/aside',
     [{ type: 'volume', source: place.volume, target: '/volume', readOnly: true }],
@@ -94,7 +99,7 @@ export async function copyIn(
     place,
     work,
     // Marks of the swap that made the source are no content.
-    `${EMPTY('/volume')} && ${COPY} /source/. /volume/ &&
+    `${UNMOUNTED('/volume')}; ${EMPTY('/volume')} && ${COPY} /source/. /volume/ &&
      rm -f /volume/.holdfast-*-complete /volume/.holdfast-*-target-checked /volume/.holdfast-*-put-in &&
      touch -r /source /volume && sync -f /volume && ${setMark(place.id, 'put-in')}`,
     '/volume',

@@ -5,6 +5,7 @@
  */
 import { access, constants, lstat, rename } from 'node:fs/promises';
 import path from 'node:path';
+import { isMountPoint, mountsIn } from '../archive/place.js';
 import { HoldfastError, messageOf, systemCodeOf } from '../errors.js';
 import { fsyncPath } from '../system/durable.js';
 import type { Work } from '../progress.js';
@@ -46,6 +47,12 @@ export async function findRenamer(
   if (!plain || roots.size !== 1 || root === undefined) return undefined;
   const names = volumes.map(({ name }) => name);
   if (await sharesVolumes(engine)) {
+    // A rename would take along what is mounted in it, and is not possible where it is a mount itself.
+    for (const { mountpoint } of volumes) {
+      if ((await isMountPoint(mountpoint)) || (await mountsIn(mountpoint)).length > 0) {
+        return undefined;
+      }
+    }
     const inodes = await lookHere(root, names);
     if (inodes !== undefined) return directRenamer(root, inodes);
   }

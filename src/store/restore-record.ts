@@ -44,6 +44,8 @@ const treeStepSchema = z.object({
   oldUnits: relativePaths,
   newUnits: relativePaths,
   carried: relativePaths,
+  /** Directories that stayed in their place and got the attributes of those of the set. */
+  kept: relativePaths.optional(),
 });
 
 const volumeStepSchema = z.object({

@@ -29,19 +29,20 @@ export interface Flagged {
 /**
  * The first entries with such a flag, at most `limit`.
  * @param directory a path that can be a working directory
- * @param depth `itself`: of the directory alone; `tree`: of all that is in it, too
+ * @param depth `itself`: the directory alone; `entries`: with what is in it; `tree`: with all below
  * @returns none also where the file system has no flags, or lsattr is not there
  */
 export async function findFlagged(
   directory: string,
-  depth: 'itself' | 'tree',
+  depth: 'itself' | 'entries' | 'tree',
   {
     limit = 5,
     signal,
   }: { readonly limit?: number; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<readonly Flagged[]> {
   const found: Flagged[] = [];
-  const args = depth === 'itself' ? ['-d', '--', '.'] : ['-R', '-a', '--', '.'];
+  const how = { itself: ['-d'], entries: ['-a'], tree: ['-R', '-a'] }[depth];
+  const args = [...how, '--', '.'];
   const running = startCommand('lsattr', args, {
     cwd: directory,
     env: { LC_ALL: 'C' },

@@ -103,27 +103,34 @@ describe('a scan', () => {
     expect(paths(result)).not.toContain('socket');
   });
 
-  test('stays on its file system, says so, and enters a mount that is named', async () => {
-    const mountpoint = path.join(base.dir, 'data');
-    await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', mountpoint]);
-    try {
-      writeFileSync(path.join(mountpoint, 'on-mount'), '');
-      const stayed = await scan({});
-      expect(paths(stayed)).toContain('data');
-      expect(paths(stayed)).not.toContain('data/on-mount');
-      expect(stayed.skippedMounts).toEqual(['data']);
-      for (const include of ['data', 'data/on-*', 'data/**']) {
-        const named = await scan({ include: [include] });
-        expect(paths(named)).toEqual(['', 'data', 'data/on-mount']);
-        expect(named.skippedMounts).toEqual([]);
+  test.each(['another file system', 'a bind mount of the same one'])(
+    'stays on its mount, says so, and enters one that is named: %s',
+    async (kind) => {
+      const mountpoint = path.join(base.dir, 'data');
+      const beside = await temporaryDirectory();
+      if (kind === 'another file system') {
+        await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', mountpoint]);
+      } else await runCommand('mount', ['--bind', beside.dir, mountpoint]);
+      try {
+        writeFileSync(path.join(mountpoint, 'on-mount'), '');
+        const stayed = await scan({});
+        expect(paths(stayed)).toContain('data');
+        expect(paths(stayed)).not.toContain('data/on-mount');
+        expect(stayed.skippedMounts).toEqual(['data']);
+        for (const include of ['data', 'data/on-*', 'data/**']) {
+          const named = await scan({ include: [include] });
+          expect(paths(named)).toEqual(['', 'data', 'data/on-mount']);
+          expect(named.skippedMounts).toEqual([]);
+        }
+        expect(paths(await scan({ oneFileSystem: false }))).toContain('data/on-mount');
+        // What is excluded or not asked for is no mount to warn of.
+        expect((await scan({ exclude: ['data'] })).skippedMounts).toEqual([]);
+        expect((await scan({ include: ['conf'] })).skippedMounts).toEqual([]);
+        expect((await scan({ include: ['*.yml'] })).skippedMounts).toEqual([]);
+      } finally {
+        await runCommand('umount', [mountpoint]);
+        await beside.remove();
       }
-      expect(paths(await scan({ oneFileSystem: false }))).toContain('data/on-mount');
-      // What is excluded or not asked for is no mount to warn of.
-      expect((await scan({ exclude: ['data'] })).skippedMounts).toEqual([]);
-      expect((await scan({ include: ['conf'] })).skippedMounts).toEqual([]);
-      expect((await scan({ include: ['*.yml'] })).skippedMounts).toEqual([]);
-    } finally {
-      await runCommand('umount', [mountpoint]);
-    }
-  });
+    },
+  );
 });

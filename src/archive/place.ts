@@ -1,0 +1,135 @@
+/** Where a tree lies on the host: behind links, on mounts, and what of it can be given another name. */
+import { lstat, readlink, realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { HoldfastError, systemCodeOf } from '../errors.js';
+import { pathExists } from '../system/durable.js';
+import { findFlagged } from '../system/file-flags.js';
+import { mountOf, mountPointsIn, readMounts } from '../system/mounts.js';
+import { pathToText, type BytePath } from './paths.js';
+
+export type BesideKind = 'new' | 'aside' | 'discard';
+
+/** The directory itself, where the configured path leads through links; it need not be there. */
+export async function realPlace(place: string): Promise<string> {
+  try {
+    return await realpath(place);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+  }
+  if (path.dirname(place) === place) return place;
+  const at = path.join(await realPlace(path.dirname(place)), path.basename(place));
+  const found = await lstat(at).catch(() => undefined);
+  return found?.isSymbolicLink() === true
+    ? realPlace(path.resolve(path.dirname(at), await readlink(at)))
+    : at;
+}
+
+/**
+ * A name for what a restore puts beside a place: on the same file system, so that swapping is a rename;
+ * inside it where the place itself can't be renamed. One that is there already stays where it is.
+ * @param place as {@link realPlace} gives it
+ */
+export async function besidePath(
+  place: string,
+  what: BesideKind,
+  restoreId: string,
+): Promise<string> {
+  const name = `.${path.basename(place)}.holdfast-${what}-${restoreId}`;
+  const inside = path.join(place, name);
+  const beside = path.join(path.dirname(place), name);
+  if (await pathExists(inside)) return inside;
+  if (await pathExists(beside)) return beside;
+  return (await isPinned(place)) ? inside : beside;
+}
+
+/** Can a place not be renamed: a mount point, or held by the directory it is in? */
+export async function isPinned(place: string): Promise<boolean> {
+  if (await isMountPoint(place)) return true;
+  if (!(await pathExists(place))) return false;
+  return (await findFlagged(path.dirname(place), 'itself')).length > 0;
+}
+
+/** Is something mounted there, be it a directory of the same file system? */
+export async function isMountPoint(directory: string): Promise<boolean> {
+  try {
+    const real = latin1(await realpath(directory));
+    if (mountPointsIn(await readMounts(), real, 'at-or-below').includes(real)) return true;
+    const [own, parent] = await Promise.all([stat(directory), stat(path.dirname(directory))]);
+    return own.dev !== parent.dev;
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** Mount points below a place, relative to it. */
+export async function mountsIn(place: string): Promise<readonly BytePath[]> {
+  const real = latin1(await realPlace(place));
+  const skip = real === '/' ? 1 : real.length + 1;
+  return mountPointsIn(await readMounts(), real, 'below').map((point) => point.slice(skip));
+}
+
+/**
+ * Could a restore put something else in this place? What shows only when services are down would cost
+ * them: so it is asked before.
+ * @param whole everything in the place is replaced
+ * @param enters which of the mount points below it (relative) a backup has the content of
+ * @throws HoldfastError RESTORE_FAILED (facts: path)
+ */
+export async function requireReplaceable(
+  configured: string,
+  whole: boolean,
+  enters: (mount: BytePath) => boolean,
+): Promise<void> {
+  const place = await realPlace(configured);
+  if (whole && place === '/') {
+    throw refused('/', 'it is the root of the running system', 'restore into a directory (--to)');
+  }
+  const there = await pathExists(place);
+  const mount = mountOf(await readMounts(), latin1(there ? place : await nearest(place)));
+  if (mount?.readOnly === true) {
+    throw refused(
+      place,
+      `${pathToText(mount.point)} is mounted read-only`,
+      `mount it for writing (mount -o remount,rw ${pathToText(mount.point)}) and restore again`,
+    );
+  }
+  const entered = (await mountsIn(place)).find(enters);
+  if (entered !== undefined) {
+    const point = path.join(place, pathToText(entered));
+    throw refused(
+      point,
+      'something is mounted there, and the backup has what is in it',
+      `unmount it and restore again, or restore into another directory (--to)`,
+    );
+  }
+  if (!there) return;
+  // Where the directory itself can't be renamed, its entries are.
+  const byEntries = !whole || (await isPinned(place)) || (await mountsIn(place)).length > 0;
+  const [held] = await findFlagged(place, byEntries ? 'entries' : 'itself');
+  if (held === undefined) return;
+  const at = path.join(place, held.name);
+  throw refused(
+    at,
+    `it is ${held.flag}`,
+    `take the flag off (chattr -i -a ${at}) and restore again`,
+  );
+}
+
+/** The nearest directory above that is there. */
+async function nearest(place: string): Promise<string> {
+  let at = place;
+  while (at !== '/' && !(await pathExists(at))) at = path.dirname(at);
+  return at;
+}
+
+function refused(at: string, why: string, hint: string): HoldfastError {
+  return new HoldfastError('RESTORE_FAILED', `${at} can't be replaced: ${why}`, {
+    facts: { path: at },
+    hint: `${hint}; nothing was touched`,
+  });
+}
+
+function latin1(text: string): BytePath {
+  return Buffer.from(text).toString('latin1');
+}
