@@ -31,7 +31,7 @@ export interface TreeSwap {
   readonly newUnits: readonly string[];
   readonly carried: readonly string[];
   /** Directories that stay, and get the mode and owner of those of the stage. */
-  readonly kept?: readonly string[] | undefined;
+  readonly kept?: string[] | undefined;
 }
 
 /**
