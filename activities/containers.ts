@@ -46,6 +46,8 @@ export interface StartedAgain {
   readonly started: readonly string[];
   /** Names of those that ran before and are no longer there. */
   readonly missing?: readonly string[];
+  /** Of those that run, the ones that this call has started. */
+  readonly anew?: readonly string[];
 }
 
 export interface HealthReference extends ServiceReference {
@@ -156,8 +158,8 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
           const again = await startAgain(named, recordFile, input.service, work, {
             keepRecord: input.keepRecord === true,
           });
-          const { started, missing = [] } = again;
-          if (started.length > 0) await runLog.write(`Started again ${started.join(', ')}`);
+          const { anew = [], missing = [] } = again;
+          if (anew.length > 0) await runLog.write(`Started again ${anew.join(', ')}`);
           if (missing.length > 0) await runLog.write(`Ran before, and gone: ${missing.join(', ')}`);
           return again;
         });
@@ -180,6 +182,10 @@ export async function startAgain(
   const record = await readRecord(recordFile);
   const service = config.services[name];
   if (record === undefined) return { started: [], missing: [] };
+  const upBefore = new Set<string>();
+  for (const { name: container } of record.containers) {
+    if ((await findContainer(engine, container))?.state === 'running') upBefore.add(container);
+  }
   if (service?.compose !== undefined) {
     const project = projectOf(name, service) ?? name;
     const gone = await Promise.all(
@@ -197,7 +203,8 @@ export async function startAgain(
   }
   const outcome = await startRecorded(engine, recordFile, { keepRecord });
   const { started, alreadyRunning, missing } = outcome;
-  return { started: [...started, ...alreadyRunning], missing };
+  const running = [...started, ...alreadyRunning];
+  return { started: running, missing, anew: running.filter((one) => !upBefore.has(one)) };
 }
 
 /** Without a gate of its own a service must at least run, and be healthy where it can tell. */
