@@ -1,16 +1,19 @@
 /** Before a restore: which set, and the record that opens it. */
-import { remapConfig } from '../src/config/remap.js';
+import { namesIn, remapConfig } from '../src/config/remap.js';
 import { projectsIn, withProjects } from '../src/docker/project.js';
 import { chooseAmongAll } from '../src/plan/choose-old-set.js';
 import type { ChosenSet } from '../src/plan/choose-set.js';
 import type { HostSurvey } from '../src/plan/host-survey.js';
-import type { Mapping } from '../src/plan/mapping.js';
+import { requireUsed, type Mapping, type NamesInUse } from '../src/plan/mapping.js';
 import { mixSets, renameServices } from '../src/plan/mix-sets.js';
 import { setName } from '../src/plan/set-order.js';
 import { readCatalogue } from '../src/store/catalogue.js';
 import { chooseLooking, requireThere } from '../src/store/choose-whole.js';
 import { requireStore } from '../src/store/known-store.js';
-import type { SetArtifact, SetFile } from '../src/store/manifest.js';
+import type { ArtifactManifest, SetArtifact, SetFile } from '../src/store/manifest.js';
+import { archivesOf } from '../src/postgres/replace-database.js';
+import { readArtifact } from '../src/store/artifact.js';
+import { resolveInside } from '../src/store/layout.js';
 import { readOldBackups } from '../src/store/old-sets.js';
 import { openRestore } from '../src/store/restore-record.js';
 import { guarded, runOf, timeOf, type ActivityDependencies } from './runtime.js';
@@ -23,6 +26,34 @@ export interface ChosenRestoreSet {
   readonly otherSets: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
   readonly survey: HostSurvey;
+}
+
+/** What a mapping can name: in the configuration, in the dumps that are restored, and of the sets. */
+async function namesFor(
+  { engine, config }: Pick<ActivityDependencies, 'engine' | 'config'>,
+  dumps: readonly ArtifactManifest[],
+  sets: readonly SetFile[],
+): Promise<NamesInUse> {
+  const names = namesIn(await withProjects(engine, config));
+  const data = dumps.flatMap(({ postgres }) => (postgres === undefined ? [] : [postgres.data]));
+  return {
+    ...names,
+    paths: new Set([
+      ...names.paths,
+      ...data.flatMap((place) => (place.type === 'bind' ? [place.path] : [])),
+    ]),
+    volumes: new Set([
+      ...names.volumes,
+      ...data.flatMap((place) => (place.type === 'volume' ? [place.volume.name] : [])),
+    ]),
+    services: new Set(sets.flatMap(({ artifacts }) => artifacts.map(({ service }) => service))),
+  };
+}
+
+function manifestsOf(root: string, artifacts: readonly SetArtifact[]): Promise<ArtifactManifest[]> {
+  return Promise.all(
+    artifacts.map(async ({ path }) => readArtifact(await resolveInside(root, path))),
+  );
 }
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
@@ -43,7 +74,11 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
         sets?: Readonly<Record<string, string>> | undefined;
         /** `<service>/<source>`, where not all of the services' sources are meant. */
         sources?: readonly string[] | undefined;
+        /** Only these of each PostgreSQL source. */
+        databases?: readonly string[] | undefined;
         map?: Mapping | undefined;
+        /** The mapping is a person's, who is told of a name in it that stands for nothing. */
+        isAsked?: boolean | undefined;
       }): Promise<ChosenRestoreSet> => {
         const { sets, damaged } = await readCatalogue(root);
         // No sets because no disk is another thing than no sets.
@@ -81,6 +116,16 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
           sets.some(({ artifacts }) => artifacts.some((one) => one.path === path));
         const needed = set.artifacts.filter((artifact) => reads(artifact) && isImported(artifact));
         await requireThere(root, setName(set), needed);
+        const dumps = await manifestsOf(
+          root,
+          needed.filter(({ kind }) => kind === 'postgres'),
+        );
+        if (input.databases !== undefined) {
+          for (const { files } of dumps) archivesOf(files, input.databases);
+        }
+        if (map !== undefined && input.isAsked === true) {
+          requireUsed(map, await namesFor(dependencies, dumps, sets));
+        }
         const named =
           map === undefined ? dependencies : { ...dependencies, config: remapConfig(config, map) };
         return {

@@ -25,7 +25,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rows='
 oldest   bookworm  v1  20  13  15
 pg16     bookworm  v2  22  16  17
-mixed    trixie    v1  22  15  -
+mixed    trixie    v2  22  15  -
 newest   trixie    v2  24  17  -
 '
 

@@ -100,7 +100,9 @@ async function makePlan({ input, view, activities, story }: Run): Promise<Restor
       services: input.services,
       sets: input.sets,
       sources: input.sources,
+      databases: input.databases,
       map: input.map,
+      isAsked: true,
     },
   );
   return planOrFail(() => {

@@ -53,6 +53,7 @@ export async function compareWithArtifact(
   const actualFirst = furtherNames(hardLinkGroups(scanned.entries));
   const found = new Findings();
   const sameSize = new Set<BytePath>();
+  const gone = new WholeTrees(found, 'missing');
   let entries = 0;
   let bytes = 0;
   for await (const expected of readIndex(artifactDirectory, work, manifest)) {
@@ -62,7 +63,7 @@ export async function compareWithArtifact(
     if (expected.hardLinkOf === undefined) bytes += expected.sizeBytes;
     const now = actual.get(at);
     if (now === undefined) {
-      found.add(at, 'missing', expected.type, 'nothing');
+      gone.add(at, expected.type, 'nothing');
       continue;
     }
     actual.delete(at);
@@ -73,7 +74,8 @@ export async function compareWithArtifact(
     compareFacts(at, expected, now, actualFirst.get(at), found);
     if (now.type === 'file' && now.sizeBytes === expected.sizeBytes) sameSize.add(at);
   }
-  for (const extra of actual.values()) found.add(extra.path, 'extra', 'nothing', extra.type);
+  const more = new WholeTrees(found, 'extra');
+  for (const extra of actual.values()) more.add(extra.path, 'nothing', extra.type);
   const parts = manifest.files.filter(
     ({ role, name }) => role === 'part' && (selection === undefined || selection.parts.has(name)),
   );
@@ -82,6 +84,27 @@ export async function compareWithArtifact(
     if (sameSize.has(at)) found.add(at, 'content', 'as backed up', 'other bytes');
   }
   return { differences: found.sorted(), count: found.count, entries, bytes };
+}
+
+/**
+ * Missing or extra entries, in the order of the tree: a directory stands for all below it, which is
+ * counted only. Against a wrong directory that is a few lines, not one for each entry.
+ */
+class WholeTrees {
+  readonly #directories = new Set<BytePath>();
+
+  constructor(
+    readonly found: Findings,
+    readonly what: 'missing' | 'extra',
+  ) {}
+
+  add(at: BytePath, expected: string, actual: string): void {
+    const slash = at.lastIndexOf('/');
+    const parent = slash === -1 ? '' : at.slice(0, slash);
+    if (expected === 'directory' || actual === 'directory') this.#directories.add(at);
+    if (at !== '' && this.#directories.has(parent)) this.found.count += 1;
+    else this.found.add(at, this.what, expected, actual);
+  }
 }
 
 function bytePath({ path: json }: IndexEntry): BytePath {

@@ -38,6 +38,11 @@ export function sourceName({ service, source }: Pick<SetArtifact, 'service' | 's
   return `${service}/${source}`;
 }
 
+/** Is the artifact meant by `name`: a source's name, or service/source as all output writes it? */
+function isNamed(artifact: SetArtifact, name: string): boolean {
+  return artifact.source === name || sourceName(artifact) === name;
+}
+
 /**
  * The artifacts of a set that are meant, in its order; all of them without a filter.
  * @throws HoldfastError UNKNOWN_SERVICE, UNKNOWN_SOURCE naming what the set holds
@@ -48,7 +53,7 @@ export function chooseArtifacts(set: SetFile, filter: ArtifactFilter): readonly 
     ({ service }) => filter.service === undefined || filter.service.includes(service),
   );
   const missing = (filter.source ?? []).filter((name) =>
-    ofServices.every(({ source }) => source !== name),
+    ofServices.every((artifact) => !isNamed(artifact, name)),
   );
   if (missing.length > 0) {
     throw new HoldfastError(
@@ -61,7 +66,8 @@ export function chooseArtifacts(set: SetFile, filter: ArtifactFilter): readonly 
     );
   }
   return ofServices.filter(
-    ({ source }) => filter.source === undefined || filter.source.includes(source),
+    (artifact) =>
+      filter.source === undefined || filter.source.some((name) => isNamed(artifact, name)),
   );
 }
 

@@ -4,7 +4,7 @@ import type { WriteStream } from 'node:tty';
 export interface Output {
   write(text: string): void;
   readonly isTerminal: boolean;
-  /** Characters in a line now; 80 where there is no terminal to ask. */
+  /** Characters in a line now; where there is no terminal, more than any line has: nothing is cut. */
   columns(): number;
   rows(): number;
   /** Has the reader gone away? What is written then goes nowhere. */
@@ -13,7 +13,10 @@ export interface Output {
   readonly stream: NodeJS.WritableStream;
 }
 
-const DEFAULT_COLUMNS = 80;
+/** Of help, which is prose, where there is no terminal; and of a terminal that tells no width. */
+export const DEFAULT_COLUMNS = 80;
+/** A file or a program reads it: cutting would lose what it looks for. */
+const UNCUT_COLUMNS = 100_000;
 const DEFAULT_ROWS = 24;
 
 /** Wraps a stream of the process. A reader that went away (`holdfast list | head`) is no error. */
@@ -31,7 +34,8 @@ export function streamOutput(
     isGone: () => gone,
     stream,
     isTerminal: stream.isTTY === true,
-    columns: () => sizeOf(stream, 'columns') ?? DEFAULT_COLUMNS,
+    columns: () =>
+      stream.isTTY === true ? (sizeOf(stream, 'columns') ?? DEFAULT_COLUMNS) : UNCUT_COLUMNS,
     rows: () => sizeOf(stream, 'rows') ?? DEFAULT_ROWS,
   };
 }

@@ -5,6 +5,7 @@ import { CommandHost } from './command-host.js';
 import { loadCommands } from './command-table.js';
 import type { CliHost } from './context.js';
 import type { ExitCode } from './exit.js';
+import { DEFAULT_COLUMNS, type Output } from './output.js';
 import { reportError } from './report-error.js';
 import { programVersion } from './version.js';
 
@@ -85,12 +86,17 @@ export async function buildProgram(
       writeErr: (text) => host.err.write(text),
       // Told once, by us.
       outputError: () => undefined,
-      getOutHelpWidth: () => host.out.columns(),
-      getErrHelpWidth: () => host.err.columns(),
+      getOutHelpWidth: () => helpWidth(host.out),
+      getErrHelpWidth: () => helpWidth(host.err),
     })
     .addHelpText('after', EXAMPLES);
   for (const add of await loadCommands(argv)) add(program, commands);
   return program;
+}
+
+/** Prose: into a file it is wrapped, too. */
+function helpWidth(output: Output): number {
+  return output.isTerminal ? output.columns() : DEFAULT_COLUMNS;
 }
 
 function wantedHelp(error: CommanderError): boolean {

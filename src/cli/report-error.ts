@@ -3,6 +3,7 @@ import { HoldfastError, isHoldfastError, messageOf } from '../errors.js';
 import { fromSystemError } from '../system/system-error.js';
 import type { CliHost } from './context.js';
 import type { ExitCode } from './exit.js';
+import { wrap } from './render/text.js';
 import { speaksUnicode, Style, wantsColour } from './render/style.js';
 
 const STACK_LINES = 8;
@@ -53,12 +54,25 @@ function formatError(error: HoldfastError, host: CliHost, options: ErrorReportOp
     colour: wantsColour(host.env, host.err.isTerminal, options.color),
     unicode: speaksUnicode(host.env),
   });
+  const { err } = host;
+  // A terminal breaks lines in the middle of words; a file keeps them whole for whoever searches it.
+  const fold = (text: string, label: string): string =>
+    err.isTerminal
+      ? wrap(`${label} ${text}`, err.columns() - 2)
+          .join('\n  ')
+          .slice(label.length + 1)
+      : text;
   const [first = '', ...rest] = error.message.trimEnd().split('\n');
   // Several problems at once (a configuration) read best below each other.
-  const message = rest.length === 0 ? ` ${first}` : `\n  ${[first, ...rest].join('\n  ')}`;
+  const message =
+    rest.length === 0
+      ? ` ${fold(first, 'error:')}`
+      : `\n  ${[first, ...rest].map((line) => fold(line, ' ')).join('\n  ')}`;
   return [
     `${style.paint('red', 'error:')}${message}`,
-    ...(error.hint === undefined ? [] : [`${style.paint('cyan', 'hint:')} ${error.hint}`]),
+    ...(error.hint === undefined
+      ? []
+      : [`${style.paint('cyan', 'hint:')} ${fold(error.hint, 'hint:')}`]),
     style.paint('dim', `code: ${error.code}`),
   ].join('\n');
 }

@@ -76,6 +76,57 @@ export function parseMapping(options: readonly string[]): Mapping {
   return mapping;
 }
 
+/** What a mapping can name; each kind as the configuration and the set write it. */
+export interface NamesInUse {
+  /** Absolute. */
+  readonly paths: ReadonlySet<string>;
+  readonly volumes: ReadonlySet<string>;
+  readonly containers: ReadonlySet<string>;
+  readonly projects: ReadonlySet<string>;
+  /** Of the set. */
+  readonly services: ReadonlySet<string>;
+}
+
+/**
+ * A name that stands for nothing is a mistyped one, and what it was to keep safe would be overwritten.
+ * @throws HoldfastError INPUT_INVALID naming what of the mapping changes nothing (facts: unused)
+ */
+export function requireUsed(mapping: Mapping, names: NamesInUse): void {
+  const isUsed = (kind: keyof Mapping, from: string): boolean =>
+    kind === 'paths'
+      ? [...names.paths].some((path) => mapPath(path, { [from]: '/-' }) !== path)
+      : names[kind].has(from);
+  const kinds: readonly (keyof Mapping)[] = [
+    'paths',
+    'volumes',
+    'containers',
+    'projects',
+    'services',
+  ];
+  const unused = kinds.flatMap((kind) =>
+    Object.keys(mapping[kind])
+      .filter((from) => !isUsed(kind, from))
+      .map((from) => ({ kind, from })),
+  );
+  const [first] = unused;
+  if (first === undefined) return;
+  const written = unused.map(({ kind, from }) =>
+    kind === 'paths' ? from : `${kind.replace(/s$/, '')}:${from}`,
+  );
+  const known = [...names[first.kind]].sort();
+  throw new HoldfastError(
+    'INPUT_INVALID',
+    `the mapping of ${written.join(', ')} changes nothing: there is nothing of that name`,
+    {
+      hint:
+        known.length === 0
+          ? `there are no ${first.kind} to give another name`
+          : `${first.kind} are ${known.join(', ')}`,
+      facts: { unused: written, known },
+    },
+  );
+}
+
 function isKind(kind: string): kind is keyof typeof KINDS {
   return Object.hasOwn(KINDS, kind);
 }

@@ -146,6 +146,29 @@ describe('tracker', () => {
       'done',
     ]);
   });
+
+  test('what had begun in a run whose last word nobody heard is not called unfinished', () => {
+    const tracker = new ProgressTracker(0);
+    tracker.update(
+      {
+        status: 'running',
+        view: {
+          phase: 'reading',
+          steps: [
+            { service: 'a', step: 'x', state: 'running' },
+            { service: 'a', step: 'y', state: 'pending' },
+          ],
+        },
+        activities: [],
+      },
+      100,
+    );
+    tracker.close('unknown', 1_000);
+    expect(tracker.picture(1_000).rows).toMatchObject([
+      { step: 'x', state: 'running' },
+      { step: 'y', state: 'skipped', detail: 'not begun' },
+    ]);
+  });
 });
 
 describe('a row', () => {

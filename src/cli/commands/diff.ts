@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { compareWithArtifact } from '../../archive/compare-artifact.js';
+import { MAX_DIFFERENCES } from '../../archive/compare.js';
 import type { Work } from '../../progress.js';
 import { openArtifact } from '../../store/open-artifact.js';
 import { chooseOneArtifact, sourceName, sourceOption } from '../artifact-choice.js';
@@ -33,8 +34,8 @@ Examples:
   holdfast diff latest --source data --against /tmp/look
 
 Names, types, modes, owners, sizes, times, links and contents are compared;
-extended attributes are not. At most 1000 differences are shown; all are
-counted.
+extended attributes are not. A directory that is missing or extra is shown
+without what is below it. At most 1000 differences are shown; all are counted.
 
 Exit codes:
   0 no difference   1 differences, or failed   2 usage or configuration`;
@@ -87,7 +88,8 @@ async function diff(context: CliContext, name: string, options: Options): Promis
   });
   const exitCode = result.count === 0 ? 0 : 1;
   for (const { path, what, expected, actual } of result.differences) {
-    context.say(`${oneLine(path)}: ${what}: ${oneLine(expected)} → ${oneLine(actual)}`);
+    const shown = what === 'mtime' ? formatTime : oneLine;
+    context.say(`${oneLine(path)}: ${what}: ${shown(expected)} → ${shown(actual)}`);
   }
   const place = options.against ?? manifest.tree?.root ?? '';
   context.say(
@@ -96,6 +98,11 @@ async function diff(context: CliContext, name: string, options: Options): Promis
         ? `equal, ${formatCount(result.entries)} entries`
         : `${formatCount(result.count)} differences in ${formatCount(result.entries)} entries`),
   );
+  if (result.count > result.differences.length) {
+    context.say(
+      `${formatCount(result.count - result.differences.length)} of them are not shown: below what is missing or extra as a whole, or beyond the first ${formatCount(MAX_DIFFERENCES)}`,
+    );
+  }
   context.emit({
     type: 'result',
     command: 'diff',
@@ -107,4 +114,17 @@ async function diff(context: CliContext, name: string, options: Options): Promis
     ...result,
   });
   return exitCode;
+}
+
+/** Nanoseconds since 1970 as a date, with what is below the second where there is any. */
+function formatTime(nanoseconds: string): string {
+  if (!/^-?\d+$/.test(nanoseconds)) return oneLine(nanoseconds);
+  const ns = BigInt(nanoseconds);
+  const seconds =
+    (ns - (((ns % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n)) / 1_000_000_000n;
+  const rest = ns - seconds * 1_000_000_000n;
+  const date = new Date(Number(seconds) * 1000);
+  if (Number.isNaN(date.getTime())) return oneLine(nanoseconds);
+  const fraction = rest === 0n ? '' : `.${rest.toString().padStart(9, '0').replace(/0+$/, '')}`;
+  return date.toISOString().replace(/\.\d+Z$/, `${fraction}Z`);
 }

@@ -60,15 +60,20 @@ export class ProgressTracker {
     for (const step of steps) this.#time(step, nowMs);
   }
 
-  /** After the end of a run whose last steps nobody told us: they were done, or were not finished. */
-  close(open: 'done' | 'unfinished', nowMs: number): void {
+  /**
+   * After the end of a run. Steps that are still open were done in a run that succeeded, and in one that
+   * failed were not finished where its last word is known. Where it is not (`unknown`), what had begun
+   * is left as it was last seen: it may well have been done.
+   */
+  close(open: 'done' | 'unfinished' | 'unknown', nowMs: number): void {
     this.#activities = [];
     if (this.#view === undefined) return;
     const steps = this.#view.steps.map((step): StepView => {
       if (step.state !== 'pending' && step.state !== 'running') return step;
-      return open === 'done'
-        ? { ...step, state: 'done' }
-        : { ...step, state: 'skipped', detail: 'not finished' };
+      if (open === 'done') return { ...step, state: 'done' };
+      const begun = step.state === 'running' || this.#tracked.has(keyOf(step.service, step.step));
+      if (!begun) return { ...step, state: 'skipped', detail: 'not begun' };
+      return open === 'unknown' ? step : { ...step, state: 'skipped', detail: 'not finished' };
     });
     this.#view = { phase: open === 'done' ? 'done' : this.#view.phase, steps };
     for (const step of steps) this.#time(step, nowMs);

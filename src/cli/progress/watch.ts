@@ -154,16 +154,19 @@ async function lastLook(
   openSteps: 'done' | 'unfinished',
 ): Promise<void> {
   const stop = new AbortController();
+  let isKnown = false;
   try {
     const snapshot = await Promise.race([
       gateway.snapshot(workflowId),
       delay(LAST_LOOK_MS, undefined, { signal: stop.signal }),
     ]);
     if (snapshot !== undefined) tracker.update(snapshot, Date.now());
+    isKnown = snapshot?.view !== undefined;
   } catch {
     // What we know already has to do.
   } finally {
     stop.abort();
   }
-  tracker.close(openSteps, Date.now());
+  const open = openSteps === 'unfinished' && !isKnown ? 'unknown' : openSteps;
+  tracker.close(open, Date.now());
 }

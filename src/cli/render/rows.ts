@@ -47,11 +47,20 @@ function runningPieces({ step, progress, retry }: StepRow): string[] {
   } else if (bytes > 0) {
     pieces.push(formatBytes(bytes));
   } else if (entries > 0) {
-    pieces.push(`${formatCount(entries)} entries`);
+    pieces.push(
+      isWaiting(progress.phase)
+        ? `attempt ${formatCount(entries)}`
+        : `${formatCount(entries)} entries`,
+    );
   }
   if (bytesPerSecond !== undefined) pieces.push(formatRate(bytesPerSecond));
   if (remainingMs !== undefined) pieces.push(`${formatClock(remainingMs)} left`);
   return pieces;
+}
+
+/** Phases that count how often was looked, not what was read. */
+function isWaiting(phase: string): boolean {
+  return phase === 'wait' || phase === 'health';
 }
 
 /** One line of the live block, no wider than the terminal. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { remapConfig } from '../../../src/config/remap.js';
+import { namesIn, remapConfig } from '../../../src/config/remap.js';
 import { loadConfig } from '../../../src/config/load.js';
-import { mapName, mapPath, parseMapping } from '../../../src/plan/mapping.js';
+import { mapName, mapPath, parseMapping, requireUsed } from '../../../src/plan/mapping.js';
 
 describe('other names', () => {
   test.each([
@@ -74,5 +74,27 @@ describe('a configuration under other names', () => {
     // The name a project has without being given one stays, too.
     expect(webbot2?.compose?.project).toBe('webbot2');
     expect(config.services['pgdb']?.home).toBe('/pgdb');
+  });
+
+  test.each([
+    ['/pgdb=/drill', undefined],
+    ['/home/prohorov=/data', undefined],
+    ['volume:agent_qdrant_storage=x', undefined],
+    ['container:ml_postgres=x', undefined],
+    ['project:webbot=x', undefined],
+    ['service:old=pgdb', undefined],
+    ['/pgbd=/drill', 'the mapping of /pgbd changes nothing'],
+    // Part of a name is not the name.
+    ['/pg=/drill', 'the mapping of /pg changes nothing'],
+    ['volume:agent_qdrant=x', 'the mapping of volume:agent_qdrant changes nothing'],
+    ['container:postgres=x', 'the mapping of container:postgres changes nothing'],
+    ['project:web=x', 'the mapping of project:web changes nothing'],
+    ['service:pgdb=x', 'the mapping of service:pgdb changes nothing'],
+  ])('%s: a name that stands for nothing is refused', async (option, refused) => {
+    const config = await loadConfig('config/ml-stack.yaml');
+    const names = { ...namesIn(config), services: new Set(['old']) };
+    const check = (): void => requireUsed(parseMapping([option]), names);
+    if (refused === undefined) expect(check).not.toThrow();
+    else expect(check).toThrow(refused);
   });
 });
