@@ -1,16 +1,20 @@
 /** A PostgreSQL server's databases into an artifact. */
 import { Context } from '@temporalio/activity';
 import { readFile } from 'node:fs/promises';
-import type { PostgresSource } from '../src/config/schema.js';
+import type { Config, PostgresSource } from '../src/config/schema.js';
 import { inspectContainer, type ContainerInfo } from '../src/docker/containers.js';
 import type { Engine } from '../src/docker/engine.js';
 import { inspectVolume } from '../src/docker/volumes.js';
-import { HoldfastError } from '../src/errors.js';
+import { HoldfastError, messageOf } from '../src/errors.js';
 import { formatBytes } from '../src/plan/words.js';
 import { containerExec } from '../src/postgres/container.js';
 import { dataLocation } from '../src/postgres/data-location.js';
 import { dumpCluster } from '../src/postgres/dump.js';
-import type { PostgresInfo } from '../src/store/manifest.js';
+import { readReplication } from '../src/postgres/replication.js';
+import { saveSettings } from '../src/postgres/save-settings.js';
+import type { LoginRoute } from '../src/postgres/ready.js';
+import type { Work } from '../src/progress.js';
+import type { ArtifactFile, PostgresInfo } from '../src/store/manifest.js';
 import type { SourceReference } from './hold.js';
 import {
   checkDigest,
@@ -56,14 +60,22 @@ export function createDumpActivities(dependencies: ActivityDependencies) {
                 formatBytes(dumped.totals.storedBytes),
             );
             for (const note of notDigested(dumped.postgres.databases)) await runLog.write(note);
+            const beside = await saveBeside(
+              config,
+              source,
+              { pg, login, container, destination },
+              work,
+            );
+            const stored = beside.file?.sizeBytes ?? 0;
             return {
               kind: 'postgres',
-              files: dumped.files,
-              totals: dumped.totals,
+              files: [...dumped.files, ...(beside.file === undefined ? [] : [beside.file])],
+              totals: { ...dumped.totals, storedBytes: dumped.totals.storedBytes + stored },
               consistency: { state: 'consistent', changed: [], policy: 'degrade' },
               quiesce: 'snapshot',
               postgres: {
                 ...dumped.postgres,
+                ...beside.info,
                 container: source.container,
                 image: container.image,
                 data: await whereData(engine, container),
@@ -77,11 +89,8 @@ export function createDumpActivities(dependencies: ActivityDependencies) {
                   code: 'NOT_COUNTED',
                   message,
                 })),
-              ].map((problem) => ({
-                service: input.service,
-                source: input.source,
-                ...problem,
-              })),
+                ...beside.problems,
+              ].map((problem) => ({ service: input.service, source: input.source, ...problem })),
               tools: { postgres: dumped.postgres.clientVersion },
             };
           },
@@ -119,6 +128,64 @@ function sayUnanswered(
   const named = some.slice(0, NAMED).map(({ subject, reason }) => `${subject} (${reason})`);
   const more = some.length > NAMED ? ` and ${some.length - NAMED} more` : '';
   return `database ${database} could not be asked for: ${named.join(', ')}${more}`;
+}
+
+interface Beside {
+  readonly file?: ArtifactFile;
+  readonly info: Pick<PostgresInfo, 'settings' | 'replication'>;
+  readonly problems: readonly { readonly code: string; readonly message: string }[];
+}
+
+/** What no dump holds of a server. It costs only itself where it can't be had. */
+async function saveBeside(
+  config: Config,
+  source: PostgresSource,
+  {
+    pg,
+    login,
+    container,
+    destination,
+  }: LoginRoute & {
+    readonly container: ContainerInfo;
+    readonly destination: string;
+  },
+  work: Work,
+): Promise<Beside> {
+  const problems: { code: string; message: string }[] = [];
+  const orProblem = async <T>(what: string, action: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await action();
+    } catch (error) {
+      work.signal.throwIfAborted();
+      problems.push({ code: 'NOT_SAVED', message: `${what} not saved: ${messageOf(error)}` });
+      return undefined;
+    }
+  };
+  const settings = source.serverSettings
+    ? await orProblem('the server’s settings were', () =>
+        saveSettings(
+          pg,
+          login,
+          {
+            destination,
+            mounted: container.mounts.map((mount) => mount.destination),
+            compressionLevel: config.backups.compressionLevel,
+          },
+          work.signal,
+        ),
+      )
+    : undefined;
+  const replication = await orProblem('what of replication is there was', () =>
+    readReplication(pg, login, work.signal),
+  );
+  return {
+    ...(settings === undefined ? {} : { file: settings.file }),
+    info: {
+      ...(settings === undefined ? {} : { settings: settings.info }),
+      ...(replication === undefined ? {} : { replication }),
+    },
+    problems,
+  };
 }
 
 export function postgresSource(

@@ -18,10 +18,12 @@ import { swapVolume } from '../src/docker/volume-swap.js';
 import { findVolume } from '../src/docker/volumes.js';
 import { HoldfastError } from '../src/errors.js';
 import { dataLocation } from '../src/postgres/data-location.js';
-import { drillRoot, isBelow } from '../src/plan/drill.js';
+import { drillRoot, isBelow, isDrillId } from '../src/plan/drill.js';
 import { mapName, mapPath } from '../src/plan/mapping.js';
 import { expectedOfScript } from '../src/postgres/read-old-script.js';
+import type { SettingsPlan } from '../src/postgres/apply-settings.js';
 import type { LoginRoute } from '../src/postgres/ready.js';
+import { describeReplication, readReplication } from '../src/postgres/replication.js';
 import { loadDump, type LoadResult } from '../src/postgres/restore.js';
 import type { Work } from '../src/progress.js';
 import type { ArtifactManifest, PostgresInfo, VolumeInfo } from '../src/store/manifest.js';
@@ -34,6 +36,12 @@ import { composeServerUp, readyServer, routeInto } from './database-server.js';
 import { pgdataOf, postgresSource } from './dump.js';
 import { forRestore, restoreLock, volumeToRestore, requireOpen } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
+import {
+  settingsAtEnd,
+  settingsForLoad,
+  type SettingsForLoad,
+  type SettingsTarget,
+} from './server-settings.js';
 import {
   checkDigest,
   guarded,
@@ -49,7 +57,7 @@ type DataPlace =
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createRestoreDatabaseActivities(dependencies: ActivityDependencies) {
   return {
-    restoreDatabase: guarded(async (input: RestoreReference): Promise<RestoredDatabase> =>
+    restoreDatabase: guarded(async (input: RestoreDatabaseInput): Promise<RestoredDatabase> =>
       databaseRestorer(await forRestore(dependencies, input.restoreId))(input),
     ),
   };
@@ -67,6 +75,8 @@ interface ToLoad {
 interface Loaded {
   readonly aside?: string;
   readonly problems: string[];
+  /** What of the settings waits for the end. */
+  readonly settings?: SettingsPlan;
 }
 
 interface RestoredDatabase {
@@ -82,7 +92,7 @@ interface RestoredDatabase {
 
 function databaseRestorer(
   dependencies: ActivityDependencies,
-): (input: RestoreReference) => Promise<RestoredDatabase> {
+): (input: RestoreDatabaseInput) => Promise<RestoredDatabase> {
   const { config, engine, runLog } = dependencies;
   const { root } = config.backups;
   return async (input) => {
@@ -99,23 +109,32 @@ function databaseRestorer(
           input.restoreId,
           await dataPlace(input.restoreId, service, source, recorded),
         );
-        const { aside, problems } =
-          (await loadedBefore(input, service, source, work)) ??
+        const { aside, problems, settings } =
+          (await loadedBefore(input, { service, source, directory, recorded }, work)) ??
           (await loadAnew(input, { service, source, place, directory, manifest, recorded }, work));
         const comparedFrom = Date.now();
         const { verified, differing } = await compare(source, manifest, recorded, work);
         const compareMs = Date.now() - comparedFrom;
         problems.push(...differing);
+        const loaded = await routeInto(engine, source, work.signal);
+        const warnings = [
+          ...(await settingsAtEnd(settingsTarget(input, service, source), loaded, settings, work)),
+          ...notRestored(recorded, { aside, left: !wantsSettings(source, input) }),
+          ...(await changedReplication(source, recorded, work)),
+        ];
         await runLog.write(
           `PostgreSQL in ${source.container} restored: ${verified}` +
             (aside === undefined ? '' : `; the old data is kept in ${aside}`),
         );
-        for (const problem of problems) await runLog.write(`${source.container}: ${problem}`);
+        for (const text of [...problems, ...warnings]) {
+          await runLog.write(`${source.container}: ${text}`);
+        }
         return {
           verified,
           compareMs,
           ...(aside === undefined ? {} : { aside }),
           ...(problems.length === 0 ? {} : { problems }),
+          ...(warnings.length === 0 ? {} : { warnings }),
         };
       }),
     );
@@ -123,26 +142,49 @@ function databaseRestorer(
 
   /** Loading takes hours: an attempt after one that was killed while it compared does not do it again. */
   async function loadedBefore(
-    input: RestoreReference,
-    service: ServiceConfig,
-    source: PostgresSource,
+    input: RestoreDatabaseInput,
+    dump: Pick<ToLoad, 'service' | 'source' | 'directory' | 'recorded'>,
     work: Work,
   ): Promise<Loaded | undefined> {
     const step = await readStep(root, input.restoreId, input.service, input.source);
     if (step?.state !== 'done' || step.loaded === undefined) return undefined;
-    await startServer(input, service, source, work);
+    // The settings at whose end it was killed are those of the load once more.
+    const { plan } = await startWithSettings(input, dump, work);
     const problems = [...step.loaded.problems];
-    return step.undo.kind === 'tree' && step.undo.existed
-      ? { aside: step.undo.aside, problems }
-      : { problems };
+    return {
+      problems,
+      ...(plan === undefined ? {} : { settings: plan }),
+      ...(step.undo.kind === 'tree' && step.undo.existed ? { aside: step.undo.aside } : {}),
+    };
   }
 
-  async function loadAnew(input: RestoreReference, dump: ToLoad, work: Work): Promise<Loaded> {
+  async function startWithSettings(
+    input: RestoreDatabaseInput,
+    dump: Pick<ToLoad, 'service' | 'source' | 'directory' | 'recorded'>,
+    work: Work,
+  ): Promise<SettingsForLoad> {
+    const { service, source, directory, recorded } = dump;
+    const started = await startServer(input, service, source, work);
+    const settings = wantsSettings(source, input) ? recorded.settings : undefined;
+    const target = settingsTarget(input, service, source);
+    return settingsForLoad(target, started, { directory, settings }, work);
+  }
+
+  function settingsTarget(
+    input: RestoreReference,
+    service: ServiceConfig,
+    source: PostgresSource,
+  ): SettingsTarget {
+    const drill = isDrillId(input.restoreId);
+    return { engine, source, graceMs: service.stopGrace, drill };
+  }
+
+  async function loadAnew(input: RestoreDatabaseInput, dump: ToLoad, work: Work): Promise<Loaded> {
     const { service, source, place } = dump;
     await stopServer(source.container, service);
     const { aside } = await freshData(input, place, work);
     const emptiedAt = new Date();
-    const route = await startServer(input, service, source, work);
+    const { route, plan } = await startWithSettings(input, dump, work);
     const { left } = await load(source, route, { ...dump, emptiedAt }, work);
     const problems = describeLeft(left);
     const step = await readStep(root, input.restoreId, input.service, input.source);
@@ -150,7 +192,20 @@ function databaseRestorer(
       const loaded = { at: new Date().toISOString(), problems };
       await writeStep(root, input.restoreId, { ...step, loaded });
     }
-    return { problems: [...problems], ...(aside === undefined ? {} : { aside }) };
+    return {
+      problems: [...problems],
+      ...(plan === undefined ? {} : { settings: plan }),
+      ...(aside === undefined ? {} : { aside }),
+    };
+  }
+
+  async function changedReplication(
+    source: PostgresSource,
+    recorded: PostgresInfo,
+    work: Work,
+  ): Promise<string[]> {
+    const { pg, login } = await routeInto(engine, source, work.signal);
+    return describeReplication(recorded.replication, await readReplication(pg, login, work.signal));
   }
 
   /** Configured, else what the container mounts now, else what it mounted when it was backed up. */
@@ -355,6 +410,27 @@ function databaseRestorer(
     const verified = `${recorded.databases.length} databases, ${tables.length} tables, ${rows} rows as recorded`;
     return { verified, differing };
   }
+}
+
+type RestoreDatabaseInput = RestoreReference & {
+  /** False leaves the server with what initdb made; the configuration may say so, too. */
+  readonly serverSettings?: boolean;
+};
+
+function wantsSettings(source: PostgresSource, { serverSettings }: RestoreDatabaseInput): boolean {
+  return source.serverSettings && serverSettings !== false;
+}
+
+/** Settings that do not come back, though they were there. */
+function notRestored(
+  { settings }: PostgresInfo,
+  { aside, left }: { readonly aside: string | undefined; readonly left: boolean },
+): string[] {
+  if (left || settings !== undefined) return [];
+  return [
+    'the settings of the server (postgresql.conf, pg_hba.conf …) are not in this backup: they are what initdb makes' +
+      (aside === undefined ? '' : `; those from before are in ${aside}`),
+  ];
 }
 
 function postgresOf(manifest: ArtifactManifest): PostgresInfo {

@@ -80,7 +80,10 @@ async function restoreSource(
   if (step.kind === 'postgres') {
     const { aside, verified, warnings, problems } = await timed(`load ${step.source}`, () =>
       step.databases === undefined
-        ? activities.restoreDatabase(`load ${what}`, reference)
+        ? activities.restoreDatabase(`load ${what}`, {
+            ...reference,
+            ...(step.serverSettings === undefined ? {} : { serverSettings: step.serverSettings }),
+          })
         : activities.restoreSomeDatabases(`load ${step.databases.join(', ')} of ${what}`, {
             ...reference,
             databases: step.databases,

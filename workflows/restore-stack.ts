@@ -106,8 +106,15 @@ async function makePlan({ input, view, activities, story }: Run): Promise<Restor
     },
   );
   return planOrFail(() => {
-    const { services, sources, databases, dependents } = input;
-    const plan = planRestore(view, set, { services, sources, databases, dependents, otherSets });
+    const { services, sources, databases, dependents, serverSettings } = input;
+    const plan = planRestore(view, set, {
+      services,
+      sources,
+      databases,
+      dependents,
+      otherSets,
+      serverSettings,
+    });
     const pauseBefore = pauseStage(plan, input.pauseBefore);
     return {
       ...withSurvey(plan, survey),

@@ -118,6 +118,12 @@ export const postgresSourceSchema = z.strictObject({
     .describe(
       'Tables of up to this size are read once more for a digest, by which drills compare their content; 0: none',
     ),
+  serverSettings: z
+    .boolean()
+    .default(true)
+    .describe(
+      'postgresql.conf, pg_hba.conf and what else the server keeps in its data directory beside the data is saved and comes back; with false a restored server has what initdb makes',
+    ),
   dataDirectory: z
     .string()
     .min(1)

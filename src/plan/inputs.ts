@@ -43,6 +43,8 @@ export const restoreStackInputSchema = z.strictObject({
     .optional(),
   /** Only these databases of the PostgreSQL sources, beside the others of the running server. */
   databases: z.array(z.string().min(1)).min(1).optional(),
+  /** False leaves restored servers with the settings that initdb makes. */
+  serverSettings: z.boolean().optional(),
   /** What comes after a restored service: stopped and started again, or left running. */
   dependents: z.enum(['restart', 'leave']).default('restart'),
   /** A stage's number, or a service in it: before it the run waits for an approval. */

@@ -67,8 +67,9 @@ function keeps({ kind, target, include = [], exclude = [] }: SourceView): string
 function steps(
   service: ServiceView,
   artifacts: readonly SetArtifact[],
-  databases: readonly string[] | undefined,
+  { databases, serverSettings }: RestoreSelection,
 ): RestoreSourceStep[] {
+  const leaves = serverSettings === false && databases === undefined;
   return [...service.sources]
     .filter(({ kind }) => databases === undefined || kind === 'postgres')
     .sort((left, right) => rank(left) - rank(right))
@@ -84,6 +85,7 @@ function steps(
           replaces: replaces(source, databases),
           ...(kept === undefined ? {} : { keeps: kept }),
           ...(databases === undefined ? {} : { databases }),
+          ...(leaves && source.kind === 'postgres' ? { serverSettings } : {}),
         },
       ];
     });
@@ -182,6 +184,8 @@ export interface RestoreSelection {
   readonly sources?: readonly string[] | undefined;
   /** Only these databases of the PostgreSQL sources, and nothing else. */
   readonly databases?: readonly string[] | undefined;
+  /** False leaves servers with the settings that initdb makes. */
+  readonly serverSettings?: boolean | undefined;
   /** What comes after a restored service is stopped and started again, or left as it is. */
   readonly dependents?: 'restart' | 'leave' | undefined;
   /** Services whose artifacts come from another set, by its name. */
@@ -237,7 +241,7 @@ export function planRestore(
     set.artifacts.filter(({ service, source }) => service === name && isMeant(service, source));
   const stepsOf = (name: string): RestoreSourceStep[] => {
     const service = byName.get(name);
-    return service === undefined ? [] : steps(service, artifactsOf(name), input.databases);
+    return service === undefined ? [] : steps(service, artifactsOf(name), input);
   };
   const held = [...byName.keys()].filter((name) => stepsOf(name).length > 0);
   const chosen = services === undefined ? held : [...new Set(services)];

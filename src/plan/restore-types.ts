@@ -10,6 +10,8 @@ export interface RestoreSourceStep {
   readonly replaces: string;
   /** Only these databases, beside the others of a running server; all of it when absent. */
   readonly databases?: readonly string[];
+  /** False: a server is left with the settings that initdb makes. */
+  readonly serverSettings?: boolean;
   /** What lies within what is replaced and stays all the same. */
   readonly keeps?: string;
   /** Is there something to replace? Absent where the host was not looked at. */

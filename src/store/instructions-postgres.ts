@@ -1,6 +1,6 @@
 /** The PostgreSQL part of `RESTORE.md`. */
 import type { Step } from './instructions.js';
-import type { ArtifactManifest, PostgresInfo } from './manifest.js';
+import type { ArtifactManifest, PostgresInfo, SettingsInfo } from './manifest.js';
 import { shellQuote, shellWords } from './shell.js';
 
 /** Databases every new cluster has: they are filled, not created. */
@@ -19,6 +19,7 @@ export function postgresSteps(manifest: ArtifactManifest): readonly Step[] {
         `until ${shellWords(['docker', 'exec', postgres.container, 'pg_isready', '-h', '127.0.0.1', '-U', postgres.user])}; do sleep 1; done`,
       ],
     },
+    ...settingsBefore(postgres),
     ...(postgres.format === 'cluster'
       ? [clusterStep(manifest, postgres)]
       : [globalsStep(manifest, postgres), databasesStep(manifest, postgres)]),
@@ -28,7 +29,51 @@ export function postgresSteps(manifest: ArtifactManifest): readonly Step[] {
         exec(postgres, false, ['vacuumdb', '-U', postgres.user, '--all', '--analyze-only']),
       ],
     },
+    ...settingsAfter(postgres),
   ];
+}
+
+/** All but who may log in, which names roles that are not there yet. */
+function settingsBefore(postgres: PostgresInfo): Step[] {
+  const { settings } = postgres;
+  if (settings === undefined || settings.files.length === 0) return [];
+  const rest = settings.outside.map(({ path, reason }) => `\`${path}\` (${reason})`).join(', ');
+  return [
+    {
+      title: 'The settings of the server',
+      text: [
+        `\`${settings.file}\` holds ${settings.files.map((file) => `\`${file}\``).join(', ')} of the data directory.`,
+        ...(rest === '' ? [] : [`The server reads these, too, which are not in it: ${rest}.`]),
+        'If `archive_mode` is on in them, let it be off until everything is loaded: the new cluster would archive under the names of the old one.',
+      ].join(' '),
+      commands: [
+        unpackSettings(postgres, settings, `--exclude=${settings.hba}`),
+        shellWords(['docker', 'restart', postgres.container]),
+        `until ${shellWords(['docker', 'exec', postgres.container, 'pg_isready', '-h', '127.0.0.1'])}; do sleep 1; done`,
+      ],
+    },
+  ];
+}
+
+function settingsAfter(postgres: PostgresInfo): Step[] {
+  const { settings } = postgres;
+  if (settings?.files.includes(settings.hba) !== true) return [];
+  return [
+    {
+      title: 'Who may log in',
+      commands: [
+        unpackSettings(postgres, settings, settings.hba),
+        shellWords(['docker', 'restart', postgres.container]),
+      ],
+    },
+  ];
+}
+
+/** As the owner of the data directory; the image sets PGDATA where it is not this one. */
+function unpackSettings(postgres: PostgresInfo, { file }: SettingsInfo, what: string): string {
+  const script =
+    'cd "${PGDATA:-/var/lib/postgresql/data}" && tar -xf - "$1" && chown -R "$(stat -c %u:%g .)" .';
+  return `zstd -dc ${fileName(file)} | ${exec(postgres, true, ['sh', '-c', script, 'sh', what])}`;
 }
 
 /** What a script of the old backups says of its server may be nothing. */

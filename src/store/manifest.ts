@@ -106,6 +106,19 @@ export const databaseInfoSchema = z.object({
     .optional(),
 });
 
+export const settingsInfoSchema = z.object({
+  /** The artifact's file: a tar of paths relative to the data directory. */
+  file: fileName,
+  files: z.array(z.string()),
+  /** pg_hba.conf and pg_ident.conf, relative to the data directory; they may lie outside of it. */
+  hba: z.string(),
+  ident: z.string(),
+  /** What the server reads and the file does not hold, with the reason. */
+  outside: z.array(z.object({ path: z.string(), reason: z.string() })),
+  /** Libraries the server or a session loads at its start. */
+  libraries: z.array(z.string()),
+});
+
 export const postgresInfoSchema = z.object({
   serverVersion: z.string(),
   /** `server_version_num`, e.g. 150018. */
@@ -120,6 +133,17 @@ export const postgresInfoSchema = z.object({
   databases: z.array(databaseInfoSchema),
   /** Databases that exist but could not be dumped, and why. */
   notDumped: z.array(z.object({ name: z.string(), reason: z.string() })),
+  /** The server's own settings; absent in dumps that hold none. */
+  settings: settingsInfoSchema.optional(),
+  /** What of replication was there: slots are in no dump, subscriptions come back disabled. */
+  replication: z
+    .object({
+      slots: z.array(z.object({ name: z.string(), database: z.string().nullable() })),
+      subscriptions: z.array(
+        z.object({ database: z.string(), name: z.string(), enabled: z.boolean() }),
+      ),
+    })
+    .optional(),
   /** Where the server kept its data, for the restore on a bare machine. */
   data: z.discriminatedUnion('type', [
     z.object({ type: z.literal('bind'), path: z.string() }),
@@ -242,6 +266,7 @@ export type TreeInfo = z.output<typeof treeInfoSchema>;
 export type TableCount = z.output<typeof tableCountSchema>;
 export type DatabaseInfo = z.output<typeof databaseInfoSchema>;
 export type PostgresInfo = z.output<typeof postgresInfoSchema>;
+export type SettingsInfo = z.output<typeof settingsInfoSchema>;
 export type Verification = z.output<typeof verificationSchema>;
 export type ArtifactManifest = z.output<typeof artifactManifestSchema>;
 export type Tier = z.output<typeof tierSchema>;

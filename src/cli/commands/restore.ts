@@ -33,6 +33,7 @@ const optionsSchema = z.object({
   map: z.array(z.string()).optional(),
   pauseBefore: z.string().min(1).optional(),
   leaveDependents: z.boolean().default(false),
+  withoutServerSettings: z.boolean().default(false),
   to: z.string().min(1).optional(),
   source: z.array(z.string()).optional(),
   path: z.array(z.string()).optional(),
@@ -59,6 +60,9 @@ What comes after a restored service is stopped and started again, too, unless
 another name for this restore, and services of the set those of the
 configuration.
 
+postgresql.conf, pg_hba.conf and the like come back with a server's data, unless
+--without-server-settings says otherwise.
+
 With --to, one source is unpacked into a new or empty directory instead, all of
 it or what --path matches, and nothing that runs is touched; the dump files of
 a PostgreSQL source are copied. \`holdfast browse\` shows the paths. It needs no
@@ -83,6 +87,7 @@ export function addRestoreCommand(program: Command, commands: CommandHost): void
     .addOption(repeatable('--map <from=to>', 'another name for this restore (repeat it)'))
     .option('--pause-before <stage>', 'wait for an approval before this stage or service')
     .option('--leave-dependents', 'leave what comes after the restored services running')
+    .option('--without-server-settings', 'leave database servers with what initdb makes')
     .option('--dry-run', 'show the plan and stop')
     .option('-y, --yes', 'do not ask for confirmation')
     .option('--detach', 'start the run and do not watch it')
@@ -124,6 +129,7 @@ async function dispatch(context: CliContext, set: string, options: Options): Pro
     ...(options.map === undefined ? [] : ['--map']),
     ...(options.pauseBefore === undefined ? [] : ['--pause-before']),
     ...(options.leaveDependents ? ['--leave-dependents'] : []),
+    ...(options.withoutServerSettings ? ['--without-server-settings'] : []),
   ];
   if (senseless.length > 0) {
     throw new HoldfastError('USAGE', `--to takes no ${senseless.join(', ')}`, {
@@ -187,6 +193,7 @@ function selectionOf(set: string, options: Options): Selection {
     ...(database === undefined ? {} : { databases: database }),
     ...(map === undefined ? {} : { map: parseMapping(map) }),
     ...(options.leaveDependents ? { dependents: 'leave' } : {}),
+    ...(options.withoutServerSettings ? { serverSettings: false } : {}),
     ...(pauseBefore === undefined
       ? {}
       : { pauseBefore: /^\d+$/.test(pauseBefore) ? Number(pauseBefore) : pauseBefore }),
