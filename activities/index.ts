@@ -18,13 +18,17 @@ import { createRestoreSomeDatabasesActivities } from './restore-some-databases.j
 import { createRestoreTreeActivities } from './restore-tree.js';
 import { createRollBackActivities } from './roll-back.js';
 import type { ActivityDependencies } from './runtime.js';
-import { createStackActivities } from './stack.js';
+import { createStackActivities as createResolveActivities } from './stack.js';
 import { createTellActivities } from './tell.js';
 import { createVerifyStoreActivities } from './verify-store.js';
 import { createUndoActivities } from './undo.js';
 import { createVerifyActivities } from './verify.js';
 
-export { createStackActivities };
+/** What runs on the stack's own queue, beside the workflows: before it is known which host serves it. */
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
+export function createStackActivities(dependencies: ActivityDependencies) {
+  return { ...createResolveActivities(dependencies), ...createTellActivities(dependencies) };
+}
 
 /** What runs on a host's own queues. */
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product

@@ -210,3 +210,12 @@ export const { resolveStack } = proxyLocalActivities<StackActivities>({
   startToCloseTimeout: '10s',
   retry: { maximumAttempts: 3 },
 });
+
+/** What telling the end of a run needs. */
+export type Telling = Pick<HostCalls, 'writeRunLog' | 'notify'>;
+
+/** The same on the stack's own queue: for what fails before the host is known. */
+export function stackTelling(): Telling {
+  const { writeRunLog, notify } = proxyActivities<StackActivities>(KINDS.notify);
+  return { writeRunLog: summarised(writeRunLog), notify: summarised(notify) };
+}

@@ -23,24 +23,30 @@ import { causeOf, failure, parseInput, raise } from './failure.js';
 import { takePermit } from './permit.js';
 import { planOrFail, searchAttributes } from './support.js';
 import { Story } from './story.js';
-import { tell } from './tell.js';
+import { tell, toldIfItFails } from './tell.js';
 
 export async function backupStack(rawInput?: unknown): Promise<BackupStackResult> {
-  const input = parseInput(backupStackInputSchema, rawInput, 'backupStack');
   const story = new Story('backup');
   const began = Date.now();
-  const { view, stamp, at } = await resolveStack({ stack: input.stack, host: input.host }).catch(
-    raise,
-  );
+  const { input, view, stamp, at } = await toldIfItFails('The backup', async () => {
+    const asked = parseInput(backupStackInputSchema, rawInput, 'backupStack');
+    const { stack, host } = asked;
+    return { input: asked, ...(await resolveStack({ stack, host }).catch(raise)) };
+  });
   const clock = runClock(began, at);
   const activities = hostActivities(view.hostId);
   upsertSearchAttributes(
     searchAttributes({ stack: view.stack, tier: input.tier, status: 'running' }),
   );
-  // Planned once before waiting, so that an unknown service fails now and not after the permit.
-  planOrFail(() => planBackup(view, { tier: input.tier, services: input.services }, stamp));
-
-  const permit = await takePermit(view.stack, input.onBusy, activities, story);
+  const permit = await toldIfItFails(
+    `Backup of ${view.stack}`,
+    () => {
+      // Planned once before waiting, so that an unknown service fails now and not after the permit.
+      planOrFail(() => planBackup(view, { tier: input.tier, services: input.services }, stamp));
+      return takePermit(view.stack, input.onBusy, activities, story);
+    },
+    { activities, alsoCancelled: true },
+  );
   try {
     return await run(input, view, stamp, activities, story, clock);
   } catch (error) {

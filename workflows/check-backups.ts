@@ -9,17 +9,16 @@ import { hostActivities, resolveStack } from './activity-options.js';
 import { causeOf, failure, parseInput, raise } from './failure.js';
 import { Story } from './story.js';
 import { searchAttributes } from './support.js';
-import { tell } from './tell.js';
+import { tell, toldIfItFails } from './tell.js';
 
 const STATUS = { ok: 'success', warning: 'degraded', critical: 'failed' } as const;
 
 export async function checkBackups(rawInput?: unknown): Promise<CheckBackupsResult> {
-  const input = parseInput(checkBackupsInputSchema, rawInput, 'checkBackups');
   const story = new Story('check of the backups');
-  const { view, tellCheckSuccess } = await resolveStack({
-    stack: input.stack,
-    host: input.host,
-  }).catch(raise);
+  const { view, tellCheckSuccess } = await toldIfItFails('The check of the backups', () => {
+    const { stack, host } = parseInput(checkBackupsInputSchema, rawInput, 'checkBackups');
+    return resolveStack({ stack, host }).catch(raise);
+  });
   const activities = hostActivities(view.hostId);
   upsertSearchAttributes(searchAttributes({ stack: view.stack, status: 'running' }));
   story.phase('checking');

@@ -35,7 +35,7 @@ import { causeOf, failure, parseInput, raise } from './failure.js';
 import { takePermit } from './permit.js';
 import { Story } from './story.js';
 import { planOrFail, searchAttributes } from './support.js';
-import { tell } from './tell.js';
+import { tell, toldIfItFails } from './tell.js';
 
 type View = Awaited<ReturnType<typeof resolveStack>>['view'];
 type Input = ReturnType<typeof drillRestoreInputSchema.parse>;
@@ -51,9 +51,12 @@ interface Run {
 
 export async function drillRestore(rawInput?: unknown): Promise<DrillRestoreResult> {
   const startedMs = Date.now();
-  const input = parseInput(drillRestoreInputSchema, rawInput, 'drillRestore');
   const story = new Story('drill');
-  const { view, stamp } = await resolveStack({ stack: input.stack, host: input.host }).catch(raise);
+  const { input, view, stamp } = await toldIfItFails('The drill', async () => {
+    const asked = parseInput(drillRestoreInputSchema, rawInput, 'drillRestore');
+    const { stack, host } = asked;
+    return { input: asked, ...(await resolveStack({ stack, host }).catch(raise)) };
+  });
   const activities = hostActivities(view.hostId, { forDrill: true });
   upsertSearchAttributes(searchAttributes({ stack: view.stack, status: 'running' }));
   const run: Run = {
@@ -72,11 +75,16 @@ export async function drillRestore(rawInput?: unknown): Promise<DrillRestoreResu
     return { reaped };
   }
   // A wrong set or service is said before waiting for anybody.
-  await makePlan(run).catch(raise);
-  const permit = await takePermit(drillPermit(view.stack), 'wait', activities, story);
+  const what = `Drill of set ${input.set}`;
+  await toldIfItFails(what, () => makePlan(run).catch(raise), { activities });
+  const permit = await toldIfItFails(
+    what,
+    () => takePermit(drillPermit(view.stack), 'wait', activities, story),
+    { activities },
+  );
   try {
     // The catalogue may have changed while we waited.
-    const plan = await makePlan(run);
+    const plan = await toldIfItFails(what, () => makePlan(run), { activities });
     upsertSearchAttributes(searchAttributes({ set: plan.setId }));
     const done = await carryOut(run, plan);
     upsertSearchAttributes(searchAttributes({ status: 'success' }));

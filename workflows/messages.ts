@@ -10,3 +10,15 @@ export const releasePermitSignal = defineSignal('releasePermit');
 
 /** Lets a restore that waits for a person go on. @returns what was approved, in words */
 export const approveUpdate = defineUpdate<string, [{ by?: string }]>('approve');
+
+/** A run that waits for the permit. */
+export interface Waiter {
+  readonly workflowId: string;
+  readonly runId: string;
+}
+
+/** Asks the permit to tell the run when it is given back. */
+export const permitWantedSignal = defineSignal<[Waiter]>('permitWanted');
+
+/** Tells a run that waits that the permit it asked for is being given back. */
+export const permitFreeSignal = defineSignal('permitFree');

@@ -9,11 +9,19 @@ import { parseInput, raise } from './failure.js';
 import { takePermit } from './permit.js';
 import { Story } from './story.js';
 import { searchAttributes } from './support.js';
+import { asksDryRun, toldIfItFails } from './tell.js';
 
 export async function pruneBackups(rawInput?: unknown): Promise<PruneBackupsResult> {
-  const input = parseInput(pruneBackupsInputSchema, rawInput, 'pruneBackups');
   const story = new Story('removal of old sets');
-  const { view } = await resolveStack({ stack: input.stack, host: input.host }).catch(raise);
+  const { input, view } = await toldIfItFails(
+    'The removal of old sets',
+    async () => {
+      const asked = parseInput(pruneBackupsInputSchema, rawInput, 'pruneBackups');
+      const { stack, host } = asked;
+      return { input: asked, ...(await resolveStack({ stack, host }).catch(raise)) };
+    },
+    { silent: asksDryRun(rawInput) },
+  );
   const activities = hostActivities(view.hostId);
   const { tier, limit, dryRun } = input;
   upsertSearchAttributes(
@@ -23,29 +31,41 @@ export async function pruneBackups(rawInput?: unknown): Promise<PruneBackupsResu
       ...(tier === undefined ? {} : { tier }),
     }),
   );
-  const permit = dryRun ? undefined : await takePermit(view.stack, input.onBusy, activities, story);
-  try {
-    story.phase('pruning');
-    const { decisions, held, accepted } = await activities.planPrune('what goes, and why', {
-      ...{ tier, limit },
-      acceptShrink: input.acceptShrink && !dryRun,
-    });
-    const { removed } = dryRun
-      ? { removed: [] }
-      : await activities.pruneTier(
-          `keep the newest sets${tier === undefined ? '' : ` of ${tier}`}`,
-          {
-            tier,
-            limit,
-          },
-        );
-    story.phase('done');
-    upsertSearchAttributes(searchAttributes({ status: held.length > 0 ? 'degraded' : 'success' }));
-    return { dryRun, decisions, held, accepted, removed };
-  } catch (error) {
-    upsertSearchAttributes(searchAttributes({ status: 'failed' }));
-    return raise(error);
-  } finally {
-    await permit?.release();
+  // Nothing is told of a dry run: somebody looks on.
+  return toldIfItFails(`Removal of old sets of ${view.stack}`, () => prune(), {
+    activities,
+    silent: dryRun,
+  });
+
+  async function prune(): Promise<PruneBackupsResult> {
+    const permit = dryRun
+      ? undefined
+      : await takePermit(view.stack, input.onBusy, activities, story);
+    try {
+      story.phase('pruning');
+      const { decisions, held, accepted } = await activities.planPrune('what goes, and why', {
+        ...{ tier, limit },
+        acceptShrink: input.acceptShrink && !dryRun,
+      });
+      const { removed } = dryRun
+        ? { removed: [] }
+        : await activities.pruneTier(
+            `keep the newest sets${tier === undefined ? '' : ` of ${tier}`}`,
+            {
+              tier,
+              limit,
+            },
+          );
+      story.phase('done');
+      upsertSearchAttributes(
+        searchAttributes({ status: held.length > 0 ? 'degraded' : 'success' }),
+      );
+      return { dryRun, decisions, held, accepted, removed };
+    } catch (error) {
+      upsertSearchAttributes(searchAttributes({ status: 'failed' }));
+      return raise(error);
+    } finally {
+      await permit?.release();
+    }
   }
 }

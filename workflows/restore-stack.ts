@@ -36,7 +36,7 @@ import { preflight } from './restore-preflight.js';
 import { planOrFail, searchAttributes } from './support.js';
 import { sayTakenBack, takeBack, type TakenBack } from './take-back.js';
 import { Story } from './story.js';
-import { tell } from './tell.js';
+import { asksDryRun, tell, toldIfItFails } from './tell.js';
 
 type View = Awaited<ReturnType<typeof resolveStack>>['view'];
 type Input = ReturnType<typeof restoreStackInputSchema.parse>;
@@ -56,27 +56,38 @@ const STILL_HEALTHY_MS = 20_000;
 
 export async function restoreStack(rawInput?: unknown): Promise<RestoreStackResult> {
   const startedMs = Date.now();
-  const input = parseInput(restoreStackInputSchema, rawInput, 'restoreStack');
-  const story = new Story(input.dryRun ? 'restore (dry run)' : 'restore');
+  const silent = asksDryRun(rawInput);
+  const story = new Story(silent ? 'restore (dry run)' : 'restore');
   const approval = new Approval(story);
-  const { view, stamp } = await resolveStack({
-    stack: input.stack,
-    host: input.host,
-    map: input.map,
-  }).catch(raise);
+  const { input, view, stamp } = await toldIfItFails(
+    'The restore',
+    async () => {
+      const asked = parseInput(restoreStackInputSchema, rawInput, 'restoreStack');
+      const { stack, host, map } = asked;
+      return { input: asked, ...(await resolveStack({ stack, host, map }).catch(raise)) };
+    },
+    { silent },
+  );
   const activities = hostActivities(view.hostId);
   upsertSearchAttributes(searchAttributes({ stack: view.stack, status: 'running' }));
   const run: Run = { input, view, restoreId: stamp, activities, story, approval, startedMs };
 
   // A wrong set or service is said before waiting for anybody.
-  const plan = await makePlan(run).catch(raise);
+  const what = `Restore of set ${input.set}`;
+  const early = { activities, silent };
+  const plan = await toldIfItFails(what, () => makePlan(run).catch(raise), early);
   upsertSearchAttributes(searchAttributes({ set: plan.setId }));
   if (input.dryRun) return resultOf(run, plan, [], []);
 
-  const permit = await takePermit(view.stack, input.onBusy, activities, story);
+  const permit = await toldIfItFails(
+    what,
+    () => takePermit(view.stack, input.onBusy, activities, story),
+    early,
+  );
   try {
     // The catalogue may have changed while we waited.
-    const result = await carryOut(run, await makePlan(run).catch(raise));
+    const agreed = await toldIfItFails(what, () => makePlan(run).catch(raise), early);
+    const result = await carryOut(run, agreed);
     const status = problemsOf(result.services).length > 0 ? 'degraded' : 'success';
     upsertSearchAttributes(searchAttributes({ status }));
     return result;
@@ -131,20 +142,26 @@ async function carryOut(begun: Run, plan: RestorePlan): Promise<RestoreStackResu
     for (const { source } of service.sources) story.step(service.service, source, 'pending');
   }
   const checkedFromMs = Date.now();
-  await preflight({
-    ...{ activities, story, configDigest, map: input.map, plan },
-    restoreId: begun.restoreId,
-  });
+  const what = `Restore of set ${plan.setId}`;
+  const early = { activities };
+  const { restoreId: wished } = begun;
+  const { map } = input;
+  await toldIfItFails(
+    what,
+    () => preflight({ activities, story, configDigest, map, plan, restoreId: wished }),
+    early,
+  );
   const checkedMs = Date.now() - checkedFromMs;
   // Before the first stage nothing is touched yet, not even stopped.
   if (plan.pauseBefore === 1) await waitForPerson(begun, plan, 1);
 
-  const opened = await activities.beginRestore('open the record', {
-    restoreId: begun.restoreId,
-    setId: plan.setId,
-    map: input.map,
-  });
-  const restoreId = restoreIdOf(opened, begun.restoreId);
+  const { setId } = plan;
+  const opened = await toldIfItFails(
+    what,
+    () => activities.beginRestore('open the record', { restoreId: wished, setId, map }),
+    early,
+  );
+  const restoreId = restoreIdOf(opened, wished);
   const run: Run = { ...begun, restoreId };
 
   const services: RestoredService[] = [];

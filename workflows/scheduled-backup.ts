@@ -15,13 +15,18 @@ import {
 import { hostActivities, resolveStack } from './activity-options.js';
 import { backupStack } from './backup-stack.js';
 import { failure, parseInput, raise } from './failure.js';
+import { toldIfItFails } from './tell.js';
 
 /** Set by the server: the time the schedule names, before jitter and however late the start is. */
 const DUE = defineSearchAttributeKey('TemporalScheduledStartTime', SearchAttributeType.DATETIME);
 const SCHEDULE = defineSearchAttributeKey('TemporalScheduledById', SearchAttributeType.KEYWORD);
 
 export async function scheduledBackup(rawInput?: unknown): Promise<ScheduledBackupResult> {
-  const input = parseInput(scheduledBackupInputSchema, rawInput, 'scheduledBackup');
+  const { input, view } = await toldIfItFails('The scheduled backup', async () => {
+    const asked = parseInput(scheduledBackupInputSchema, rawInput, 'scheduledBackup');
+    const { stack, host } = asked;
+    return { input: asked, ...(await resolveStack({ stack, host }).catch(raise)) };
+  });
   const { startTime, typedSearchAttributes, lastResult } = workflowInfo();
   const startedAtMs = startTime.getTime();
   const schedule = typedSearchAttributes.get(SCHEDULE);
@@ -36,7 +41,6 @@ export async function scheduledBackup(rawInput?: unknown): Promise<ScheduledBack
     coveredUntilMs: last.success ? Date.parse(last.data.coveredUntil) : undefined,
   });
 
-  const { view } = await resolveStack({ stack: input.stack, host: input.host }).catch(raise);
   // A host that is down says so by the backup's own first step.
   await hostActivities(view.hostId)
     .writeRunLog('log what the run is for', {

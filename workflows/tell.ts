@@ -1,15 +1,21 @@
 /** The end of a run, said to whoever is to know. */
-import { isCancellation } from '@temporalio/workflow';
-
+import {
+  CancellationScope,
+  isCancellation,
+  patched,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
 import { messageOf } from '../src/errors.js';
-import type { HostCalls } from './activity-options.js';
+import { stackTelling, type Telling } from './activity-options.js';
+import { causeOf } from './failure.js';
+import { searchAttributes } from './support.js';
 
 /**
  * Writes the message to the log and notifies the channels. A receiver that is down must not change
  * how the run ended: failures count for nothing, but a cancellation is passed on when asked for.
  */
 export async function tell(
-  activities: HostCalls,
+  activities: Telling,
   status: 'success' | 'degraded' | 'failed',
   message: string,
   options: {
@@ -33,5 +39,51 @@ export async function tell(
     if (outcome.status === 'rejected' && isCancellation(outcome.reason)) {
       throw new Error(messageOf(outcome.reason), { cause: outcome.reason });
     }
+  }
+}
+
+/** Is only asked what would be done? Read before the input is checked: that may fail, too. */
+export function asksDryRun(rawInput: unknown): boolean {
+  return (
+    typeof rawInput === 'object' &&
+    rawInput !== null &&
+    'dryRun' in rawInput &&
+    rawInput.dryRun === true
+  );
+}
+
+/**
+ * Tells when `work` fails. For what comes before a run holds the permit: without this a run that waits in
+ * vain, or is given something it can't use, ends without anybody hearing of it.
+ */
+export async function toldIfItFails<T>(
+  /** What the run is, as a sentence begins: `Backup of ml`. */
+  what: string,
+  work: () => Promise<T>,
+  options: {
+    /** The host's, where it is known; else any worker of the stack tells it. */
+    readonly activities?: Telling;
+    /** Somebody asked for a cancel; but what was due is not done. */
+    readonly alsoCancelled?: boolean;
+    /** Somebody looks on, and nothing was to be changed. */
+    readonly silent?: boolean;
+  } = {},
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const cancelled = isCancellation(error);
+    const wanted = options.silent !== true && (!cancelled || options.alsoCancelled === true);
+    if (wanted && patched('early-failures-are-told')) {
+      const { message, hint } = causeOf(error);
+      const said = cancelled ? 'was cancelled before it began' : `could not begin: ${message}`;
+      upsertSearchAttributes(searchAttributes({ status: cancelled ? 'cancelled' : 'failed' }));
+      await CancellationScope.nonCancellable(() =>
+        tell(options.activities ?? stackTelling(), 'failed', `${what} ${said}`, {
+          hint: cancelled ? undefined : hint,
+        }),
+      );
+    }
+    throw error;
   }
 }

@@ -18,7 +18,7 @@ import { causeOf, failure, parseInput, raise } from './failure.js';
 import { takePermit } from './permit.js';
 import { Story } from './story.js';
 import { planOrFail, searchAttributes } from './support.js';
-import { tell } from './tell.js';
+import { asksDryRun, tell, toldIfItFails } from './tell.js';
 
 /** What was healthy a moment ago answers at once. */
 const STILL_HEALTHY_MS = 20_000;
@@ -27,9 +27,17 @@ type View = Awaited<ReturnType<typeof resolveStack>>['view'];
 
 export async function undoRestore(rawInput?: unknown): Promise<UndoRestoreResult> {
   const startedMs = Date.now();
-  const input = parseInput(undoRestoreInputSchema, rawInput, 'undoRestore');
-  const story = new Story(input.dryRun ? 'undo (dry run)' : 'undo');
-  const { view } = await resolveStack({ stack: input.stack, host: input.host }).catch(raise);
+  const silent = asksDryRun(rawInput);
+  const story = new Story(silent ? 'undo (dry run)' : 'undo');
+  const { input, view } = await toldIfItFails(
+    'The undo of a restore',
+    async () => {
+      const asked = parseInput(undoRestoreInputSchema, rawInput, 'undoRestore');
+      const { stack, host } = asked;
+      return { input: asked, ...(await resolveStack({ stack, host }).catch(raise)) };
+    },
+    { silent },
+  );
   const activities = hostActivities(view.hostId);
   upsertSearchAttributes(searchAttributes({ stack: view.stack, status: 'running' }));
   const makePlan = async (): Promise<UndoPlan> => {
@@ -39,12 +47,17 @@ export async function undoRestore(rawInput?: unknown): Promise<UndoRestoreResult
       .catch(raise);
     return planOrFail(() => planUndo(view, past));
   };
-  const plan = await makePlan();
+  const early = { activities, silent };
+  const plan = await toldIfItFails(`Undo of restore ${input.restore}`, makePlan, early);
   upsertSearchAttributes(searchAttributes({ set: plan.setId }));
   const { restoreId } = plan;
   if (input.dryRun) return { restoreId, dryRun: true, plan, unhealthy: [], durationMs: 0 };
 
-  const permit = await takePermit(view.stack, input.onBusy, activities, story);
+  const permit = await toldIfItFails(
+    `Undo of restore ${restoreId}`,
+    () => takePermit(view.stack, input.onBusy, activities, story),
+    early,
+  );
   try {
     const agreed = await makePlan();
     // Once begun it is finished: half an undo would leave everything stopped.

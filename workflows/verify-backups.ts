@@ -15,16 +15,23 @@ import { hostActivities, resolveStack, type HostCalls } from './activity-options
 import { failure, parseInput, raise } from './failure.js';
 import { Story } from './story.js';
 import { searchAttributes } from './support.js';
-import { tell } from './tell.js';
+import { tell, toldIfItFails } from './tell.js';
 
 export async function verifyBackups(rawInput?: unknown): Promise<VerifyBackupsResult> {
-  const input = parseInput(verifyBackupsInputSchema, rawInput, 'verifyBackups');
   const story = new Story('verification of the backups');
-  const { view } = await resolveStack({ stack: input.stack, host: input.host }).catch(raise);
+  const { input, view } = await toldIfItFails('The verification of the backups', async () => {
+    const asked = parseInput(verifyBackupsInputSchema, rawInput, 'verifyBackups');
+    const { stack, host } = asked;
+    return { input: asked, ...(await resolveStack({ stack, host }).catch(raise)) };
+  });
   const activities = hostActivities(view.hostId);
   upsertSearchAttributes(searchAttributes({ stack: view.stack, status: 'running' }));
   try {
-    const result = await verifyAll(input, activities, story);
+    const result = await toldIfItFails(
+      `Verification of the backups of ${view.stack}`,
+      () => verifyAll(input, activities, story),
+      { activities },
+    );
     const status = result.damaged.length > 0 ? 'failed' : hasNotes(result) ? 'degraded' : 'success';
     story.phase(status);
     upsertSearchAttributes(searchAttributes({ status }));

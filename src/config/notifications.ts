@@ -4,7 +4,15 @@ import { absolutePathSchema as absolutePath, nameSchema as name } from './fields
 
 export const notificationStatusSchema = z.enum(['success', 'degraded', 'failed']);
 /** What kind of run a message is about. */
-export const runKindSchema = z.enum(['backup', 'restore', 'undo', 'drill', 'verify', 'check']);
+export const runKindSchema = z.enum([
+  'backup',
+  'restore',
+  'undo',
+  'drill',
+  'verify',
+  'check',
+  'prune',
+]);
 
 const environmentName = z
   .string()

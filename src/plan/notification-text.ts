@@ -61,6 +61,8 @@ export function runKindOf(workflowType: string): RunKind {
       return 'verify';
     case 'checkBackups':
       return 'check';
+    case 'pruneBackups':
+      return 'prune';
     default:
       return 'backup';
   }
@@ -115,6 +117,7 @@ function whatToDo({ run, status, hint, workflowId }: RunEnd): string {
     case 'restore':
       return [...first, 'holdfast restore --dry-run checks all of it again', steps].join('; ');
     case 'check':
+    case 'prune':
       return [...first, steps].join('; ');
     case 'verify':
       return [...first, 'holdfast list shows what there is', steps].join('; ');
