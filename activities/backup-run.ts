@@ -59,27 +59,32 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
      * takes an id for the set. Called again by the same run it gives the same id.
      */
     beginBackup: guarded(async (input: BeginBackup): Promise<BegunBackup> => {
-      pingStart(dependencies);
-      checkDigest(config, input.configDigest);
-      await requireStore(root, config.backups.directoryMode);
-      await engine.ping();
-      const ofRestores = problemsOfBackup(await recoverHost(dependencies), input.scope);
-      const recovered = await recoverIncoming(root, {
-        isAlive: (run) =>
-          isImportRun(run.workflowId) ? importRuns(root) : workflowRuns(client, run),
-        ownership: await ownership(),
+      return whileWaiting({ service: '', source: 'prepare' }, 'prepare', async () => {
+        pingStart(dependencies);
+        checkDigest(config, input.configDigest);
+        await requireStore(root, config.backups.directoryMode);
+        await engine.ping();
+        const ofRestores = problemsOfBackup(await recoverHost(dependencies), input.scope);
+        const recovered = await recoverIncoming(root, {
+          isAlive: (run) =>
+            isImportRun(run.workflowId) ? importRuns(root) : workflowRuns(client, run),
+          ownership: await ownership(),
+        });
+        for (const { setId, reason } of recovered.failed) {
+          await runLog.write(`Set ${setId} of a dead run could not be published: ${reason}`);
+        }
+        await emptyTrash(root);
+        await refuseFullDisk(root, config.backups.minimumFree);
+        const setId = await beginSet(root, { workflowId: input.workflowId, stamp: input.stamp });
+        await runLog.write(`Starting ${input.tier} backup ${setId} of ${config.stack}`);
+        const problems = [
+          ...ofRestores,
+          ...troubleOf(dependencies),
+          ...(await missingOf(dependencies, input.scope)),
+        ];
+        for (const { message } of problems) await runLog.write(message.replaceAll('\n', ' '));
+        return { setId, ...(problems.length === 0 ? {} : { problems }) };
       });
-      for (const { setId, reason } of recovered.failed) {
-        await runLog.write(`Set ${setId} of a dead run could not be published: ${reason}`);
-      }
-      await emptyTrash(root);
-      await refuseMissing(dependencies, input.scope);
-      await refuseFullDisk(root, config.backups.minimumFree);
-      const setId = await beginSet(root, { workflowId: input.workflowId, stamp: input.stamp });
-      await runLog.write(`Starting ${input.tier} backup ${setId} of ${config.stack}`);
-      const problems = [...ofRestores, ...troubleOf(dependencies)];
-      for (const { message } of problems) await runLog.write(message.replaceAll('\n', ' '));
-      return { setId, ...(problems.length === 0 ? {} : { problems }) };
     }),
 
     ownArtifact: guarded(async (input: SourceReference): Promise<void> => {
@@ -144,27 +149,33 @@ function troubleOf({ live }: ActivityDependencies): Problem[] {
   return [{ service: '', source: '', code: 'CONFIG_INVALID', message }];
 }
 
-/** @throws HoldfastError SOURCE_MISSING, naming everything that is not there */
-async function refuseMissing(
+/**
+ * What the configuration names beside its sources and is not on this host: homes, compose files,
+ * containers of health gates, secret files. A restore will miss it; the backup does not need it. A source
+ * that is gone is not among these: it fails by itself, by name, and the others are saved.
+ */
+async function missingOf(
   { config, engine }: ActivityDependencies,
   scope: 'all' | readonly string[],
-): Promise<void> {
-  const services =
-    scope === 'all'
-      ? config.services
-      : Object.fromEntries(
-          Object.entries(config.services).filter(([name]) => scope.includes(name)),
-        );
-  const problems = await checkHost({ ...config, services }, hostProbe(engine));
-  if (problems.length === 0) return;
-  throw new HoldfastError(
-    'SOURCE_MISSING',
-    `not everything to back up is on this host: ${problems.map(({ message }) => message).join('; ')}`,
-    {
-      hint: 'holdfast config check --host lists these with their lines',
-      facts: { problems: problems.map(({ path, message }) => `${path}: ${message}`) },
-    },
-  );
+): Promise<Problem[]> {
+  const probe = hostProbe(engine);
+  const problems: Problem[] = [];
+  const note = (found: readonly { readonly path: string; readonly message: string }[]): void => {
+    problems.push(
+      ...found.map(({ path, message }) => ({
+        ...{ service: '', source: '', code: 'SOURCE_MISSING' },
+        message: `${path}: ${message}`,
+      })),
+    );
+  };
+  note(await checkHost({ ...config, services: {} }, probe));
+  for (const [name, service] of Object.entries(config.services)) {
+    if (scope !== 'all' && !scope.includes(name)) continue;
+    const services = { [name]: { ...service, sources: {} } };
+    const backups = { ...config.backups, owner: undefined };
+    note(await checkHost({ ...config, backups, notifications: [], services }, probe));
+  }
+  return problems;
 }
 
 async function refuseFullDisk(root: string, minimumFreePercent: number): Promise<void> {

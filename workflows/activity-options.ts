@@ -2,6 +2,10 @@
  * One table: on which queue each activity runs, how long it may take, how often it must tell that it
  * lives, and how often it is tried.
  *
+ * - No total limit is within reach of the size of the data: a night of 200 GB over a slow disk, a copy of
+ *   a volume of that size, a million files to remove. What hangs is found by its heartbeats (a dead
+ *   worker) and by the watchdog in activities/runtime.ts (nothing moved for half an hour), see
+ *   docs/adr/0017.
  * - Heartbeats are asked of everything that can take more than a minute: without one a dead worker is
  *   noticed only by the long time-out.
  * - The first retry waits longer than the heartbeat time-out, so that an attempt that lost its
@@ -20,6 +24,12 @@ import { drillQueue, heavyQueue, lightQueue } from '../src/plan/ids.js';
 
 type Kind = 'quick' | 'patient' | 'long' | 'verify' | 'notify' | 'deliver';
 
+/**
+ * The server wants one. For the queue of what moves data, too: what waits there waits for other sources,
+ * and that the host is down was said by the run's first step.
+ */
+const NO_LIMIT = '30d';
+
 const KINDS: Record<Kind, ActivityOptions> = {
   /** Answers within seconds; a retry is cheap. */
   quick: {
@@ -27,23 +37,23 @@ const KINDS: Record<Kind, ActivityOptions> = {
     scheduleToStartTimeout: '15m',
     retry: { initialInterval: '2s', maximumInterval: '30s', maximumAttempts: 3 },
   },
-  /** Waits for somebody else: containers that stop or become healthy, trees that are renamed. */
+  /** Waits for somebody else, or works through what there is: containers, records, trees to remove. */
   patient: {
-    startToCloseTimeout: '30m',
+    startToCloseTimeout: NO_LIMIT,
     scheduleToStartTimeout: '15m',
     heartbeatTimeout: '45s',
     retry: { initialInterval: '50s', maximumInterval: '2m', maximumAttempts: 3 },
   },
   /** Moves the data. Resumes or starts clean, so a second attempt after a killed worker is safe. */
   long: {
-    startToCloseTimeout: '12h',
-    scheduleToStartTimeout: '12h',
+    startToCloseTimeout: NO_LIMIT,
+    scheduleToStartTimeout: NO_LIMIT,
     heartbeatTimeout: '45s',
     retry: { initialInterval: '50s', maximumInterval: '5m', maximumAttempts: 3 },
   },
   verify: {
-    startToCloseTimeout: '6h',
-    scheduleToStartTimeout: '12h',
+    startToCloseTimeout: NO_LIMIT,
+    scheduleToStartTimeout: NO_LIMIT,
     heartbeatTimeout: '45s',
     retry: { initialInterval: '50s', maximumInterval: '2m', maximumAttempts: 2 },
   },
@@ -78,7 +88,7 @@ const HEAVY = {
 
 const LIGHT = {
   describePermitHolder: 'quick',
-  beginBackup: 'quick',
+  beginBackup: 'patient',
   holdSource: 'patient',
   releaseSource: 'patient',
   ownArtifact: 'patient',
