@@ -114,7 +114,7 @@ async function run(
         'BACKUP_FAILED',
         `nothing could be saved: ${set.problems.map(sayProblem).join('; ')}`,
         {
-          hint: 'no set was written; the sets before it are untouched',
+          hint: 'no set was written; the sets before it are untouched; holdfast config check --host lists what is missing',
         },
       );
     }
