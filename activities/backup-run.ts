@@ -1,7 +1,6 @@
 /** The frame of a backup run: begin the set, give artifacts their owner, publish, discard, prune. */
 import { statfs } from 'node:fs/promises';
-import { checkHost } from '../src/config/check-host.js';
-import { hostProbe } from '../src/docker/host-probe.js';
+import { formatPath } from '../src/config/problems.js';
 import { HoldfastError } from '../src/errors.js';
 import type { Metrics } from '../src/observe/metrics.js';
 import { isImportRun } from '../src/plan/old-backups.js';
@@ -17,6 +16,7 @@ import { emptyTrash } from '../src/store/remove.js';
 import { spreadDamage } from '../src/store/verification.js';
 import { lookUpOwner } from '../src/system/ownership.js';
 import type { StoreOwnership } from '../src/store/layout.js';
+import { surveyForBackup, type BackupSurvey } from './backup-survey.js';
 import { problemsOfBackup } from './barrier.js';
 import type { SourceReference } from './hold.js';
 import { recoverHost, workflowRuns } from './recovery.js';
@@ -74,16 +74,23 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
           await runLog.write(`Set ${setId} of a dead run could not be published: ${reason}`);
         }
         await emptyTrash(root);
+        const survey = await surveyForBackup(dependencies, input.scope);
         await refuseFullDisk(root, config.backups.minimumFree);
         const setId = await beginSet(root, { workflowId: input.workflowId, stamp: input.stamp });
         await runLog.write(`Starting ${input.tier} backup ${setId} of ${config.stack}`);
         const problems = [
           ...ofRestores,
           ...troubleOf(dependencies),
-          ...(await missingOf(dependencies, input.scope)),
+          ...missingOf(survey),
+          ...survey.problems,
         ];
         for (const { message } of problems) await runLog.write(message.replaceAll('\n', ' '));
-        return { setId, ...(problems.length === 0 ? {} : { problems }) };
+        const { uncovered } = survey;
+        return {
+          setId,
+          ...(problems.length === 0 ? {} : { problems }),
+          ...(uncovered === undefined ? {} : { uncovered }),
+        };
       });
     }),
 
@@ -154,28 +161,13 @@ function troubleOf({ live }: ActivityDependencies): Problem[] {
  * containers of health gates, secret files. A restore will miss it; the backup does not need it. A source
  * that is gone is not among these: it fails by itself, by name, and the others are saved.
  */
-async function missingOf(
-  { config, engine }: ActivityDependencies,
-  scope: 'all' | readonly string[],
-): Promise<Problem[]> {
-  const probe = hostProbe(engine);
-  const problems: Problem[] = [];
-  const note = (found: readonly { readonly path: string; readonly message: string }[]): void => {
-    problems.push(
-      ...found.map(({ path, message }) => ({
-        ...{ service: '', source: '', code: 'SOURCE_MISSING' },
-        message: `${path}: ${message}`,
-      })),
-    );
-  };
-  note(await checkHost({ ...config, services: {} }, probe));
-  for (const [name, service] of Object.entries(config.services)) {
-    if (scope !== 'all' && !scope.includes(name)) continue;
-    const services = { [name]: { ...service, sources: {} } };
-    const backups = { ...config.backups, owner: undefined };
-    note(await checkHost({ ...config, backups, notifications: [], services }, probe));
-  }
-  return problems;
+function missingOf({ missing }: BackupSurvey): Problem[] {
+  return missing
+    .filter(({ path }) => path[2] !== 'sources')
+    .map(({ path, message }) => ({
+      ...{ service: '', source: '', code: 'SOURCE_MISSING' },
+      message: `${formatPath(path)}: ${message}`,
+    }));
 }
 
 async function refuseFullDisk(root: string, minimumFreePercent: number): Promise<void> {

@@ -28,6 +28,7 @@ export const ERROR_RULES = {
   UNKNOWN_SERVICE: usage,
   UNKNOWN_SOURCE: usage,
   SOURCE_MISSING: usage,
+  PROGRAM_MISSING: usage,
   SET_NOT_FOUND: usage,
   CONFIRMATION_REQUIRED: usage,
   // What holds us up.

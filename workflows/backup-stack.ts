@@ -276,7 +276,8 @@ function summaryOf(result: BackupStackResult): string {
 
 function sayProblem({ service, source, message }: Problem): string {
   // What is wrong with the stack as a whole is no service's.
-  return service === '' ? message : `${service}/${source}: ${message}`;
+  const where = source === '' ? service : `${service}/${source}`;
+  return where === '' ? message : `${where}: ${message}`;
 }
 
 /** A failed set was told with its list when it was published. */

@@ -84,8 +84,12 @@ export interface Catalogue {
   readonly unreadable: readonly string[];
 }
 
-/** Something the configuration names that the host does not have. */
+/** Where the configuration and the host differ. */
 export interface HostFinding {
+  /** error: a backup or a restore would go wrong · note: worth knowing */
+  readonly severity: 'error' | 'note';
+  /** Stable, for scripts. */
+  readonly code: string;
   /** `file:line:column key` as far as it is known. */
   readonly where: string;
   readonly message: string;
@@ -123,7 +127,7 @@ export interface Ports {
   loadConfig(file: string): Promise<Config>;
   configJsonSchema(): Promise<unknown>;
   readCatalogue(root: string): Promise<Catalogue>;
-  /** What the sources of the configuration lack on this host; empty when all are there. */
+  /** The configuration held against this host; empty when both agree. In the order of the file. */
   hostProbe(config: Config, signal: AbortSignal): Promise<readonly HostFinding[]>;
   /** Sends a test message to the channels at these places of the list. Never rejects. */
   testNotifications(

@@ -63,21 +63,26 @@ export const realPorts: Ports = {
   },
 };
 
-async function lookAtHost(config: Config): Promise<readonly HostFinding[]> {
-  const [{ checkHost }, { connectEngine }, { hostProbe }] = await Promise.all([
-    import('../config/check-host.js'),
+async function lookAtHost(config: Config, signal: AbortSignal): Promise<readonly HostFinding[]> {
+  const [{ surveyStack }, { connectEngine }, { formatPath }] = await Promise.all([
+    import('../../activities/stack-survey.js'),
     import('../docker/engine.js'),
-    import('../docker/host-probe.js'),
+    import('../config/problems.js'),
   ]);
   const engine = connectEngine();
   await engine.ping();
   const { locate } = await loadConfigFile(config.file);
-  const problems = await checkHost(config, hostProbe(engine), locate);
-  return problems.map(({ path, line, column, message, fix }) => ({
-    where: line === undefined ? path : `${config.file}:${line}:${column ?? 1} ${path}`,
-    message,
-    hint: fix,
-  }));
+  const { findings } = await surveyStack(config, engine, signal);
+  return findings
+    .map(({ path, ...finding }) => ({ ...finding, path: formatPath(path), at: locate(path) }))
+    .sort((left, right) => left.at.line - right.at.line)
+    .map(({ severity, code, path, at, message, fix }) => ({
+      severity,
+      code,
+      where: path === '' ? config.file : `${config.file}:${at.line}:${at.column} ${path}`,
+      message,
+      ...(fix === '' ? {} : { hint: fix }),
+    }));
 }
 
 async function connectRuns(): Promise<RunGateway> {

@@ -162,16 +162,11 @@ function checkService(check: HostCheck, name: string, service: ServiceConfig): v
 /**
  * Everything the configuration names that is nowhere on the host: homes, bases, compose and
  * secret files, volumes, containers, owners. Empty when all is there. Before a restore on a bare
- * machine much is missing by right: the caller decides what it means. With `locate` (from
- * `loadConfigFile`) each problem has its line, and they come in the order of the text.
+ * machine much is missing by right: the caller decides what it means.
  *
  * @throws whatever the probe throws, e.g. DOCKER_UNREACHABLE.
  */
-export async function checkHost(
-  config: Config,
-  probe: HostProbe,
-  locate?: Locate,
-): Promise<HostProblem[]> {
+export async function missingOnHost(config: Config, probe: HostProbe): Promise<PathProblem[]> {
   const check = new HostCheck(probe);
   check.owner(['backups', 'owner'], config.backups.owner);
   for (const [index, notification] of config.notifications.entries()) {
@@ -181,8 +176,19 @@ export async function checkHost(
   }
   for (const [name, service] of Object.entries(config.services)) checkService(check, name, service);
   const answers = await Promise.all(check.questions);
-  return answers
-    .flatMap((problem) => (problem === undefined ? [] : [problem]))
+  return answers.flatMap((problem) => (problem === undefined ? [] : [problem]));
+}
+
+/**
+ * {@link missingOnHost} with places in the text: with `locate` (from `loadConfigFile`) each problem
+ * has its line, and they come in the order of the text.
+ */
+export async function checkHost(
+  config: Config,
+  probe: HostProbe,
+  locate?: Locate,
+): Promise<HostProblem[]> {
+  return (await missingOnHost(config, probe))
     .map((problem) => ({
       path: formatPath(problem.path),
       message: problem.message,

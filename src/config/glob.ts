@@ -24,3 +24,11 @@ export function covers(patterns: readonly string[], path: string): boolean {
     return globs.some((glob) => glob.matches(ancestor));
   });
 }
+
+/** Could a pattern take the path itself, something below it, or all of a directory above it? */
+export function mayCover(patterns: readonly string[], path: string): boolean {
+  if (path === '') return patterns.length > 0;
+  if (covers(patterns, path)) return true;
+  const globs = compileGlobs(patterns.filter((pattern) => globProblem(pattern) === undefined));
+  return globs.some((glob) => glob.mayMatchBelow(path));
+}

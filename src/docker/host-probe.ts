@@ -1,18 +1,27 @@
 /** What is on this host, for checking a configuration against it. */
 import { pathExists } from '../system/durable.js';
 import { lookUpId } from '../system/ownership.js';
-import { findContainer } from './containers.js';
-import type { Engine } from './engine.js';
-import { findVolume } from './volumes.js';
 import type { HostProbe } from '../config/check-host.js';
+import type { Inventory } from './inventory.js';
 
-/** @throws HoldfastError DOCKER_UNREACHABLE from the volume and container questions */
-export function hostProbe(engine: Engine): HostProbe {
+/** Ids may be cut to this many digits, as `docker ps` does. */
+const SHORT_ID = 12;
+
+/** @param inventory read once: a configuration may name hundreds of volumes and containers */
+export function hostProbe({ containers, volumes }: Inventory): HostProbe {
+  const volumeNames = new Set(volumes.map(({ name }) => name));
   return {
     pathExists,
-    volumeExists: async (name) => (await findVolume(engine, name)) !== undefined,
-    containerExists: async (name) => (await findContainer(engine, name)) !== undefined,
+    volumeExists: (name) => Promise.resolve(volumeNames.has(name)),
+    containerExists: (name) =>
+      Promise.resolve(
+        containers.some(
+          (one) => one.name === name || (name.length >= SHORT_ID && one.id.startsWith(name)),
+        ),
+      ),
     userExists: async (name) => (await lookUpId('passwd', name)) !== undefined,
     groupExists: async (name) => (await lookUpId('group', name)) !== undefined,
+    volumeNames: () => Promise.resolve([...volumeNames]),
+    containerNames: () => Promise.resolve(containers.map(({ name }) => name)),
   };
 }

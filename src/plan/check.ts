@@ -19,6 +19,7 @@ import {
 import { dueTimesBack } from './due-times.js';
 import type { UnsoundSet } from './retention.js';
 import { isOfFuture, newestFirst, setName } from './set-order.js';
+import { nameUncovered } from './uncovered.js';
 import type { ScheduledTier } from './stack-view.js';
 import { formatSpan } from './words.js';
 
@@ -126,6 +127,7 @@ export function checkBackups(facts: CheckFacts, policy: CheckPolicy): CheckFindi
     ...checkWhole(facts),
     ...checkAnyGood(facts),
     ...checkSaved(facts, policy),
+    ...checkUncovered(facts),
     ...checkClock(facts),
     ...checkSizes(facts),
     ...checkVerified(facts, policy),
@@ -134,6 +136,24 @@ export function checkBackups(facts: CheckFacts, policy: CheckPolicy): CheckFindi
     ...checkSchedules(facts, policy),
   ];
   return findings.sort((left, right) => ORDER[left.severity] - ORDER[right.severity]);
+}
+
+/** Named, but no alarm: what is left out may be left out on purpose. */
+function checkUncovered({ sets }: CheckFacts): CheckFinding[] {
+  const newest = newestFirst(sets).find(({ uncovered }) => uncovered !== undefined);
+  if (newest?.uncovered === undefined || newest.uncovered.length === 0) return [];
+  const [first, ...more] = newest.uncovered;
+  if (first === undefined) return [];
+  const others = more.length === 0 ? '' : ` and ${more.length} more`;
+  return [
+    {
+      subject: 'coverage',
+      code: 'uncovered',
+      severity: 'ok',
+      message: `no source covers ${nameUncovered(first)}${others}`,
+      hint: 'holdfast config check --host lists all of it, with the sources that would',
+    },
+  ];
 }
 
 export function worstOf(findings: readonly CheckFinding[]): Severity {

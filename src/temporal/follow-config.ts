@@ -5,14 +5,18 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import { surveyStack } from '../../activities/stack-survey.js';
 import type { ConfigTrouble, LiveConfig } from '../config/live.js';
+import { formatPath } from '../config/problems.js';
 import type { Config } from '../config/schema.js';
+import { connectEngine } from '../docker/engine.js';
 import { messageOf } from '../errors.js';
 import { channelName, notificationTimestamp } from '../observe/notify.js';
 import { redactText } from '../observe/redact.js';
 import { RunLog } from '../observe/run-log.js';
 import { channelKey, type DeliverInput } from '../plan/delivery.js';
 import { stackQueue } from '../plan/ids.js';
+import { nameUncovered } from '../plan/uncovered.js';
 import { keepSchedules, type ScheduleLog } from './keep-schedules.js';
 import { asOnlyWorker } from './worker-lock.js';
 
@@ -54,6 +58,7 @@ export async function followConfig(
           : undefined,
       );
       schedules = { digest: config.digest, stop, kept };
+      void tellSurvey(config, log, until);
       const { root } = config.backups;
       if (!roots.has(root)) {
         roots.add(root);
@@ -68,6 +73,22 @@ export async function followConfig(
       else await alarm(client, config, trouble, log);
     }
     await delay(everyMs, undefined, { signal, ref: false }).catch(() => undefined);
+  }
+}
+
+/** What the host lacks of the configuration, and what the configuration lacks of the host. */
+async function tellSurvey(config: Config, log: ScheduleLog, signal: AbortSignal): Promise<void> {
+  try {
+    const { findings, uncovered } = await surveyStack(config, connectEngine(), signal);
+    for (const { severity, code, path, message, fix } of findings) {
+      if (severity === 'error') log.warn({ code, where: formatPath(path), fix }, message);
+    }
+    const [first, ...more] = uncovered;
+    if (first === undefined) return;
+    const others = more.length === 0 ? '' : ` and ${more.length} more`;
+    log.info({ uncovered: uncovered.length }, `no source covers ${nameUncovered(first)}${others}`);
+  } catch (error) {
+    if (!signal.aborted) log.warn({}, `the host could not be looked over: ${messageOf(error)}`);
   }
 }
 

@@ -6,14 +6,16 @@ import { HoldfastError } from '../../errors.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
-import { renderConfig, summarizeConfig } from '../views/config-view.js';
+import type { HostFinding } from '../ports.js';
+import { errorAsJson } from '../report-error.js';
+import { renderConfig, renderNotes, summarizeConfig } from '../views/config-view.js';
 
 const checkOptionsSchema = z.object({ host: z.boolean().default(false) });
 
 const EXAMPLES = `
 Examples:
   holdfast config check
-  holdfast config check --host             also: are the sources there?
+  holdfast config check --host             also: is all of it on this host?
   holdfast config schema > holdfast.schema.json`;
 
 export function addConfigCommand(program: Command, commands: CommandHost): void {
@@ -24,7 +26,7 @@ export function addConfigCommand(program: Command, commands: CommandHost): void 
   config
     .command('check')
     .description('check the configuration file and sum it up')
-    .option('--host', 'also check that the sources exist on this host')
+    .option('--host', 'also hold it against this host: is all there, is all covered?')
     .action((options: unknown, command: Command) =>
       commands.run(command, (context) => check(context, checkOptionsSchema.parse(options))),
     );
@@ -39,33 +41,49 @@ async function check(
   options: z.output<typeof checkOptionsSchema>,
 ): Promise<ExitCode> {
   const config = await context.loadConfig();
-  if (options.host) await checkHost(context, config);
+  const findings = options.host ? await findingsOf(context, config) : undefined;
+  const errors = (findings ?? []).filter(({ severity }) => severity === 'error');
   const summary = summarizeConfig(config);
-  if (context.options.json) context.printJson({ ok: true, ...summary });
-  else for (const line of renderConfig(summary, context.style)) context.say(line);
+  const ok = errors.length === 0;
+  if (context.options.json) {
+    const refusal = ok ? {} : { error: errorAsJson(refused(config, errors)) };
+    context.printJson({
+      ok,
+      ...summary,
+      ...(findings === undefined ? {} : { findings }),
+      ...refusal,
+    });
+    return ok ? 0 : 2;
+  }
+  if (ok) for (const line of renderConfig(summary, context.style)) context.say(line);
+  const notes = (findings ?? []).filter(({ severity }) => severity === 'note');
+  for (const line of renderNotes(notes, context.host.out.columns(), context.style)) {
+    context.print(line);
+  }
+  if (!ok) throw refused(config, errors);
   return 0;
 }
 
-/** @throws HoldfastError SOURCE_MISSING naming everything the host lacks */
-async function checkHost(context: CliContext, config: Config): Promise<void> {
-  const { ports } = context;
+async function findingsOf(context: CliContext, config: Config): Promise<readonly HostFinding[]> {
   const stop = new AbortController();
   const unsubscribe = context.host.onSignal(() => {
     stop.abort(new HoldfastError('CANCELLED', 'interrupted'));
   });
   try {
-    const findings = await ports.hostProbe(config, stop.signal);
-    if (findings.length === 0) return;
-    const problems = findings.map(
-      ({ where, message, hint }) => `${where}: ${message}${hint === undefined ? '' : `; ${hint}`}`,
-    );
-    throw new HoldfastError('SOURCE_MISSING', problems.join('\n'), {
-      hint: 'correct the configuration, or bring these back before the next backup',
-      facts: { file: config.file, problems },
-    });
+    return await context.ports.hostProbe(config, stop.signal);
   } finally {
     unsubscribe();
   }
+}
+
+function refused(config: Config, errors: readonly HostFinding[]): HoldfastError {
+  const problems = errors.map(
+    ({ where, message, hint }) => `${where}: ${message}${hint === undefined ? '' : `; ${hint}`}`,
+  );
+  return new HoldfastError('SOURCE_MISSING', problems.join('\n'), {
+    hint: 'correct the configuration, or bring these back before the next backup',
+    facts: { file: config.file, problems },
+  });
 }
 
 async function schema(context: CliContext): Promise<ExitCode> {

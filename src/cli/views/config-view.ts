@@ -2,7 +2,8 @@
 import type { Config, SourceConfig } from '../../config/schema.js';
 import { stagesOf } from '../../plan/order.js';
 import type { Style } from '../render/style.js';
-import { count } from '../render/text.js';
+import type { HostFinding } from '../ports.js';
+import { count, oneLine, wrap } from '../render/text.js';
 
 export interface ConfigSummary {
   readonly file: string;
@@ -70,5 +71,25 @@ export function renderConfig(summary: ConfigSummary, style: Style): readonly str
         `  ${label(tier)}keep ${keep}, ${schedule === null ? 'no schedule' : `at ${schedule} (${summary.timezone})`}`,
     ),
     `  ${label('notifications')}${summary.notifications === 0 ? 'none' : count(summary.notifications, 'channel')}`,
+  ];
+}
+
+/** What is worth knowing and no error: a heading, and a line and what to do for each. */
+export function renderNotes(
+  notes: readonly HostFinding[],
+  columns: number,
+  style: Style,
+): readonly string[] {
+  if (notes.length === 0) return [];
+  const indented = (text: string): string[] =>
+    wrap(oneLine(text), columns - 4).map((line) => `    ${line}`);
+  return [
+    '',
+    `${style.paint('yellow', count(notes.length, 'note'))} on this host`,
+    ...notes.flatMap(({ where, message, hint }) => [
+      `  ${style.paint('dim', oneLine(where))}`,
+      ...indented(message),
+      ...(hint === undefined ? [] : indented(hint).map((line) => style.paint('dim', line))),
+    ]),
   ];
 }

@@ -10,7 +10,8 @@ export function renderProblem(
   style: Style,
 ): string[] {
   // What is wrong with the stack as a whole is no service's.
-  const where = service === '' ? '' : `${service}/${source}: `;
+  const subject = source === '' ? service : `${service}/${source}`;
+  const where = subject === '' ? '' : `${subject}: `;
   const [first = '', ...rest] = wrap(`${where}${oneLine(message)} (${code})`, columns - 4);
   return [
     `  ${style.status(status, first)}`,

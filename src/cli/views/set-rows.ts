@@ -27,6 +27,8 @@ export interface SetSummary {
   /** What the set's files add up to; parts shared with other sets count in each. */
   readonly storedBytes: number;
   readonly problems: SetFile['problems'];
+  /** What was beside the sources and is in none of them; null where nobody looked. */
+  readonly uncovered: NonNullable<SetFile['uncovered']> | null;
   readonly workflowId: string;
 }
 
@@ -89,6 +91,7 @@ export function summarizeSet(set: SetFile, nowMs: number): SetSummary {
     contentBytes: sum(set, 'contentBytes'),
     storedBytes: sum(set, 'storedBytes'),
     problems: set.problems,
+    uncovered: set.uncovered ?? null,
     workflowId: set.workflowId,
   };
 }

@@ -1,5 +1,6 @@
 /** `holdfast show` for people. Pure. */
 import type { DrillResult } from '../../plan/drill-types.js';
+import { nameUncovered } from '../../plan/uncovered.js';
 import { formatBytes, formatDuration } from '../../plan/words.js';
 import { sayLack } from '../../store/inspect.js';
 import type { Pin } from '../../store/pins.js';
@@ -47,6 +48,7 @@ export function renderSet(
     ...lackLines(summary, columns, style),
     ...damageLines(shown, style),
     ...problemLines(summary, columns, style),
+    ...uncoveredLines(summary, columns, style),
     ...renderDrill(shown.drills, nowMs, style),
     '',
     style.paint('bold', 'Restore it with'),
@@ -203,6 +205,23 @@ function lackLines({ lacks }: StoreFacts, columns: number, style: Style): string
       .slice(0, MOST_LACKS)
       .flatMap((lack) => wrap(oneLine(sayLack(lack)), columns - 4))
       .map((line) => `  ${style.paint('red', line)}`),
+    ...(left > 0 ? [`  and ${left} more (--json has them all)`] : []),
+  ];
+}
+
+/** Hundreds of volumes of others' services would hide the rest. */
+const MOST_UNCOVERED = 20;
+
+function uncoveredLines({ uncovered }: SetSummary, columns: number, style: Style): string[] {
+  if (uncovered === null || uncovered.length === 0) return [];
+  const left = uncovered.length - MOST_UNCOVERED;
+  return [
+    '',
+    style.paint('bold', 'Not in it, since no source covers it'),
+    ...uncovered
+      .slice(0, MOST_UNCOVERED)
+      .flatMap((one) => wrap(oneLine(`${one.service}: ${nameUncovered(one)}`), columns - 4))
+      .map((line) => `  ${line}`),
     ...(left > 0 ? [`  and ${left} more (--json has them all)`] : []),
   ];
 }
