@@ -164,7 +164,8 @@ export function assertPlainName(
   what: 'container' | 'volume' | 'image' | 'network',
 ): string {
   const allowed = what === 'image' ? /^[A-Za-z0-9][\w./:@-]*$/ : /^[A-Za-z0-9][\w.-]*$/;
-  if (!allowed.test(name) || name.includes('..')) {
+  // Within one name two dots lead nowhere, and both kinds of names may have them.
+  if (!allowed.test(name) || (what === 'image' && name.includes('..'))) {
     throw new HoldfastError('INPUT_INVALID', `not a ${what} name: ${JSON.stringify(name)}`, {
       facts: { [what]: name },
     });

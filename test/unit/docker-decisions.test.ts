@@ -211,7 +211,7 @@ describe('the start order of a project', () => {
 });
 
 describe('names', () => {
-  it.each(['../x', 'a/b', 'a?b', '', '-a', 'a b', 'a..b'])(
+  it.each(['../x', '..', 'a/../b', 'a/b', 'a?b', '', '-a', 'a b'])(
     'that could name another path are refused: %j',
     (name) => {
       expect(() => assertPlainName(name, 'volume')).toThrow(/not a volume name/);
@@ -221,6 +221,12 @@ describe('names', () => {
   it('as the engine allows them are fine', () => {
     expect(assertPlainName('mlopsnew_qdrant-storage.new', 'volume')).toBeTruthy();
     expect(assertPlainName('registry:5000/a/b@sha256:00', 'image')).toBeTruthy();
+    expect(assertPlainName('a..b', 'volume')).toBeTruthy();
+    expect(assertPlainName('holdfast-read-a..b', 'container')).toBeTruthy();
+  });
+
+  it('of images have no step upwards in them', () => {
+    expect(() => assertPlainName('a/../b', 'image')).toThrow(/not a image name/);
   });
 });
 
