@@ -39,6 +39,14 @@ export default {
       globalSetup: '<rootDir>/test/support/global-setup.mjs',
       globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
     },
+    // `npm run test:random`: stacks drawn from lists. A slice of them is an integration test.
+    {
+      ...common,
+      displayName: 'random',
+      testMatch: ['<rootDir>/test/random/**/*.test.ts'],
+      globalSetup: '<rootDir>/test/support/global-setup.mjs',
+      globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+    },
     // `npm run test:temporal`: needs Temporal's server, which takes minutes to build.
     { ...common, displayName: 'temporal', testMatch: ['<rootDir>/test/temporal/**/*.test.ts'] },
   ],
