@@ -1,7 +1,9 @@
 /** The frame of a backup run: begin the set, give artifacts their owner, publish, discard, prune. */
 import { statfs } from 'node:fs/promises';
 import { formatPath } from '../src/config/problems.js';
-import { HoldfastError } from '../src/errors.js';
+import { withProjects } from '../src/docker/project.js';
+import { takeInventory } from '../src/docker/what-runs.js';
+import { HoldfastError, messageOf } from '../src/errors.js';
 import type { Metrics } from '../src/observe/metrics.js';
 import { isImportRun } from '../src/plan/old-backups.js';
 import { formatBytes } from '../src/plan/words.js';
@@ -9,7 +11,7 @@ import { beginSet, discardSet, incomingArtifact, recoverIncoming } from '../src/
 import { importRuns } from '../src/store/import-old.js';
 import { applyOwnership } from '../src/store/artifact.js';
 import { requireStore } from '../src/store/known-store.js';
-import type { Problem, SetFile, Tier, Uncovered } from '../src/store/manifest.js';
+import type { Problem, SetFile, Tier, Uncovered, ServiceInventory } from '../src/store/manifest.js';
 import { linkIntoTier } from '../src/store/link-tier.js';
 import { publishSet } from '../src/store/publish.js';
 import { emptyTrash } from '../src/store/remove.js';
@@ -38,6 +40,8 @@ export interface BegunBackup {
   readonly problems?: readonly Problem[];
   /** What no source covers, where it was looked for. */
   readonly uncovered?: readonly Uncovered[];
+  /** What runs of the services, before anything is held still. */
+  readonly running?: readonly ServiceInventory[];
 }
 
 export interface PublishInput {
@@ -90,6 +94,7 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
           setId,
           ...(problems.length === 0 ? {} : { problems }),
           ...(uncovered === undefined ? {} : { uncovered }),
+          ...(await whatRuns(dependencies)),
         };
       });
     }),
@@ -133,6 +138,20 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
       },
     ),
   };
+}
+
+/** For a restore on a bare machine. A question of our own: without an answer the backup goes on. */
+async function whatRuns({
+  config,
+  engine,
+  runLog,
+}: ActivityDependencies): Promise<Pick<BegunBackup, 'running'>> {
+  try {
+    return { running: await takeInventory(engine, await withProjects(engine, config)) };
+  } catch (error) {
+    await runLog.write(`What runs of the services can't be told: ${messageOf(error)}`);
+    return {};
+  }
 }
 
 /** What the metrics tell of a set. */

@@ -1,37 +1,53 @@
 /** Bringing up a database server alone: what else is in its project would connect to it. */
-import type { PostgresSource, ServiceConfig } from '../src/config/schema.js';
+import type { Config, PostgresSource } from '../src/config/schema.js';
 import { composeUpOnly } from '../src/docker/compose.js';
 import { resolveCompose, serviceOfContainer } from '../src/docker/compose-model.js';
-import { inspectContainer } from '../src/docker/containers.js';
+import { findContainer, inspectContainer, startContainer } from '../src/docker/containers.js';
 import type { Engine } from '../src/docker/engine.js';
 import { ensureExternals } from '../src/docker/externals.js';
 import { containerExec } from '../src/postgres/container.js';
 import { pickRoute, waitUntilReady, type LoginRoute } from '../src/postgres/ready.js';
 import type { PostgresExec } from '../src/postgres/server.js';
 import type { Work } from '../src/progress.js';
-import { composeProjectOf } from './containers.js';
+import { readDefinitionsBefore } from '../src/store/restore-running.js';
+import { composeProjectOf } from './compose-of.js';
 import { loginOf } from './dump.js';
 
 interface ServerOf {
+  /** Under the names of the restore. */
+  readonly config: Config;
+  readonly restoreId: string;
   /** Of the service. */
   readonly name: string;
-  readonly service: ServiceConfig;
   readonly source: PostgresSource;
 }
 
 /**
- * Makes and starts the server's container from its compose files, and nothing else of them.
+ * Starts the server's container and nothing else of its compose files; makes it where it is missing or
+ * configured otherwise now. The very same one is only started: it may have been made with variables of a
+ * shell, which nobody knows any more.
  * @throws HoldfastError COMPOSE_FAILED, CONTAINER_NOT_FOUND
  */
 export async function composeServerUp(
   engine: Engine,
-  { name, service, source }: ServerOf,
+  { config, restoreId, name, source }: ServerOf,
   signal: AbortSignal,
 ): Promise<void> {
-  const project = await composeProjectOf(name, service);
+  const project = await composeProjectOf({ config }, { restoreId, service: name });
   const model = await resolveCompose(project, signal);
   await ensureExternals(engine, model);
-  await composeUpOnly(project, serviceOfContainer(model, source.container), signal);
+  const found = await findContainer(engine, source.container);
+  const service =
+    found?.composeProject === project.project && found.composeService !== undefined
+      ? found.composeService
+      : serviceOfContainer(model, source.container);
+  const before = await readDefinitionsBefore(config.backups.root, restoreId, name);
+  const now = model.definitions.find((one) => one.name === service)?.digest;
+  if (found !== undefined && now !== undefined && before?.get(service) === now) {
+    await startContainer(engine, found.id);
+    return;
+  }
+  await composeUpOnly(project, service, signal);
 }
 
 /**

@@ -16,6 +16,7 @@ import {
 } from '../src/docker/drill-compose.js';
 import { publishedPortSchema, portBehind, type PublishedPort } from '../src/docker/drill-ports.js';
 import { unsafePath } from '../src/docker/drill-unsafe.js';
+import { whyNotAsked } from '../src/docker/health-asked.js';
 import { describeCheck, waitForGate } from '../src/docker/health.js';
 import { imageEnvironment } from '../src/docker/images.js';
 import { containerAddresses, createNetwork } from '../src/docker/networks.js';
@@ -27,7 +28,9 @@ import type { NotTried } from '../src/plan/drill-types.js';
 import type { Work } from '../src/progress.js';
 import { readRestoreRecord } from '../src/store/restore-record.js';
 import { readTextIfExists } from '../src/system/durable.js';
-import { gatesOf, homeOf, type ServiceReference } from './containers.js';
+import { readAskedToRun } from '../src/store/restore-running.js';
+import { homeOf } from './compose-of.js';
+import { gatesOf, type ServiceReference } from './containers.js';
 import { drillLabels } from './drill-labels.js';
 import { writePrivately } from './drill.js';
 import { forRestore } from './restore-context.js';
@@ -315,6 +318,8 @@ async function passGates(
   const service = serviceOf(mapped, name);
   const adapted = await readAdapted(workspace);
   const began = Date.now();
+  // What ran when the backup was made, and no more, has to be healthy.
+  const asked = await readAskedToRun(dependencies.config.backups.root, restoreId, name);
   const checks: string[] = [];
   const notTried: NotTried[] = [];
   for (const check of gatesOf(service)) {
@@ -325,7 +330,15 @@ async function passGates(
       continue;
     }
     const composeProject = projectOf(name, service);
-    const context = composeProject === undefined ? {} : { composeProject };
+    const why = await whyNotAsked(engine, behind.check, composeProject, asked);
+    if (why !== undefined) {
+      notTried.push({ service: name, what, reason: why });
+      continue;
+    }
+    const context = {
+      ...(composeProject === undefined ? {} : { composeProject }),
+      ...(asked === undefined ? {} : { demanded: asked.demanded }),
+    };
     const { detail } = await waitForGate(engine, behind.check, context, work).catch(
       (error: unknown) => {
         throw asConfigured(error, check, behind.check);

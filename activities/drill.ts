@@ -27,6 +27,8 @@ import {
   type RestoreRecord,
 } from '../src/store/restore-record.js';
 import { mkdirDurably, pathExists, writeFileDurably } from '../src/system/durable.js';
+import { noteRunningBefore } from '../src/store/restore-running.js';
+import { savedRunning } from './service-start.js';
 import { reapDrills, tearDownDrill } from './drill-teardown.js';
 import { aliveAt } from './recovery.js';
 import {
@@ -116,6 +118,10 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
           drill: { workspace, setTier: input.setTier, kept: false },
         };
         if ((await readRestoreRecord(root, input.drillId)) === undefined) {
+          await noteRunningBefore(root, input.drillId, async () => ({
+            services: [],
+            saved: await savedRunning(root, { id: input.setId, tier: input.setTier }),
+          }));
           await writeRestoreRecord(root, record);
           await runLog.write(`Starting drill ${input.drillId} of set ${input.setId}`);
         }

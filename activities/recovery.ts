@@ -8,7 +8,7 @@ import type { PastRestore } from '../src/plan/undo-plan.js';
 import type { Work } from '../src/progress.js';
 import { readRestoreRecord } from '../src/store/restore-record.js';
 import { keepStopped } from './close-restore.js';
-import { startAgain } from './containers.js';
+import { startAgain } from './service-start.js';
 import { isOpenRestore, takeBackDeadRestores } from './dead-restores.js';
 import { reapDrills } from './drill-teardown.js';
 import { runLeftHooks } from './hooks.js';
@@ -174,7 +174,7 @@ async function startOne(
     }
     const named = await forRestore(dependencies, runId);
     // It may have to be made again.
-    return (await startAgain(named, file, service, work)).started;
+    return (await startAgain(named, file, { restoreId: runId, service }, work)).started;
   });
 }
 

@@ -360,7 +360,10 @@ function databaseRestorer(
     work: Work,
   ): Promise<LoginRoute> {
     if (service.compose === undefined) await startContainer(engine, source.container);
-    else await composeServerUp(engine, { name: input.service, service, source }, work.signal);
+    else {
+      const { restoreId, service: name } = input;
+      await composeServerUp(engine, { config, restoreId, name, source }, work.signal);
+    }
     return readyServer(engine, source, work);
   }
 

@@ -16,6 +16,9 @@ import { readArtifact } from '../src/store/artifact.js';
 import { resolveInside } from '../src/store/layout.js';
 import { readOldBackups } from '../src/store/old-sets.js';
 import { openRestore } from '../src/store/restore-record.js';
+import { noteRunningBefore } from '../src/store/restore-running.js';
+import { savedRunning } from './service-start.js';
+import { takeInventory } from '../src/docker/what-runs.js';
 import { guarded, runOf, timeOf, type ActivityDependencies } from './runtime.js';
 import { pingStart } from './start-ping.js';
 import { surveyHost } from './survey.js';
@@ -150,8 +153,20 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
         restoreId: string;
         setId: string;
         map?: Mapping | undefined;
+        /** Of the set: several tiers may have its id. Absent in runs of earlier versions. */
+        setTier?: string | undefined;
+        otherSets?: Readonly<Record<string, string>> | undefined;
       }): Promise<{ restoreId: string }> => {
         pingStart(dependencies);
+        const saved = await savedRunning(
+          root,
+          { id: input.setId, ...(input.setTier === undefined ? {} : { tier: input.setTier }) },
+          input.otherSets,
+          input.map?.services,
+        );
+        // On a bare machine only the backup knows what its project was called.
+        const savedProjects = Object.fromEntries(saved.map((one) => [one.service, one.project]));
+        const known = await withProjects(dependencies.engine, config, {}, savedProjects);
         const restoreId = await openRestore(root, {
           format: 'holdfast-restore',
           version: 1,
@@ -161,8 +176,15 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
           startedAt: new Date().toISOString(),
           state: 'running',
           map: input.map,
-          projects: projectsIn(await withProjects(dependencies.engine, config)),
+          projects: projectsIn(known),
         });
+        await noteRunningBefore(root, restoreId, async () => ({
+          services: await takeInventory(
+            dependencies.engine,
+            input.map === undefined ? known : remapConfig(known, input.map),
+          ),
+          saved,
+        }));
         await runLog.write(`Starting restore ${restoreId} of set ${input.setId}`);
         return { restoreId };
       },

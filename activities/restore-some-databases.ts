@@ -60,7 +60,7 @@ export function createRestoreSomeDatabasesActivities(dependencies: ActivityDepen
             await requireOpen(root, input);
             const directory = await resolveInside(root, input.artifactPath);
             const manifest = await readArtifact(directory);
-            const { pg, login } = await runningServer(named, input.service, source, work);
+            const { pg, login } = await runningServer(named, input, source, work);
             const undo = await register(root, input, pg, login, source.container, work);
             const { databases } = input;
             const dump = { directory, files: manifest.files, databases };
@@ -190,7 +190,7 @@ type Context = Pick<ActivityDependencies, 'config' | 'engine'>;
 /** The server, started where it does not run, alone. */
 async function runningServer(
   { config, engine }: Context,
-  name: string,
+  { restoreId, service: name }: { readonly restoreId: string; readonly service: string },
   source: PostgresSource,
   work: Work,
 ): Promise<LoginRoute> {
@@ -200,7 +200,7 @@ async function runningServer(
     if (service.compose === undefined || found !== undefined) {
       await startContainer(engine, source.container);
     } else {
-      await composeServerUp(engine, { name, service, source }, work.signal);
+      await composeServerUp(engine, { config, restoreId, name, source }, work.signal);
     }
   }
   return readyServer(engine, source, work);
@@ -209,11 +209,11 @@ async function runningServer(
 /** Puts the databases of a step back as they were. The server is needed for that: it is started. */
 export async function bringDatabasesBack(
   context: Context,
-  reference: { readonly service: string; readonly source: string },
+  reference: { readonly restoreId: string; readonly service: string; readonly source: string },
   step: DatabasesStep,
   work: Work,
 ): Promise<void> {
   const source = postgresSource(context, reference);
-  const { pg, login } = await runningServer(context, reference.service, source, work);
+  const { pg, login } = await runningServer(context, reference, source, work);
   for (const one of step.databases) await bringDatabaseBack(pg, login, one, work.signal);
 }

@@ -15,7 +15,7 @@ import { readArtifact } from '../src/store/artifact.js';
 import { isOldFile } from '../src/store/old-records.js';
 import { resolveInside } from '../src/store/layout.js';
 import { removeTree } from '../src/system/durable.js';
-import { homeOf } from './containers.js';
+import { homeOf } from './compose-of.js';
 import { serviceOf } from './runtime.js';
 
 /**

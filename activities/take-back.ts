@@ -65,7 +65,7 @@ export async function takeBackService(
             await restoreAside(engine, { volume: undo.volume, asideId: restoreId }, work);
             break;
           case 'databases':
-            await bringDatabasesBack(context, step, undo, work);
+            await bringDatabasesBack(context, { restoreId, ...step }, undo, work);
             break;
         }
         await writeStep(root, restoreId, { ...step, state: 'undone' });

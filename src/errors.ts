@@ -85,6 +85,8 @@ export interface ErrorOptions {
   readonly hint?: string;
   readonly facts?: ErrorFacts;
   readonly cause?: unknown;
+  /** The same call would fail in the same way, whatever the code says of others of its kind. */
+  readonly permanent?: boolean;
 }
 
 export class HoldfastError extends Error {
@@ -92,16 +94,18 @@ export class HoldfastError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly facts: ErrorFacts;
+  readonly permanent: boolean;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.hint = options.hint;
     this.facts = options.facts ?? {};
+    this.permanent = options.permanent ?? false;
   }
 
   get retryable(): boolean {
-    return ERROR_RULES[this.code].retryable;
+    return !this.permanent && ERROR_RULES[this.code].retryable;
   }
 
   get exitCode(): 1 | 2 | 130 {

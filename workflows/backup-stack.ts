@@ -156,7 +156,7 @@ interface SetParts {
 }
 
 function toSetFile(parts: SetParts): SetFile {
-  const { setId, problems: ofStack = [], uncovered } = parts.begun;
+  const { setId, problems: ofStack = [], uncovered, running } = parts.begun;
   const problems = [...ofStack, ...parts.results.flatMap((result) => result.problems)];
   const artifacts = parts.results.flatMap((result) => result.artifacts);
   const missing = parts.results.some((result) => result.failedSources.length > 0);
@@ -176,6 +176,8 @@ function toSetFile(parts: SetParts): SetFile {
     workflowId: parts.workflowId,
     ...(uncovered === undefined ? {} : { uncovered: [...uncovered] }),
     artifacts,
+    // Of earlier versions' runs nobody asked.
+    ...(running === undefined ? {} : { running: [...running] }),
   };
 }
 

@@ -155,10 +155,17 @@ async function carryOut(begun: Run, plan: RestorePlan): Promise<RestoreStackResu
   // Before the first stage nothing is touched yet, not even stopped.
   if (plan.pauseBefore === 1) await waitForPerson(begun, plan, 1);
 
-  const { setId } = plan;
+  const { setId, setTier, otherSets } = plan;
   const opened = await toldIfItFails(
     what,
-    () => activities.beginRestore('open the record', { restoreId: wished, setId, map }),
+    () =>
+      activities.beginRestore('open the record', {
+        restoreId: wished,
+        setId,
+        map,
+        setTier,
+        otherSets,
+      }),
     early,
   );
   const restoreId = restoreIdOf(opened, wished);

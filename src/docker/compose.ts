@@ -134,6 +134,40 @@ export interface ComposeProject {
   /** Relative to home, or absolute; later ones override earlier ones. */
   readonly files: readonly string[];
   readonly project: string;
+  /** What it was started in, where that is another directory: relative paths are of there. */
+  readonly directory?: string;
+  /** Absolute; instead of the `.env` of the directory. */
+  readonly envFiles?: readonly string[];
+}
+
+export interface ComposeServicesUp extends ComposeProject {
+  readonly signal: AbortSignal;
+  /** Service → how many containers of it there are to be. */
+  readonly scale: ReadonlyMap<string, number>;
+  /** Otherwise they are only made. */
+  readonly start: boolean;
+  /** Those that are there are made anew where they are configured otherwise now. */
+  readonly recreate: boolean;
+}
+
+/**
+ * `up` of single services with the number of their containers, and of nothing they depend on.
+ * @throws HoldfastError COMPOSE_FAILED (facts: project, output: its end), or the signal's reason.
+ */
+export async function composeUpServices(options: ComposeServicesUp): Promise<ComposeUpResult> {
+  const { scale, start, recreate } = options;
+  if (scale.size === 0) return { acted: false, warnings: [] };
+  const { stderr } = await runCompose(
+    options,
+    [
+      ...['up', start ? '-d' : '--no-start', '--no-deps'],
+      ...(recreate ? [] : ['--no-recreate']),
+      ...[...scale].flatMap(([service, count]) => ['--scale', `${service}=${count}`]),
+      ...scale.keys(),
+    ],
+    options,
+  );
+  return { acted: true, warnings: warningsIn(stderr) };
 }
 
 export interface ComposeUpOptions extends ComposeProject {
@@ -241,7 +275,12 @@ async function servicesToStart(options: ComposeUpOptions): Promise<string[] | un
 export async function runCompose(
   project: ComposeProject,
   args: readonly string[],
-  limits: { readonly signal: AbortSignal; readonly timeoutMs?: number },
+  limits: {
+    readonly signal: AbortSignal;
+    readonly timeoutMs?: number;
+    /** Active beside those of the environment. */
+    readonly profiles?: readonly string[];
+  },
 ): Promise<CommandResult> {
   const { command } = await detectCompose();
   const [program = '', ...first] = command;
@@ -251,11 +290,13 @@ export async function runCompose(
       program,
       [
         ...first,
-        ...['--ansi', 'never', '--project-directory', project.home],
+        ...['--ansi', 'never', '--project-directory', project.directory ?? project.home],
+        ...(project.envFiles ?? []).flatMap((file) => ['--env-file', file]),
+        ...(limits.profiles ?? []).flatMap((profile) => ['--profile', profile]),
         ...['-p', project.project, ...files, ...args],
       ],
       {
-        cwd: project.home,
+        cwd: project.directory ?? project.home,
         // v1 gives up on a busy engine after a minute.
         env: { COMPOSE_HTTP_TIMEOUT: process.env['COMPOSE_HTTP_TIMEOUT'] ?? '600' },
         signal: limits.signal,

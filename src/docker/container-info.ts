@@ -40,6 +40,8 @@ export interface ContainerInfo {
   readonly composeProject?: string;
   readonly composeService?: string;
   readonly mounts: readonly ContainerMount[];
+  /** Ports of the host that are its own while it runs. */
+  readonly hostPorts?: readonly number[];
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -71,6 +73,7 @@ export const inspectSchema = z.object({
     .object({
       RestartPolicy: z.object({ Name: text }).nullish(),
       AutoRemove: z.boolean().nullish(),
+      PortBindings: z.record(z.string(), z.array(z.object({ HostPort: text })).nullish()).nullish(),
     })
     .nullish(),
   Config: z.object({
@@ -117,6 +120,9 @@ export function toContainerInfo(answer: z.output<typeof inspectSchema>): Contain
     ...(composeProject === undefined ? {} : { composeProject }),
     ...(composeService === undefined ? {} : { composeService }),
     mounts: (answer.Mounts ?? []).map(toMount).sort(byDestination),
+    hostPorts: Object.values(answer.HostConfig?.PortBindings ?? {}).flatMap((bindings) =>
+      (bindings ?? []).map(({ HostPort }) => Number(HostPort)).filter((port) => port > 0),
+    ),
     env: Object.fromEntries(
       (answer.Config.Env ?? []).map((line) => {
         const at = line.indexOf('=');

@@ -11,6 +11,8 @@ import { execCapture } from './exec.js';
 export interface GateContext {
   /** Needed by checks of type `containers`. */
   readonly composeProject?: string;
+  /** Names of those of its containers that must run; all of them by default. */
+  readonly demanded?: readonly string[];
 }
 
 export interface ProbeResult {
@@ -39,7 +41,7 @@ const FIELD_SEPARATOR = '\u001f';
 export function probeFor(engine: Engine, check: HealthCheck, context: GateContext): Probe {
   switch (check.type) {
     case 'containers':
-      return () => projectProbe(engine, context.composeProject);
+      return () => projectProbe(engine, context);
     case 'container':
       return () => containerProbe(engine, check.container);
     case 'http':
@@ -55,12 +57,23 @@ export function probeFor(engine: Engine, check: HealthCheck, context: GateContex
   }
 }
 
-async function projectProbe(engine: Engine, project: string | undefined): Promise<ProbeResult> {
+async function projectProbe(
+  engine: Engine,
+  { composeProject: project, demanded }: GateContext,
+): Promise<ProbeResult> {
   if (project === undefined) {
     return { ok: false, impossible: true, detail: 'the service has no compose project' };
   }
   const all = await listContainers(engine, { composeProject: project });
   const containers = all.filter((one) => !/^true$/i.test(one.labels[ONE_OFF_LABEL] ?? ''));
+  if (demanded !== undefined) {
+    const missing = demanded.filter((name) => !all.some((one) => one.name === name));
+    if (missing.length > 0)
+      return { ok: false, detail: `there is no container ${missing.join(', ')}` };
+    const wanted = all.filter(({ name }) => demanded.includes(name));
+    if (wanted.length === 0) return { ok: true, detail: 'nothing of it is to run' };
+    return containersResult(wanted, jobsOf(containers));
+  }
   if (containers.length === 0) {
     return { ok: false, detail: `project ${project} has no containers` };
   }

@@ -95,6 +95,8 @@ export async function withProjects<C extends Pick<Config, 'services'>>(
   engine: Engine,
   config: C,
   recorded: Readonly<Record<string, string>> = {},
+  /** Of a backup: for services of which nothing is left to tell it. */
+  saved: Readonly<Record<string, string>> = {},
 ): Promise<C> {
   const open = Object.entries(config.services).filter(
     ([name, { compose }]) =>
@@ -102,8 +104,9 @@ export async function withProjects<C extends Pick<Config, 'services'>>(
   );
   const found = new Map(Object.entries(recorded));
   if (open.length > 0) {
-    for (const { service, project } of await surveyProjects(engine, config)) {
-      if (project !== undefined && !found.has(service)) found.set(service, project);
+    for (const { service, project, by } of await surveyProjects(engine, config)) {
+      const known = by === 'rule' ? (saved[service] ?? project) : project;
+      if (known !== undefined && !found.has(service)) found.set(service, known);
     }
   }
   return {

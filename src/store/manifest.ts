@@ -237,6 +237,33 @@ export const uncoveredSchema = z.object({
   usedBy: z.array(z.string()),
 });
 
+export const inventoryContainerSchema = z.object({
+  name: z.string(),
+  /** The compose service it was made for, and its number there. */
+  composeService: z.string().optional(),
+  number: z.number().int().optional(),
+  /** Made by `compose run`. */
+  oneOff: z.boolean().optional(),
+  /** As the engine says; `restarting`: it was in a crash loop, also where it ran at that moment. */
+  state: z.enum(['running', 'paused', 'restarting', 'exited', 'created', 'dead']),
+  exitCode: z.number().int(),
+});
+
+/** What there was of a service's compose project, and which of it ran. */
+export const serviceInventorySchema = z.object({
+  service: z.string(),
+  project: z.string(),
+  /** What its containers were made from, where compose noted it: absolute paths. */
+  made: z
+    .object({
+      directory: z.string(),
+      files: z.array(z.string()),
+      envFiles: z.array(z.string()),
+    })
+    .optional(),
+  containers: z.array(inventoryContainerSchema),
+});
+
 export const setFileSchema = z.object({
   format: z.literal(SET_FORMAT),
   version: z.literal(FORMAT_VERSION),
@@ -258,8 +285,12 @@ export const setFileSchema = z.object({
   /** What was found beside the sources and is in none of them; absent where nobody looked. */
   uncovered: z.array(uncoveredSchema).optional(),
   artifacts: z.array(setArtifactSchema),
+  /** What ran when the backup began; absent in sets of earlier versions. */
+  running: z.array(serviceInventorySchema).optional(),
 });
 
+export type InventoryContainer = z.output<typeof inventoryContainerSchema>;
+export type ServiceInventory = z.output<typeof serviceInventorySchema>;
 export type ArtifactFile = z.output<typeof artifactFileSchema>;
 export type VolumeInfo = z.output<typeof volumeInfoSchema>;
 export type TreeInfo = z.output<typeof treeInfoSchema>;
