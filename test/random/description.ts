@@ -108,7 +108,7 @@ const NAMES = [
   'toString',
   'latest',
   'all',
-  'sets',
+  'files',
   'daily',
   'configs',
   'A.b_C-',
@@ -177,7 +177,9 @@ function features(draw: Draw, most: number): TreeFeature[] {
 }
 
 function describeProject(draw: Draw, place: Place): ProjectDescription {
-  const naming = draw.one(['explicit', 'dotenv', 'directory', 'commandLine'] as const);
+  const drawn = draw.one(['explicit', 'dotenv', 'directory', 'commandLine'] as const);
+  // The engine takes no volume whose name begins with a dash.
+  const naming = drawn === 'directory' && place.directory.startsWith('-') ? 'dotenv' : drawn;
   const wreckContainers = draw.one(
     // Nobody could tell the project's name again.
     naming === 'commandLine'
