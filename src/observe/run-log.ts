@@ -7,7 +7,7 @@
 import { mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, systemCodeOf } from '../errors.js';
-import { structuredLog, type Logger } from './log.js';
+import { createLogger, structuredLog, type Logger } from './log.js';
 
 export interface RunLogOptions {
   /**
@@ -64,6 +64,16 @@ export class RunLog {
       );
     }
   }
+}
+
+/**
+ * The log of a command that somebody watches: standard output is the command's own (`--json` writes one
+ * document there), and the command says what it did. So without a log file the lines go nowhere, and
+ * that a log file can't be written is told on standard error. `HOLDFAST_LOG_LEVEL=info` tells all there.
+ */
+export function attendedRunLog(file: string | undefined): RunLog {
+  const level = process.env['HOLDFAST_LOG_LEVEL'] ?? 'warn';
+  return new RunLog(file, { logger: createLogger({ level, destination: process.stderr }) });
 }
 
 /** One line of the log file, with its newline. Control characters are escaped: one event, one line. */

@@ -9,13 +9,13 @@ import {
 import { aliveAt, bringBackStopped, type RecoveryReport } from '../../activities/recovery.js';
 import type { Config } from '../config/schema.js';
 import { connectEngine } from '../docker/engine.js';
-import { RunLog } from '../observe/run-log.js';
+import { attendedRunLog } from '../observe/run-log.js';
 import type { IsAlive } from '../plan/run-identity.js';
 import type { PastRestore } from '../plan/undo-plan.js';
 import { connectClient } from './connect.js';
 
 function contextOf(config: Config) {
-  return { config, engine: connectEngine(), runLog: new RunLog(config.log?.file) };
+  return { config, engine: connectEngine(), runLog: attendedRunLog(config.log?.file) };
 }
 
 /** Newest first, each with the bytes its safety copies take where they can be measured. */

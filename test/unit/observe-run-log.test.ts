@@ -2,7 +2,12 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { formatLogLine, localTimestamp, RunLog } from '../../src/observe/run-log.js';
+import {
+  attendedRunLog,
+  formatLogLine,
+  localTimestamp,
+  RunLog,
+} from '../../src/observe/run-log.js';
 
 const at = new Date(2024, 11, 12, 1, 2, 3, 456);
 
@@ -76,4 +81,22 @@ describe('the file', () => {
     expect(await readFile(path.join(place, 'backup.log'), 'utf8')).toMatch(/\] kept\n$/);
     expect(info).toHaveBeenCalledTimes(1);
   });
+});
+
+test('a command that is watched keeps standard output for itself, and still tells of trouble', async () => {
+  const told = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const before = process.env['HOLDFAST_LOG_LEVEL'];
+  delete process.env['HOLDFAST_LOG_LEVEL'];
+  try {
+    await attendedRunLog(undefined).write('said by the command itself');
+    expect(told).not.toHaveBeenCalled();
+    const blocker = path.join(directory, 'not-a-directory');
+    await writeFile(blocker, '');
+    await attendedRunLog(path.join(blocker, 'backup.log')).write('lost');
+    expect(told).toHaveBeenCalledTimes(1);
+    expect(told.mock.calls[0]?.[0]).toContain('cannot write the log file');
+  } finally {
+    told.mockRestore();
+    if (before !== undefined) process.env['HOLDFAST_LOG_LEVEL'] = before;
+  }
 });
