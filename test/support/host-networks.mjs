@@ -1,12 +1,10 @@
 /**
- * What the machine's networks are, without those of tests: whoever runs the suite has an engine of
+ * What the machine's own networks are: whoever runs the suite has an engine of
  * their own, and must find its networks afterwards as they were.
  */
 import { execFileSync } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
 import { readdirSync } from 'node:fs';
-
-const LABEL = 'dev.holdfast.run';
 
 /** @returns {Record<string, string>} name of an interface or network → how it is set up */
 export function hostNetworks() {
@@ -19,12 +17,11 @@ export function hostNetworks() {
     // Its IPv6 address comes and goes with the containers on it.
     found[`interface ${name}`] = own.filter((one) => one.startsWith('IPv4')).join(', ');
   }
-  for (const line of docker(['network', 'ls', '--format', `{{.ID}} {{.Label "${LABEL}"}}`])) {
-    const [id, run] = line.split(' ');
-    if (run !== undefined && run !== '') continue;
-    const format = '{{.Name}} {{.Driver}} {{range .IPAM.Config}}{{.Subnet}} {{.Gateway}} {{end}}';
-    const [network] = docker(['network', 'inspect', '--format', format, id]);
-    if (network !== undefined) found[`network ${id}`] = network;
+  // Those that the engine itself brings: the others come and go with whoever else works on this machine.
+  for (const name of ['bridge', 'host', 'none']) {
+    const format = '{{.Id}} {{.Driver}} {{range .IPAM.Config}}{{.Subnet}} {{.Gateway}} {{end}}';
+    const [network] = docker(['network', 'inspect', '--format', format, name]);
+    if (network !== undefined) found[`network ${name}`] = network;
   }
   return found;
 }
