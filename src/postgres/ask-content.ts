@@ -32,7 +32,7 @@ const TABLES_AT_ONCE = 200;
 const WAYS_OF_PLANNING = 2;
 const LONGEST_REASON = 500;
 /** What a decoder makes of bytes that are no UTF-8: in a database of encoding SQL_ASCII a name can be any. */
-const NOT_UTF8 = '\ufffd';
+export const NOT_UTF8 = '\ufffd';
 
 /**
  * Asks inside the session's open transaction.

@@ -34,6 +34,8 @@ export interface DatabaseDumpOptions {
   /** Digests are recorded of tables of at most this size; 0: of none. */
   readonly digestUpToBytes: number;
   readonly lockWaitMs: number;
+  /** Why it is dumped without a session that counts; absent where there is to be one. */
+  readonly uncounted?: string | undefined;
 }
 
 /**
@@ -43,8 +45,10 @@ export interface DatabaseDumpOptions {
  * A psql session opens a transaction, exports its snapshot and takes pg_dump's own locks; pg_dump
  * then reads in that snapshot while the session counts and hashes the rows it reads. So counts and
  * digests are those of the dump however much is written meanwhile, and a restore can be held to them.
+ *
+ * It needs two sessions; with `options.uncounted` pg_dump's alone. May be called again after a failure.
  * @throws HoldfastError DUMP_FAILED, DUMP_INCOMPLETE, DISK_FULL, POSTGRES_UNREACHABLE,
- *   VERSION_INCOMPATIBLE.
+ *   NO_FREE_CONNECTION, VERSION_INCOMPATIBLE.
  */
 export async function dumpDatabase(
   pg: PostgresExec,
@@ -52,10 +56,57 @@ export async function dumpDatabase(
   options: DatabaseDumpOptions,
   work: Work,
 ): Promise<DatabaseDump> {
-  const { database } = options;
+  const { database, uncounted } = options;
   const output = options.outputs.open(archiveFileName(database.name));
+  const told = { bytes: 0, entries: 0 };
+  const dumping: Dumping = {
+    pg,
+    login,
+    options,
+    output,
+    told,
+    report: () => work.report({ phase: 'dump', totalBytes: 0, ...told }),
+  };
+  const { content, stderr } =
+    uncounted === undefined
+      ? await dumpCounted(dumping, work.signal)
+      : {
+          content: nothingAnswered(database.name, uncounted),
+          stderr: await runPgDump(dumping, undefined, work.signal),
+        };
+  const entries = await checkArchive(pg, output, database.name, work.signal);
+  return {
+    file: {
+      name: output.name,
+      role: 'database',
+      sizeBytes: output.sizeBytes,
+      sha256: output.sha256,
+      contentBytes: database.sizeBytes,
+      entries,
+      database: database.name,
+    },
+    info: databaseInfo(database, content),
+    warnings: warningsOf(stderr),
+  };
+}
+
+interface Dumping {
+  readonly pg: PostgresExec;
+  readonly login: ServerLogin;
+  readonly options: DatabaseDumpOptions;
+  readonly output: OutputFile;
+  readonly told: { bytes: number; entries: number };
+  readonly report: () => void;
+}
+
+async function dumpCounted(
+  dumping: Dumping,
+  outerSignal: AbortSignal,
+): Promise<{ content: DatabaseContent; stderr: string }> {
+  const { pg, login, options, told, report } = dumping;
+  const { database, digestUpToBytes } = options;
   const either = new AbortController();
-  const signal = AbortSignal.any([work.signal, either.signal]);
+  const signal = AbortSignal.any([outerSignal, either.signal]);
   const session = await PsqlSession.open(
     pg,
     login,
@@ -73,14 +124,11 @@ export async function dumpDatabase(
     );
     if (snapshot === undefined) throw new HoldfastError('INTERNAL', 'no snapshot was exported');
     await session.run(LOCK_TABLES);
-    const told = { bytes: 0, entries: 0 };
-    const report = (): void => work.report({ phase: 'dump', totalBytes: 0, ...told });
     // Whichever fails first stops the other.
     const stopOther = (error: unknown): never => {
       either.abort(error);
       throw error;
     };
-    const { digestUpToBytes } = options;
     const scope: ContentScope =
       digestUpToBytes > 0
         ? { rows: 'digest', digestUpToBytes, dumpedOnly: true }
@@ -91,49 +139,52 @@ export async function dumpDatabase(
       report();
     }).catch((error: unknown) => {
       signal.throwIfAborted();
-      return nothingAnswered(database.name, error);
+      return nothingAnswered(database.name, messageOf(error));
     });
-    const dumping = runFramed(
-      pg,
-      pgDumpArgv(login, options, snapshot),
-      {
-        env: dumpEnv(login, options.applicationName),
-        signal,
-        failureCode: 'DUMP_FAILED',
-        database: database.name,
-        endSessions: options.endSessions,
-        ...(options.packBeside && { packedLevel: options.compressionLevel }),
-      },
-      (stdout) =>
-        output.write(
-          options.packBeside ? stdout : compressed(stdout, options.compressionLevel, signal),
-          (bytes) => {
-            told.bytes += bytes;
-            report();
-          },
-        ),
-    ).catch(stopOther);
-    const [content, { stderr }] = await bothOf(counting, dumping);
-    const entries = await checkArchive(pg, output, database.name, work.signal);
-    return {
-      file: {
-        name: output.name,
-        role: 'database',
-        sizeBytes: output.sizeBytes,
-        sha256: output.sha256,
-        contentBytes: database.sizeBytes,
-        entries,
-        database: database.name,
-      },
-      info: databaseInfo(database, content),
-      warnings: warningsOf(stderr),
-    };
+    const [content, stderr] = await bothOf(
+      counting,
+      runPgDump(dumping, snapshot, signal).catch(stopOther),
+    );
+    return { content, stderr };
   } finally {
     await session.close();
   }
 }
 
-function pgDumpArgv(login: ServerLogin, options: DatabaseDumpOptions, snapshot: string): string[] {
+/** @returns the last few kilobytes of its error output */
+async function runPgDump(
+  { pg, login, options, output, told, report }: Dumping,
+  snapshot: string | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  const { stderr } = await runFramed(
+    pg,
+    pgDumpArgv(login, options, snapshot),
+    {
+      env: dumpEnv(login, options.applicationName),
+      signal,
+      failureCode: 'DUMP_FAILED',
+      database: options.database.name,
+      endSessions: options.endSessions,
+      ...(options.packBeside && { packedLevel: options.compressionLevel }),
+    },
+    (stdout) =>
+      output.write(
+        options.packBeside ? stdout : compressed(stdout, options.compressionLevel, signal),
+        (bytes) => {
+          told.bytes += bytes;
+          report();
+        },
+      ),
+  );
+  return stderr;
+}
+
+function pgDumpArgv(
+  login: ServerLogin,
+  options: DatabaseDumpOptions,
+  snapshot: string | undefined,
+): string[] {
   return [
     'pg_dump',
     '--no-password',
@@ -141,7 +192,7 @@ function pgDumpArgv(login: ServerLogin, options: DatabaseDumpOptions, snapshot: 
     '--format=custom',
     '--compress=0', // zstd does that, outside
     `--lock-wait-timeout=${options.lockWaitMs}`,
-    `--snapshot=${snapshot}`,
+    ...(snapshot === undefined ? [] : [`--snapshot=${snapshot}`]),
     `--dbname=${connectTo(options.database.name)}`,
   ];
 }
@@ -190,10 +241,10 @@ function extensionTablesOf({ tables }: DatabaseContent): Pick<DatabaseInfo, 'ext
   return extensionTables.length === 0 ? {} : { extensionTables };
 }
 
-function nothingAnswered(database: string, error: unknown): DatabaseContent {
+function nothingAnswered(database: string, reason: string): DatabaseContent {
   return {
     ...NO_CONTENT,
-    unanswered: [{ what: 'everything', subject: database, reason: messageOf(error) }],
+    unanswered: [{ what: 'everything', subject: database, reason }],
   };
 }
 

@@ -14,6 +14,9 @@ export const DUMPS_AT_ONCE = 2;
 /** How long a dump waits for a lock that someone holds on a table. */
 export const LOCK_WAIT_MS = 60_000;
 
+/** Four tries within a quarter of a minute. */
+export const COUNTED_WAITS_MS: readonly number[] = [1_000, 4_000, 10_000];
+
 export interface DumpOptions extends ServerLogin {
   readonly databases: 'all' | readonly string[];
   /** custom: globals.sql.zst and one `.dump.zst` per database · cluster: cluster.sql.zst by pg_dumpall */
@@ -29,6 +32,11 @@ export interface DumpOptions extends ServerLogin {
   readonly digestUpToBytes?: number;
   /** {@link LOCK_WAIT_MS} by default. */
   readonly lockWaitMs?: number;
+  /**
+   * Pauses while waiting for the sessions a counted dump of a database needs, before it is dumped by the
+   * one session that can be had; {@link COUNTED_WAITS_MS} by default.
+   */
+  readonly countedWaitsMs?: readonly number[];
   /**
    * Names the work (`stack/service/source`): what a killed attempt with the same name left running
    * on the server is ended first.

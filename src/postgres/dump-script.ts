@@ -6,6 +6,7 @@ import type { ArtifactFile } from '../store/manifest.js';
 import { compressed } from './compress.js';
 import { runFramed } from './framed.js';
 import { observed } from './bytes.js';
+import { CONNECTION_WAITS_MS, untilConnected } from './patience.js';
 import type { OutputSet } from './output-file.js';
 import { roleAllSettings } from './role-all-settings.js';
 import { ScriptScanner, isCompleteScript } from './script-scan.js';
@@ -36,11 +37,22 @@ async function* withPreamble(preamble: string, script: Readable): AsyncGenerator
 }
 
 /**
- * Runs pg_dumpall into a zstd-compressed script.
+ * Runs pg_dumpall into a zstd-compressed script. Of the globals it is tried again for a while where all
+ * of the server's connections are taken; a script of the whole cluster may have been half done by then.
  * @throws HoldfastError DUMP_FAILED, DUMP_INCOMPLETE, DISK_FULL, POSTGRES_UNREACHABLE,
  *   VERSION_INCOMPATIBLE.
  */
 export async function dumpScript(
+  pg: PostgresExec,
+  login: ServerLogin,
+  options: ScriptDumpOptions,
+  work: Work,
+): Promise<ScriptDump> {
+  const waitsMs = options.role === 'globals' ? CONNECTION_WAITS_MS : [];
+  return untilConnected(() => dumpOnce(pg, login, options, work), waitsMs, work.signal);
+}
+
+async function dumpOnce(
   pg: PostgresExec,
   login: ServerLogin,
   options: ScriptDumpOptions,

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import { isAsideDatabase } from './aside-name.js';
+import { NOT_UTF8 } from './ask-content.js';
 import type {
   ChosenDatabases,
   DumpedFiles,
@@ -14,7 +15,7 @@ import { dumpWholeCluster } from './dump-cluster.js';
 import { dumpEachDatabase } from './dump-databases.js';
 export type { DumpOptions, DumpResult } from './dump-plan.js';
 import { OutputSet } from './output-file.js';
-import { readCatalogue, type ClusterCatalogue } from './inspect.js';
+import { readCatalogue, type ClusterCatalogue, type DatabaseCatalogue } from './inspect.js';
 import { endSessions, serverFacts, type PostgresExec } from './server.js';
 import { clientVersion, majorOf } from './version.js';
 
@@ -54,7 +55,7 @@ export async function dumpCluster(
   const applicationName = owner + randomBytes(6).toString('hex');
   const end = (prefix: string): Promise<void> =>
     endSessions(pg, options, server, prefix, AbortSignal.timeout(END_SESSIONS_MS));
-  await end(owner);
+  await endSessions(pg, options, server, owner, work.signal);
   const catalogue = await readCatalogue(pg, options, server, work.signal);
   const chosen = chooseDatabases(catalogue, options.databases);
   const outputs = new OutputSet(options.destination);
@@ -133,16 +134,20 @@ export function chooseDatabases(
   const chosen = known.filter((database) =>
     wanted === 'all' ? !isAsideDatabase(database) : wanted.includes(database.name),
   );
-  const dumpable = chosen.filter((database) => database.allowConnections && database.valid);
-  const notDumped = chosen
-    .filter((database) => !dumpable.includes(database))
-    .map((database) => ({
-      name: database.name,
-      reason: database.valid
-        ? 'it allows no connections (ALLOW_CONNECTIONS false)'
-        : 'an interrupted DROP DATABASE left it invalid; only dropping it is possible',
-    }));
+  const dumpable = chosen.filter((database) => whyNot(database) === undefined);
+  const notDumped = chosen.flatMap((database) => {
+    const reason = whyNot(database);
+    return reason === undefined ? [] : [{ name: database.name, reason }];
+  });
   return { dumpable, notDumped };
+}
+
+function whyNot({ name, valid, allowConnections }: DatabaseCatalogue): string | undefined {
+  if (!valid) return 'an interrupted DROP DATABASE left it invalid; only dropping it is possible';
+  if (!allowConnections) return 'it allows no connections (ALLOW_CONNECTIONS false)';
+  if (name.includes(NOT_UTF8))
+    return 'its name is not UTF-8; rename it (ALTER DATABASE … RENAME TO)';
+  return undefined;
 }
 
 function ownerPrefix(owner: string | undefined): string {

@@ -14,7 +14,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as tick, setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError, type ErrorCode, type ErrorFacts } from '../errors.js';
 import { asBuffer } from './bytes.js';
 import { clientError } from './client-error.js';
@@ -118,6 +118,8 @@ async function stopGently(
     () => 'ended' as const,
     () => 'ended' as const,
   );
+  // Of a program that has ended there is nothing to end, for which a full server may have no session.
+  if ((await Promise.race([end, tick('running')])) === 'ended') return;
   for (const limit = Date.now() + GENTLE_STOP_MS; Date.now() < limit;) {
     // Again and again: pg_dumpall opens a session for each database.
     await endSessions().catch(() => undefined); // the server may be gone; then so are its sessions

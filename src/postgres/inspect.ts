@@ -1,7 +1,7 @@
 /** What a whole cluster holds: for the manifest of a dump, and for the comparison after a restore. */
 import { z } from 'zod';
-import { askContent } from './ask-content.js';
-import { INSPECTOR_NAME } from './client-env.js';
+import { NOT_UTF8, askContent } from './ask-content.js';
+import { INSPECTOR_NAME, questionEnv } from './client-env.js';
 import { NO_CONTENT, type ContentScope, type DatabaseContent } from './content.js';
 import {
   queryJson,
@@ -10,6 +10,7 @@ import {
   type ServerFacts,
   type ServerLogin,
 } from './server.js';
+import { CONNECTION_WAITS_MS, untilConnected } from './patience.js';
 import { PsqlSession } from './session.js';
 
 const databaseSchema = z.object({
@@ -61,6 +62,8 @@ export async function readCatalogue(
     {
       database: server.maintenanceDatabase,
       schema: clusterSchema,
+      // Names as their bytes: they are the same in all databases, whatever the encoding of this one.
+      env: { ...questionEnv(login), PGCLIENTENCODING: 'SQL_ASCII' },
       // The upper half of the identifier is the Unix time of initdb (BootStrapXLOG in xlog.c).
       sql: `
 select jsonb_build_object(
@@ -104,7 +107,8 @@ export async function inspectCluster(
   const scope: ContentScope = { ...options, rows: options.rows ?? 'count' };
   for (const database of catalogue.databases) {
     const { name, allowConnections, valid } = database;
-    const isRead = allowConnections && valid && (options.databases?.includes(name) ?? true);
+    const isWanted = options.databases?.includes(name) ?? true;
+    const isRead = isWanted && allowConnections && valid && !name.includes(NOT_UTF8);
     const content = isRead
       ? await readContent(pg, options, name, scope, signal, onAnswer)
       : NO_CONTENT;
@@ -125,19 +129,32 @@ export async function readContent(
   signal: AbortSignal,
   onLine?: () => void,
 ): Promise<DatabaseContent> {
-  const session = await PsqlSession.open(
-    pg,
-    login,
-    {
-      database,
-      applicationName: INSPECTOR_NAME,
-      lockTimeoutMs: 0,
-      failureCode: 'COMMAND_FAILED',
+  // The first statement shows whether there was a connection to be had.
+  const session = await untilConnected(
+    async () => {
+      const opened = await PsqlSession.open(
+        pg,
+        login,
+        {
+          database,
+          applicationName: INSPECTOR_NAME,
+          lockTimeoutMs: 0,
+          failureCode: 'COMMAND_FAILED',
+        },
+        signal,
+      );
+      try {
+        await opened.run('begin isolation level repeatable read read only;');
+        return opened;
+      } catch (error) {
+        await opened.close();
+        throw error;
+      }
     },
+    CONNECTION_WAITS_MS,
     signal,
   );
   try {
-    await session.run('begin isolation level repeatable read read only;');
     const content = await askContent(session, scope, onLine);
     await session.run('commit;');
     return content;

@@ -131,7 +131,10 @@ interface Target {
   readonly database: string;
 }
 
-function runOf({ login, directory, progress }: Loader, { file, database }: Target): ArchiveRun {
+function runOf(
+  { login, catalogue, directory, progress }: Loader,
+  { file, database }: Target,
+): ArchiveRun {
   return {
     directory,
     file,
@@ -142,7 +145,7 @@ function runOf({ login, directory, progress }: Loader, { file, database }: Targe
       `--username=${login.user}`,
       '--create',
       '--verbose', // names the entry that fails
-      `--dbname=${connectTo(databaseBeside(database))}`,
+      `--dbname=${connectTo(databaseBeside(database, catalogue))}`,
     ],
     env: loadEnv(login),
     onBytes: progress.onBytes,
@@ -155,7 +158,8 @@ async function loadStaged(
   signal: AbortSignal,
 ): Promise<RestoreReport> {
   const { pg, login, catalogue, jobs } = loader;
-  const server = { ...catalogue.server, maintenanceDatabase: databaseBeside(target.database) };
+  const maintenanceDatabase = databaseBeside(target.database, catalogue);
+  const server = { ...catalogue.server, maintenanceDatabase };
   const run = runOf(loader, target);
   return restoreFromFile(
     pg,

@@ -29,13 +29,15 @@ export class OutputFile {
   }
 
   /**
-   * Writes a stream to its end and flushes it to the disk.
+   * Writes a stream to its end and flushes it to the disk. What an earlier try has written goes.
    * @param onBytes Told of each chunk's size.
    * @throws HoldfastError DISK_FULL, or what the stream failed with.
    */
   async write(source: Readable, onBytes: (bytes: number) => void): Promise<void> {
     const hash = createHash('sha256');
     try {
+      await rm(this.temporaryPath, { force: true });
+      this.sizeBytes = 0;
       const handle = await open(this.temporaryPath, 'wx', PRIVATE_MODE);
       try {
         for await (const chunk of source) {
@@ -58,29 +60,29 @@ export class OutputFile {
 
 /** The files of one dump: all get their names, or none does. */
 export class OutputSet {
-  readonly #files: OutputFile[] = [];
+  readonly #files = new Map<string, OutputFile>();
   #committed = false;
 
   /** @param directory An existing directory. */
   constructor(readonly directory: string) {}
 
-  /** A new file of the set, to be written. */
+  /** A new file of the set, to be written; it takes the place of one of the same name. */
   open(name: string): OutputFile {
     const file = new OutputFile(this.directory, name);
-    this.#files.push(file);
+    this.#files.set(name, file);
     return file;
   }
 
   /** Gives all files their names, once every one is whole. */
   async commit(): Promise<void> {
-    for (const file of this.#files) await renameDurably(file.temporaryPath, file.path);
+    for (const file of this.#files.values()) await renameDurably(file.temporaryPath, file.path);
     this.#committed = true;
   }
 
   /** Removes what was begun; harmless after {@link commit}. */
   async discard(): Promise<void> {
     if (this.#committed) return;
-    for (const file of this.#files) {
+    for (const file of this.#files.values()) {
       await rm(file.temporaryPath, { force: true });
       await rm(file.path, { force: true });
     }

@@ -92,9 +92,11 @@ export async function loadDump(
   }
   // A loader of a killed attempt may still be writing.
   await endSessions(pg, options, server, LOADER_NAME, work.signal);
+  const found = await readCatalogue(pg, options, server, work.signal);
+  await removeStaged(pg, stagingPlaces(found.dataDirectory), work.signal);
+  await ensureEmptyCluster(pg, options, found, options.initialisedAfter, work.signal);
+  // Of the emptied cluster: databases of the one found may be gone.
   const catalogue = await readCatalogue(pg, options, server, work.signal);
-  await removeStaged(pg, stagingPlaces(catalogue.dataDirectory), work.signal);
-  await ensureEmptyCluster(pg, options, catalogue, options.initialisedAfter, work.signal);
   const script = path.join(directory, globals.name);
   await assertTablespaceDirectories(pg, options, server, script, work.signal);
 

@@ -1,6 +1,7 @@
 /** Settings of all roles (`ALTER ROLE ALL SET …`), which pg_dumpall does not dump. */
-import { HoldfastError } from '../errors.js';
 import { dumpEnv } from './client-env.js';
+import { clientError } from './client-error.js';
+import { captureConnected } from './patience.js';
 import type { PostgresExec, ServerLogin } from './server.js';
 
 /**
@@ -19,7 +20,7 @@ from (select pg_catalog.split_part(setting, '=', 1) as name,
 order by 1;
 `;
 
-/** A script to put before the one of pg_dumpall; empty when there are none. @throws DUMP_FAILED */
+/** A script to put before the one of pg_dumpall; empty when there are none. @throws DUMP_FAILED, NO_FREE_CONNECTION */
 export async function roleAllSettings(
   pg: PostgresExec,
   login: ServerLogin,
@@ -38,17 +39,9 @@ export async function roleAllSettings(
     '--dbname=template1',
   ];
   const env = dumpEnv(login, applicationName);
-  const { exitCode, stdout, stderr } = await pg.capture(argv, { input: SQL, env, signal });
-  if (exitCode !== 0) {
-    throw new HoldfastError(
-      'DUMP_FAILED',
-      `settings of all roles can't be read: ${stderr.trim()}`,
-      {
-        facts: { exitCode },
-      },
-    );
-  }
-  const statements = stdout.trim();
+  const result = await captureConnected(pg, argv, { input: SQL, env, signal });
+  if (result.exitCode !== 0) throw clientError('psql', result, 'DUMP_FAILED');
+  const statements = result.stdout.trim();
   if (statements === '') return '';
   return `-- Settings of all roles, which pg_dumpall leaves out\n${statements}\n\n`;
 }

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { HoldfastError, type ErrorCode } from '../errors.js';
 import { firstQuestionEnv, psqlArgv, questionEnv } from './client-env.js';
 import { clientError } from './client-error.js';
+import { captureConnected } from './patience.js';
 
 /** A client program that ran to its end. */
 export interface PostgresCommandResult {
@@ -58,9 +59,10 @@ export interface QueryOptions {
 }
 
 /**
- * Runs SQL and gives the answer's lines.
- * @throws HoldfastError POSTGRES_UNREACHABLE when the server can't be connected to, else
- *   `failureCode` (facts: database, stderr).
+ * Runs SQL and gives the answer's lines. Where all of the server's connections are taken it waits for
+ * one, 20 seconds at most.
+ * @throws HoldfastError POSTGRES_UNREACHABLE when the server can't be connected to,
+ *   NO_FREE_CONNECTION, else `failureCode` (facts: database, stderr).
  */
 export async function runSql(
   pg: PostgresExec,
@@ -68,7 +70,7 @@ export async function runSql(
   options: QueryOptions,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const result = await pg.capture(psqlArgv(login, options.database), {
+  const result = await captureConnected(pg, psqlArgv(login, options.database), {
     input: options.sql,
     env: options.env ?? questionEnv(login),
     signal,
@@ -149,7 +151,7 @@ async function firstAnswer(
   signal: AbortSignal,
 ): Promise<{ facts: z.output<typeof serverFactsSchema>; maintenanceDatabase: string }> {
   for (const database of ['postgres', 'template1']) {
-    const result = await pg.capture(psqlArgv(login, database), {
+    const result = await captureConnected(pg, psqlArgv(login, database), {
       input: FACTS_SQL,
       env: firstQuestionEnv(login),
       signal,

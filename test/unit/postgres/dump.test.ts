@@ -156,17 +156,6 @@ describe('a server that can’t be dumped', () => {
       2,
       'LOGIN_REFUSED',
     ]),
-    ...[
-      'sorry, too many clients already',
-      'remaining connection slots are reserved for non-replication superuser connections',
-      'remaining connection slots are reserved for roles with the SUPERUSER attribute',
-      'too many connections for database "x"',
-    ].map((text): [string, string, number, string] => [
-      `is full: ${text}`,
-      `psql: error: connection to server on socket "/x" failed: FATAL:  ${text}`,
-      2,
-      'NO_FREE_CONNECTION',
-    ]),
     ['fails in a statement', 'ERROR:  role "x" does not exist', 3, 'DUMP_FAILED'],
     ['has no psql', 'sh: psql: not found', 127, 'DUMP_FAILED'],
     [
