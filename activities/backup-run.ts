@@ -22,7 +22,7 @@ import { surveyForBackup, type BackupSurvey } from './backup-survey.js';
 import { problemsOfBackup } from './barrier.js';
 import type { SourceReference } from './hold.js';
 import { recoverHost, workflowRuns } from './recovery.js';
-import { checkDigest, guarded, whileWaiting, type ActivityDependencies } from './runtime.js';
+import { checkDigest, guarded, runOf, whileWaiting, type ActivityDependencies } from './runtime.js';
 import { pingStart } from './start-ping.js';
 
 export interface BeginBackup {
@@ -80,7 +80,11 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
         await emptyTrash(root);
         const survey = await surveyForBackup(dependencies, input.scope);
         await refuseFullDisk(root, config.backups.minimumFree);
-        const setId = await beginSet(root, { workflowId: input.workflowId, stamp: input.stamp });
+        const setId = await beginSet(root, {
+          workflowId: input.workflowId,
+          runId: runOf().runId,
+          stamp: input.stamp,
+        });
         await runLog.write(`Starting ${input.tier} backup ${setId} of ${config.stack}`);
         const problems = [
           ...ofRestores,
@@ -114,7 +118,10 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
         await requireStore(root);
         await publishSet(root, set, { ownership: await ownership() });
         for (const tier of alsoTiers ?? []) {
-          await linkIntoTier(root, set, tier, { ownership: await ownership() });
+          await linkIntoTier(root, set, tier, {
+            ownership: await ownership(),
+            runId: runOf().runId,
+          });
           await runLog.write(`Set ${set.id} is in ${tier} too: the same files, nothing read again`);
         }
         for (const name of await spreadDamage(root)) {
@@ -133,7 +140,7 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
     discardSet: guarded(
       async ({ setId, workflowId }: { setId: string; workflowId: string }): Promise<void> => {
         await whileWaiting({ service: '', source: 'discard' }, 'discard', () =>
-          discardSet(root, { setId, workflowId }),
+          discardSet(root, { setId, workflowId, runId: runOf().runId }),
         );
       },
     ),

@@ -11,7 +11,7 @@ import { readdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { HoldfastError, messageOf, systemCodeOf } from '../errors.js';
-import type { IsAlive } from '../plan/run-identity.js';
+import { isSameRun, type IsAlive, type RunIdentity } from '../plan/run-identity.js';
 import {
   fsyncPath,
   mkdirDurably,
@@ -37,17 +37,23 @@ const RUN_FILE = 'run.json';
 /** A beginning that was never finished is cleared away after this time. */
 const ABANDONED_AFTER_MS = 3_600_000;
 
-const runSchema = z.object({ setId: z.string(), workflowId: z.string(), begunAt: z.string() });
+const runSchema = z.object({
+  setId: z.string(),
+  workflowId: z.string(),
+  /** Not in those of earlier versions. */
+  runId: z.string().optional(),
+  begunAt: z.string(),
+});
 export type IncomingRun = z.output<typeof runSchema>;
 
 /**
- * Takes an id for a set: the wished one, or the next free second. The same run (its workflow id) gets
- * the same id again, until the set is published or discarded.
+ * Takes an id for a set: the wished one, or the next free second. The same run gets the same id again,
+ * until the set is published or discarded; what an earlier run of the same workflow id left is not its.
  * @throws HoldfastError INPUT_INVALID for a stamp that is not `YYYYMMDD_HHMMSS`
  */
 export async function beginSet(
   root: string,
-  run: { readonly workflowId: string; readonly stamp: string },
+  run: RunIdentity & { readonly stamp: string },
 ): Promise<string> {
   if (!isSetId(run.stamp)) {
     throw new HoldfastError('INPUT_INVALID', `"${run.stamp}" is not a set id`, {
@@ -55,23 +61,33 @@ export async function beginSet(
     });
   }
   const incoming = await makeDirectoriesInside(root, INCOMING_DIRECTORY);
-  for (const known of await listIncoming(root)) {
-    if (known.run?.workflowId === run.workflowId) return known.setId;
-  }
+  const known = await listIncoming(root);
+  const own =
+    known.find((one) => one.run?.runId === run.runId && isOf(one.run, run)) ??
+    known.find((one) => isOf(one.run, run));
+  if (own !== undefined) return own.setId;
   const used = await publishedIds(root);
   for (let setId = run.stamp; ; setId = nextSetId(setId)) {
     if (used.has(setId)) continue;
-    if (await claim(incoming, setId, run.workflowId)) return setId;
+    if (await claim(incoming, setId, run)) return setId;
     // Someone was faster; it may have been an earlier attempt of this very run.
     const owner = await readRun(path.join(incoming, setId));
-    if (owner?.workflowId === run.workflowId) return setId;
+    if (isOf(owner, run)) return setId;
   }
 }
 
+function isOf(owner: IncomingRun | undefined, run: RunIdentity): boolean {
+  return owner !== undefined && isSameRun(owner, run);
+}
+
 /** Makes `<incoming>/<setId>/` with its run file in one step, or not at all if it is there. */
-async function claim(incoming: string, setId: string, workflowId: string): Promise<boolean> {
+async function claim(
+  incoming: string,
+  setId: string,
+  { workflowId, runId }: RunIdentity,
+): Promise<boolean> {
   const fresh = path.join(incoming, `.new-${randomUUID()}`);
-  const run: IncomingRun = { setId, workflowId, begunAt: new Date().toISOString() };
+  const run: IncomingRun = { setId, workflowId, runId, begunAt: new Date().toISOString() };
   await mkdirDurably(fresh, 0o750);
   try {
     await writeFileDurably(path.join(fresh, RUN_FILE), `${JSON.stringify(run)}\n`);
@@ -92,12 +108,13 @@ async function claim(incoming: string, setId: string, workflowId: string): Promi
  */
 export async function beginFurtherTier(
   root: string,
-  run: { readonly setId: string; readonly workflowId: string },
+  run: RunIdentity & { readonly setId: string },
 ): Promise<void> {
   const directory = incomingSet(root, run.setId);
   const incoming = await makeDirectoriesInside(root, INCOMING_DIRECTORY);
-  if (await claim(incoming, run.setId, run.workflowId)) return;
+  if (await claim(incoming, run.setId, run)) return;
   const owner = await readRun(directory);
+  // A published set's id is nobody else's: an earlier run of this workflow id began the same tier.
   if (owner?.workflowId === run.workflowId) return;
   throw new HoldfastError('STORE_UNSAFE', `${directory} belongs to another run`, {
     facts: { path: directory, workflowId: owner?.workflowId ?? null },
@@ -222,12 +239,12 @@ async function attemptsDirectory(
  */
 export async function discardSet(
   root: string,
-  { setId, workflowId }: { readonly setId: string; readonly workflowId: string },
+  { setId, ...own }: RunIdentity & { readonly setId: string },
 ): Promise<void> {
   const directory = incomingSet(root, setId);
   await resolveInside(root, path.relative(root, directory));
   const run = await readRun(directory);
-  if (run?.workflowId !== workflowId) return;
+  if (!isOf(run, own)) return;
   if (await pathExists(journalFile(root, setId))) return;
   await removeIncoming(directory);
 }

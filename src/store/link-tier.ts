@@ -7,6 +7,7 @@ import { cp, link, lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { cannotLink } from '../archive/reuse.js';
 import { systemCodeOf } from '../errors.js';
+import type { RunIdentity } from '../plan/run-identity.js';
 import { fsyncTree, pathExists } from '../system/durable.js';
 import { beginFurtherTier } from './incoming.js';
 import {
@@ -31,7 +32,7 @@ export async function linkIntoTier(
   root: string,
   set: SetFile,
   tier: Tier,
-  options: PublishOptions = {},
+  { runId, ...options }: PublishOptions & Pick<RunIdentity, 'runId'> = {},
 ): Promise<SetFile> {
   const further: SetFile = {
     ...set,
@@ -43,7 +44,7 @@ export async function linkIntoTier(
   };
   const published = await resolveInside(root, `${SETS_DIRECTORY}/${setFileName(further)}`);
   if (!(await pathExists(published))) {
-    await beginFurtherTier(root, { setId: set.id, workflowId: set.workflowId });
+    await beginFurtherTier(root, { setId: set.id, workflowId: set.workflowId, runId });
     for (const [index, artifact] of set.artifacts.entries()) {
       const to = further.artifacts[index]?.path ?? artifact.path;
       // What is kept outside of the tiers is the same directory for all of them.

@@ -3,11 +3,13 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
+import type { IsAlive } from '../../../src/plan/run-identity.js';
 import {
   beginAttempt,
   beginSet,
@@ -40,6 +42,36 @@ test('the same run gets the same id again, another one the next free second', as
     'damaged, but its id is used',
   );
   expect(await beginSet(root, { workflowId: 'c', stamp: STAMP })).toBe('20250101_000002');
+});
+
+test('a run with the workflow id of a terminated one takes an id of its own', async () => {
+  const old = { workflowId: 'fixed', runId: 'run-1' };
+  const next = { workflowId: 'fixed', runId: 'run-2' };
+  const left = await beginSet(root, { ...old, stamp: STAMP });
+  expect(await beginSet(root, { ...old, stamp: STAMP })).toBe(left);
+  const setId = await beginSet(root, { ...next, stamp: STAMP });
+  expect(setId).toBe('20250101_000000');
+  await discardSet(root, { ...old, setId });
+  await discardSet(root, { ...next, setId: left });
+  expect(readdirSync(path.join(root, '.incoming')).sort()).toEqual([left, setId].sort());
+
+  // What the terminated one left is a dead run's, although a run of its workflow id goes on.
+  const isAlive: IsAlive = ({ runId }) => Promise.resolve(runId === next.runId);
+  expect(await recoverIncoming(root, { isAlive })).toMatchObject({
+    removed: [left],
+    alive: [setId],
+  });
+  expect(await beginSet(root, { ...next, stamp: STAMP })).toBe(setId);
+});
+
+test('a run that was begun by an earlier version, without its run id, finds its own', async () => {
+  const setId = await beginSet(root, { workflowId: 'a', stamp: STAMP });
+  const file = path.join(root, '.incoming', setId, 'run.json');
+  expect(JSON.parse(readFileSync(file, 'utf8'))).not.toHaveProperty('runId');
+  const run = { workflowId: 'a', runId: 'run-1', stamp: STAMP };
+  expect(await beginSet(root, run)).toBe(setId);
+  await discardSet(root, { ...run, setId });
+  expect(existsSync(file)).toBe(false);
 });
 
 test('runs that begin at the same moment never share an id', async () => {
