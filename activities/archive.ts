@@ -6,14 +6,19 @@ import { readFinished } from '../src/archive/finished-parts.js';
 import { directReader, type TreeReader } from '../src/archive/reader.js';
 import type { KnownPart } from '../src/archive/reuse.js';
 import { filesBase } from '../src/config/artifacts.js';
+import { toRetentionPolicy } from '../src/config/retention-policy.js';
 import type { FilesSource, ServiceConfig, VolumeSource } from '../src/config/schema.js';
 import { readableMountpoint, inspectVolume, volumeSizeBytes } from '../src/docker/volumes.js';
 import { volumeReader, VOLUME_ROOT } from '../src/docker/volume-reader.js';
 import { HoldfastError, messageOf } from '../src/errors.js';
+import { sayShrink } from '../src/plan/anomaly.js';
+import { judgeEmptiness } from '../src/plan/emptied.js';
+import { setName } from '../src/plan/set-order.js';
 import { formatBytes } from '../src/plan/words.js';
 import type { Attempt } from '../src/store/incoming.js';
-import type { Problem, VolumeInfo } from '../src/store/manifest.js';
+import type { Problem, SetArtifact, VolumeInfo } from '../src/store/manifest.js';
 import { previousParts } from '../src/store/previous.js';
+import { readStoreKnowledge } from '../src/store/set-knowledge.js';
 import { damagedFiles } from '../src/store/verification.js';
 import type { Priority } from '../src/system/process.js';
 import { rateLimit } from '../src/system/rate-limit.js';
@@ -24,6 +29,7 @@ import {
   guarded,
   serviceOf,
   sourceOf,
+  timeOf,
   withHeartbeat,
   type ActivityDependencies,
 } from './runtime.js';
@@ -66,7 +72,8 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
                 destination,
                 compressionLevel: config.backups.compressionLevel,
                 onChange: source.onChange,
-                allowEmpty: source.allowEmpty,
+                // A volume that nobody has written to yet is a state like any other.
+                allowEmpty: source.allowEmpty ?? true,
                 setId: input.setId,
                 journal,
                 known,
@@ -90,13 +97,61 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
               quiesce: describeQuiesce(source),
               tree: archived.tree,
               ...(volume === undefined ? {} : { volume }),
-              problems: problemsOf(input, archived),
+              problems: [
+                ...problemsOf(input, archived),
+                ...(source.allowEmpty === undefined ? await emptied(input, archived) : []),
+              ],
             };
           },
         );
       });
     }),
   };
+
+  /**
+   * What a volume's being empty means, by the backups before it.
+   * @throws HoldfastError EMPTY_SOURCE where it had content that only a failure keeps from being pruned
+   */
+  async function emptied(
+    { setId, service, source, artifactPath: path }: SourceReference,
+    { tree: { counts }, totals }: ArchivedTree,
+  ): Promise<Problem[]> {
+    if (counts.files + counts.symlinks + counts.others > 0) return [];
+    const { sets, knowledge } = await readStoreKnowledge(root, config.stack);
+    const artifact: SetArtifact = {
+      ...{ service, source, kind: 'volume', path, manifestSha256: '', consistent: true },
+      ...totals,
+    };
+    const verdict = judgeEmptiness(
+      sets,
+      { setId, at: timeOf(dependencies), artifact },
+      {
+        rule: toRetentionPolicy(config).anomaly,
+        accepted: knowledge.accepted,
+        isSound: (set, one) =>
+          knowledge.unsound.get(setName(set))?.artifacts.has(one.path) !== true,
+      },
+    );
+    switch (verdict.state) {
+      case 'always':
+        return [];
+      case 'shrunk': {
+        const message =
+          `${sayShrink(verdict.shrink)}: no set is removed until it has content again, ` +
+          'or `holdfast prune --accept-shrink` says that it is right';
+        return [{ service, source, code: 'EMPTY_SOURCE', message }];
+      }
+      case 'emptied':
+        throw new HoldfastError(
+          'EMPTY_SOURCE',
+          `${service}/${source} is empty, and set ${verdict.setId} has content of it`,
+          {
+            facts: { service, source, setId: verdict.setId },
+            hint: 'is it the right volume? If it may be empty, set allowEmpty: true',
+          },
+        );
+    }
+  }
 
   /** Of the last backup; none when it is not known which of its files are damaged. */
   async function lastParts({ service, source }: SourceReference): Promise<KnownPart[]> {

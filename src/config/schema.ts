@@ -95,6 +95,12 @@ export const volumeSourceSchema = z.strictObject({
   kind: z.literal('volume'),
   ...sourceCommon,
   ...treeCommon,
+  allowEmpty: z
+    .boolean()
+    .optional()
+    .describe(
+      'true: an empty volume is always fine; false: it is an error; by default it is fine as long as no backup of it had content',
+    ),
   volume: name.describe("The Docker volume's real name, as `docker volume ls` shows it"),
 });
 

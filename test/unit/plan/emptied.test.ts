@@ -1,0 +1,82 @@
+import { describe, expect, test } from '@jest/globals';
+import type { AcceptedShrink, AnomalyRule } from '../../../src/plan/anomaly.js';
+import { judgeEmptiness, type Emptiness } from '../../../src/plan/emptied.js';
+import { planRetention } from '../../../src/plan/retention.js';
+import type { SetArtifact, SetFile } from '../../../src/store/manifest.js';
+import { artifact, isoOf, setFile } from './helpers.js';
+
+const RULE: AnomalyRule = { belowPercent: 50, ignoreUnderBytes: 1024 };
+const NONE = { contentBytes: 0, entries: 1 };
+const NEXT = '20241220_010000';
+
+function dayOf(day: number): string {
+  return `202412${String(day).padStart(2, '0')}_010000`;
+}
+
+function data(amount: Partial<SetArtifact>, source = 'data'): SetArtifact {
+  return artifact('bot', source, { kind: 'volume', path: `${source}_x`, ...amount });
+}
+
+function sets(...amounts: readonly Partial<SetArtifact>[]): SetFile[] {
+  return amounts.map((amount, index) =>
+    setFile(dayOf(index + 1), { artifacts: [data(amount), data({ contentBytes: 9 }, 'other')] }),
+  );
+}
+
+function judge(
+  earlier: readonly SetFile[],
+  rule: AnomalyRule | undefined = RULE,
+  accepted: readonly AcceptedShrink[] = [],
+): Emptiness {
+  const next = { setId: NEXT, at: new Date(isoOf(NEXT)), artifact: data(NONE) };
+  return judgeEmptiness(earlier, next, { rule, accepted });
+}
+
+const upTo = isoOf(dayOf(2));
+const word: AcceptedShrink = { service: 'bot', source: 'data', upTo, contentBytes: 0, entries: 1 };
+
+describe('an empty volume', () => {
+  test.each<[string, readonly SetFile[]]>([
+    ['without a set', []],
+    ['that always was', sets(NONE, NONE)],
+    ['of directories only, as ever', sets({ contentBytes: 0, entries: 1 })],
+    ['under the name of a source of another kind', sets({ kind: 'files', contentBytes: 99 })],
+    ['by a set of its own run', [setFile(NEXT, { artifacts: [data({ contentBytes: 99 })] })]],
+  ])('%s is a state like any other', (_, earlier) => {
+    expect(judge(earlier)).toEqual({ state: 'always' });
+  });
+
+  test('that had content is a shrink, night after night, until it is accepted', () => {
+    const full = { contentBytes: 99, entries: 4 };
+    expect(judge(sets(full))).toMatchObject({
+      state: 'shrunk',
+      shrink: { setId: NEXT, current: true, usualBytes: 99 },
+    });
+    expect(judge(sets(full, NONE))).toMatchObject({ state: 'shrunk' });
+    expect(judge(sets(full, NONE), RULE, [word])).toEqual({ state: 'always' });
+    expect(judge(sets(full, NONE, full), RULE, [word])).not.toEqual({ state: 'always' });
+  });
+
+  test('that is a shrink is what holds the removal of sets', () => {
+    const earlier = sets({ contentBytes: 99 }, { contentBytes: 99 });
+    const next = setFile(NEXT, { status: 'degraded', artifacts: [data(NONE)] });
+    const tiers = { daily: { keep: 1 }, weekly: { keep: 1 }, monthly: { keep: 1 } };
+    const policy = { tiers, sources: [], anomaly: RULE };
+    const plan = planRetention([...earlier, next], policy, {}, new Date(isoOf(NEXT)));
+    expect(plan.held).toMatchObject([{ service: 'bot', source: 'data' }]);
+    expect(plan.remove).toEqual([]);
+  });
+
+  test.each<[string, readonly SetFile[], AnomalyRule | undefined]>([
+    ['the rule is off', sets({ contentBytes: 99 }), { belowPercent: 0, ignoreUnderBytes: 0 }],
+    ['it mostly was empty', sets(NONE, NONE, { contentBytes: 99 }), RULE],
+    ['what it had are links', sets({ contentBytes: 0, entries: 3 }, NONE, NONE), RULE],
+    [
+      'the set it was in failed',
+      [setFile(dayOf(1), { status: 'failed', artifacts: [data({ contentBytes: 99 })] })],
+      RULE,
+    ],
+  ])('that had content which no rule would keep is an error: %s', (_, earlier, rule) => {
+    expect(judge(earlier, rule)).toMatchObject({ state: 'emptied' });
+  });
+});
