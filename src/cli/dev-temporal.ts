@@ -13,6 +13,7 @@ const UI_PORT_OFFSET = 1000;
 export interface DevTemporalOptions {
   readonly dbFile?: string | undefined;
   readonly uiPort?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -39,6 +40,7 @@ export async function startUnlessAnswering(
     dbFile,
     port,
     uiPort: options.uiPort ?? port + UI_PORT_OFFSET,
+    signal: options.signal,
   });
   context.host.env['TEMPORAL_ADDRESS'] = server.address;
   return server;

@@ -35,7 +35,11 @@ export async function withRunsAnywhere<T>(
   const ready = new Promise<void>((resolve) => {
     isReady = resolve;
   });
-  const working = context.ports.runWorker(config, { signal: stop.signal, onReady: isReady });
+  const working = context.ports.runWorker(config, {
+    signal: stop.signal,
+    onReady: isReady,
+    embedded: true,
+  });
   // Looked at below, and when all is over: in between it must not count as unhandled.
   working.catch(() => undefined);
   try {

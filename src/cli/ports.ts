@@ -163,11 +163,18 @@ export interface Ports {
   temporalAddress(): Promise<string>;
   runWorker(
     config: Config,
-    options: { readonly signal: AbortSignal; readonly onReady?: () => void },
+    options: {
+      readonly signal: AbortSignal;
+      readonly onReady?: () => void;
+      /** It ends with the command: it makes no schedules. */
+      readonly embedded?: boolean;
+    },
   ): Promise<void>;
   startDevServer(options: {
     readonly dbFile: string;
     readonly port?: number;
     readonly uiPort?: number;
+    /** Ends the server, also while it starts. */
+    readonly signal?: AbortSignal | undefined;
   }): Promise<DevServer>;
 }

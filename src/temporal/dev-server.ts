@@ -2,12 +2,13 @@
  * Temporal's dev server as a child: one process, one database file, its web UI. Good for one host;
  * its state is disposable, since the sets on disk are the only record that counts.
  */
+import { mkdir, open, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-import { HoldfastError, messageOf } from '../errors.js';
-import { mkdirDurably } from '../system/durable.js';
+import { HoldfastError, messageOf, systemCodeOf } from '../errors.js';
+import { pathExists } from '../system/durable.js';
 import { startCommand } from '../system/process.js';
 import { SEARCH_ATTRIBUTES } from '../plan/ids.js';
 import { findTemporalCli } from './temporal-cli.js';
@@ -34,12 +35,15 @@ export interface DevServer {
   readonly stop: () => Promise<void>;
 }
 
-/** Starts the server on loopback and waits until it answers. @throws TEMPORAL_UNREACHABLE */
+/**
+ * Starts the server on loopback and waits until it answers.
+ * @throws HoldfastError TEMPORAL_UNREACHABLE; USAGE where the database file can't be one
+ */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
   const binary = await findTemporalCli();
   const port = options.port ?? (await freePort());
   const uiPort = options.uiPort ?? (await freePort());
-  if (options.dbFile !== undefined) await mkdirDurably(path.dirname(options.dbFile), 0o700);
+  if (options.dbFile !== undefined) await checkDbFile(options.dbFile);
   const attributes = Object.values(SEARCH_ATTRIBUTES).flatMap((name) => [
     '--search-attribute',
     `${name}=Keyword`,
@@ -96,6 +100,34 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
     throw error;
   }
   return { address, uiUrl: `http://127.0.0.1:${uiPort}`, pid: child.pid, done, stop };
+}
+
+/** The server itself tries for ever, at full load, to open a file that it can't have. */
+async function checkDbFile(file: string): Promise<void> {
+  try {
+    await mkdirStepwise(path.dirname(file));
+    const handle = await open(file, 'a', 0o600);
+    const { size } = await handle.stat().finally(() => handle.close());
+    // The server makes its tables in a new file only; an empty one counts as made.
+    if (size === 0) await rm(file);
+  } catch (error) {
+    const reason = systemCodeOf(error) ?? messageOf(error);
+    throw new HoldfastError('USAGE', `Temporal can't keep its state in ${file}: ${reason}`, {
+      hint: 'name a file in a directory this user can write to with --db-file',
+      facts: { path: file },
+      cause: error,
+    });
+  }
+}
+
+/** Node's recursive mkdir never ends below /proc, where nothing can be made: one directory at a time. */
+async function mkdirStepwise(directory: string): Promise<void> {
+  if (await pathExists(directory)) return;
+  const parent = path.dirname(directory);
+  if (parent !== directory) await mkdirStepwise(parent);
+  await mkdir(directory, { mode: 0o700 }).catch((error: unknown) => {
+    if (systemCodeOf(error) !== 'EEXIST') throw error;
+  });
 }
 
 async function waitUntilServing(address: string): Promise<void> {

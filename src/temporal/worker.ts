@@ -49,6 +49,8 @@ export interface WorkerOptions {
   /** Ends the worker: it stops taking work, gives activities their grace, then cancels them. */
   readonly signal: AbortSignal;
   readonly onReady?: () => void;
+  /** It ends with one command: schedules are not its to make, nor is anybody there to read its log. */
+  readonly embedded?: boolean;
 }
 
 /** Runs until the signal fires. @throws TEMPORAL_UNREACHABLE */
@@ -128,7 +130,9 @@ async function serve(
   options.onReady?.();
   if (options.signal.aborted) stop();
   const ended = new AbortController();
-  void followConfig(live, client, { signal: ended.signal, log: structuredLog() });
+  if (options.embedded !== true) {
+    void followConfig(live, client, { signal: ended.signal, log: structuredLog() });
+  }
   try {
     await running;
   } finally {

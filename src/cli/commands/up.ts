@@ -48,7 +48,8 @@ async function up(context: CliContext, options: Options): Promise<ExitCode> {
   const stop = stopOnSignals(context, 'stopping: the worker first, then Temporal');
   let server: DevServer | undefined;
   try {
-    server = await startUnlessAnswering(context, options, address);
+    server = await startUnlessAnswering(context, { ...options, signal: stop.signal }, address);
+    if (stop.signal.aborted) return 0;
     announce(context, config, server, address);
     await serve(context, config, server, stop.signal);
     return 0;
