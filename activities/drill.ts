@@ -1,6 +1,7 @@
 /** The steps that only a drill has: opening it, adapting compose files, asking gates, taking it down. */
 import { mkdir, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { namesIn } from '../src/config/remap.js';
 import { filesBase } from '../src/config/artifacts.js';
 import { toStackView } from '../src/config/stack-view.js';
 import { detectCompose } from '../src/docker/compose.js';
@@ -208,25 +209,11 @@ async function namesOf(
   { config }: Pick<ActivityDependencies, 'config'>,
   services: readonly RestoreServicePlan[],
 ): Promise<StackNames> {
-  const volumes = new Set<string>();
-  const containers = new Set<string>();
+  const { volumes, containers } = namesIn(config);
   const projects = new Set<string>();
   for (const [name, service] of Object.entries(config.services)) {
     const project = projectOf(name, service);
     if (project !== undefined) projects.add(project);
-    for (const source of Object.values(service.sources)) {
-      if (source.kind === 'volume') volumes.add(source.volume);
-      if (source.kind === 'postgres') {
-        containers.add(source.container);
-        if (source.dataVolume !== undefined) volumes.add(source.dataVolume);
-      }
-      if (source.kind !== 'postgres' && typeof source.quiesce === 'object') {
-        containers.add(source.quiesce.container);
-      }
-    }
-    for (const check of service.health ?? []) {
-      if ('container' in check) containers.add(check.container);
-    }
   }
   for (const { service, sources } of services) {
     for (const { kind, artifact } of sources) {

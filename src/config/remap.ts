@@ -21,7 +21,9 @@ export function remapConfig(config: Config, mapping: Mapping): Config {
 }
 
 /** What of a configuration has a name that {@link remapConfig} can change. */
-export function namesIn(config: Pick<Config, 'services'>): Omit<NamesInUse, 'services'> {
+export function namesIn(
+  config: Pick<Config, 'services'>,
+): Record<Exclude<keyof NamesInUse, 'services'>, Set<string>> {
   const names = {
     paths: new Set<string>(),
     volumes: new Set<string>(),

@@ -5,6 +5,7 @@
 import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { namesIn } from '../config/remap.js';
 import type { Config, ServiceConfig } from '../config/schema.js';
 import { HoldfastError } from '../errors.js';
 import { composeFiles, detectCompose } from './compose.js';
@@ -171,21 +172,7 @@ async function projectService(
     files.map((file) => path.resolve(home, file)),
   );
   const real = await realpath(home).catch(() => home);
-  const containers = new Set<string>();
-  const volumes = new Set<string>();
-  for (const source of Object.values(service.sources)) {
-    if (source.kind === 'volume') volumes.add(source.volume);
-    if (source.kind === 'postgres') {
-      containers.add(source.container);
-      if (source.dataVolume !== undefined) volumes.add(source.dataVolume);
-    }
-    if (source.kind !== 'postgres' && typeof source.quiesce === 'object') {
-      containers.add(source.quiesce.container);
-    }
-  }
-  for (const check of service.health ?? []) {
-    if ('container' in check) containers.add(check.container);
-  }
+  const { containers, volumes } = namesIn({ services: { [name]: service } });
   return {
     service: name,
     ...(compose?.project === undefined ? {} : { configured: compose.project }),
