@@ -1,26 +1,35 @@
 #!/usr/bin/env bash
 # Random stacks: each backed up, wrecked, restored, undone and compared. A seed is always the same stack.
 #
-#   scripts/random.sh [--seeds N] [--from SEED] [--seed SEED]
+#   scripts/random.sh [--seeds N] [--from SEED] [--seed SEED] [--at-a-time N] [--list FILE]
 #
-#   --seeds N     how many, 10 by default
-#   --from SEED   the first of them, 1 by default
-#   --seed SEED   this one only
+#   --seeds N        how many, 10 by default
+#   --from SEED      the first of them, 1 by default
+#   --seed SEED      this one only
+#   --at-a-time N    how many side by side, 2 by default
+#   --list FILE      a line for each seed that ends is added to it: seed, outcome, seconds
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib/common.sh
 . scripts/lib/common.sh
 
-export RANDOM_SEEDS=10 RANDOM_FROM=1
+export RANDOM_SEEDS=10 RANDOM_FROM=1 RANDOM_LIST=
+at_a_time=2
 while [[ $# -gt 0 ]]; do
   case $1 in
-    --seeds | --from | --seed)
+    --seeds | --from | --seed | --at-a-time)
       [[ ${2:-} =~ ^[0-9]+$ ]] || die "$1 takes a whole number"
       case $1 in
         --seeds) RANDOM_SEEDS=$2 ;;
         --from) RANDOM_FROM=$2 ;;
         --seed) RANDOM_FROM=$2 RANDOM_SEEDS=1 ;;
+        --at-a-time) at_a_time=$2 ;;
       esac
+      shift
+      ;;
+    --list)
+      [[ -n ${2:-} ]] || die "$1 takes a file"
+      RANDOM_LIST=$(realpath -m -- "$2")
       shift
       ;;
     -h | --help)
@@ -33,5 +42,6 @@ while [[ $# -gt 0 ]]; do
 done
 
 bash scripts/setup.sh --quiet
+# With `=`: jest takes no project of this name otherwise.
 NODE_OPTIONS="--experimental-vm-modules --disable-warning=ExperimentalWarning ${NODE_OPTIONS:-}" \
-  npx jest --selectProjects random --verbose
+  npx jest --selectProjects=random --maxConcurrency="$at_a_time" --verbose
