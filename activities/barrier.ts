@@ -7,13 +7,14 @@ import type { RestorePlan } from '../src/plan/restore-types.js';
 import { mayBeOpen, openOver, type ReplacedSource } from '../src/plan/undo-plan.js';
 import type { Problem } from '../src/store/manifest.js';
 import type { OpenRestore, RecoveryReport } from './recovery.js';
+import { own } from '../src/plan/own.js';
 
 /** What a plan will replace, in the words of restores' records. */
 export function plannedThings(config: Config, plan: RestorePlan): ReplacedSource[] {
   return plan.stages.flat().flatMap(({ service: name, sources }) =>
     sources.map(({ source: key }): ReplacedSource => {
-      const service = config.services[name];
-      const source = service?.sources[key];
+      const service = own(config.services, name);
+      const source = own(service?.sources ?? {}, key);
       const thing = (target: string | undefined): ReplacedSource => ({
         service: name,
         source: key,

@@ -18,6 +18,7 @@ import { stoppedDirectory, stoppedFile, stoppedOf } from './places.js';
 import { withRestoreRecord } from './restore-context.js';
 import type { ActivityDependencies } from './runtime.js';
 import { discardStaged } from './take-back.js';
+import { own } from '../src/plan/own.js';
 
 type CloseDependencies = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
 
@@ -75,7 +76,7 @@ export async function stoppedBy(
   const files = await listFiles(stoppedDirectory(config.backups.root));
   return files.flatMap((file) => {
     if (!file.endsWith('.json')) return [];
-    const of = stoppedOf(file, (name) => config.services[name] !== undefined);
+    const of = stoppedOf(file, (name) => own(config.services, name) !== undefined);
     return of.runId === restoreId && of.source === undefined ? [{ file, service: of.service }] : [];
   });
 }

@@ -19,6 +19,7 @@ import { pathExists } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
 import { hookDirectory, hookFile } from './places.js';
 import type { ActivityDependencies } from './runtime.js';
+import { own } from '../src/plan/own.js';
 
 export type Hook = Extract<Quiesce, object>;
 
@@ -149,7 +150,7 @@ export async function runLeftHooks(
 }
 
 function isConfigured(config: Context['config'], record: HookRecord): boolean {
-  const source = config.services[record.service]?.sources[record.source];
+  const source = own(own(config.services, record.service)?.sources ?? {}, record.source);
   if (source === undefined || source.kind === 'postgres') return false;
   return typeof source.quiesce === 'object' && isSameHook(record, source.quiesce);
 }

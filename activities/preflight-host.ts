@@ -37,6 +37,7 @@ import {
   type ActivityDependencies,
 } from './runtime.js';
 import { surveyHost } from './survey.js';
+import { own } from '../src/plan/own.js';
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createPreflightActivities(dependencies: ActivityDependencies) {
@@ -192,7 +193,7 @@ async function olderServers(
 ): Promise<string[]> {
   const problems: string[] = [];
   for (const step of plan.sources) {
-    const source = serviceOf(config, plan.service).sources[step.source];
+    const source = own(serviceOf(config, plan.service).sources, step.source);
     if (source?.kind !== 'postgres') continue;
     // Its script is only read by its own check, which runs beside this; loading it looks once more.
     if (await isOldFile(config.backups.root, step.artifact.path)) continue;

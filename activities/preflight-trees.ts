@@ -9,6 +9,7 @@ import { findVolume, sharesVolumes } from '../src/docker/volumes.js';
 import { HoldfastError } from '../src/errors.js';
 import type { RestoreServicePlan } from '../src/plan/restore-types.js';
 import { serviceOf, type ActivityDependencies } from './runtime.js';
+import { own } from '../src/plan/own.js';
 
 /** @throws HoldfastError RESTORE_FAILED (facts: path) for the first place that can't be replaced */
 export async function checkTrees(
@@ -17,7 +18,7 @@ export async function checkTrees(
 ): Promise<void> {
   const service = serviceOf(config, plan.service);
   for (const { source: name } of plan.sources) {
-    const source = service.sources[name];
+    const source = own(service.sources, name);
     if (source?.kind === 'files') {
       const base = filesBase(service, source);
       const whole = source.include.length === 1 && source.include[0] === '**';

@@ -16,6 +16,7 @@ import { discardOldRestores, pastRestores } from './past-restores.js';
 import { stoppedDirectory, stoppedOf, type StoppedOf } from './places.js';
 import { forRestore, withRestoreRecord } from './restore-context.js';
 import type { ActivityDependencies } from './runtime.js';
+import { own } from '../src/plan/own.js';
 
 export type RecoveryDependencies = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
 
@@ -135,7 +136,7 @@ async function startAllAgain(
     await attempt(`what ${file} lists was not started again`, () => Promise.reject(asError(error)));
   }
   for (const { file, record } of records) {
-    const of = stoppedOf(file, (name) => config.services[name] !== undefined);
+    const of = stoppedOf(file, (name) => own(config.services, name) !== undefined);
     await attempt(`what ${record.workflowId} stopped could not be started`, async () => {
       const names = await startOne(dependencies, { file, record, of }, isAlive, work);
       started.push(...names);

@@ -22,6 +22,7 @@ import { takeInventory } from '../src/docker/what-runs.js';
 import { guarded, runOf, timeOf, type ActivityDependencies } from './runtime.js';
 import { pingStart } from './start-ping.js';
 import { surveyHost } from './survey.js';
+import { own } from '../src/plan/own.js';
 
 export interface ChosenRestoreSet {
   readonly set: SetFile;
@@ -93,7 +94,7 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
         const old = backups.map((backup) => backup.set);
         const now = timeOf(dependencies);
         const reads = ({ service, source }: SetArtifact): boolean =>
-          config.services[service]?.sources[source] !== undefined &&
+          own(own(config.services, service)?.sources ?? {}, source) !== undefined &&
           (input.services === undefined || input.services.includes(service)) &&
           (input.sources === undefined || input.sources.includes(`${service}/${source}`));
         const choose = (
@@ -110,7 +111,7 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
           picks[service] = chosen.set;
           warnings.push(...chosen.warnings.map((warning) => `${service}: ${warning}`));
         }
-        const rest = input.services?.filter((service) => picks[service] === undefined);
+        const rest = input.services?.filter((service) => own(picks, service) === undefined);
         const [onlyPick] = rest?.length === 0 ? Object.values(picks) : [];
         const base =
           onlyPick === undefined ? await choose(input.set, rest) : { set: onlyPick, warnings: [] };

@@ -17,6 +17,7 @@ import { resolveInside } from '../src/store/layout.js';
 import { removeTree } from '../src/system/durable.js';
 import { homeOf } from './compose-of.js';
 import { serviceOf } from './runtime.js';
+import { own } from '../src/plan/own.js';
 
 /**
  * Their texts, in the order they are merged; none where the service has no compose files, or they
@@ -32,7 +33,7 @@ export async function restoredComposeFiles(
   const home = homeOf(plan.service, service);
   const texts = new Map<string, string>();
   for (const step of plan.sources) {
-    const source = service.sources[step.source];
+    const source = own(service.sources, step.source);
     if (source?.kind !== 'files' || filesBase(service, source) !== home) continue;
     // No index tells what a tar of the old script holds: what is in place has to do.
     if (await isOldFile(config.backups.root, step.artifact.path)) continue;

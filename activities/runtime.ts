@@ -14,6 +14,7 @@ import type { ActivityHeartbeat } from '../src/plan/inputs.js';
 import type { RunIdentity } from '../src/plan/run-identity.js';
 import { fromSystemError } from '../src/system/system-error.js';
 import type { Progress, Work } from '../src/progress.js';
+import { own } from '../src/plan/own.js';
 
 export interface ActivityDependencies {
   /** The version the run works with. */
@@ -145,7 +146,7 @@ export function checkDigest(config: Config, configDigest: string): void {
 
 /** @throws HoldfastError UNKNOWN_SERVICE */
 export function serviceOf(config: Config, service: string): ServiceConfig {
-  const found = config.services[service];
+  const found = own(config.services, service);
   if (found === undefined) {
     throw new HoldfastError('UNKNOWN_SERVICE', `${config.file} has no service ${service}`, {
       facts: { service, known: Object.keys(config.services) },
@@ -156,7 +157,7 @@ export function serviceOf(config: Config, service: string): ServiceConfig {
 
 /** @throws HoldfastError UNKNOWN_SERVICE, UNKNOWN_SOURCE */
 export function sourceOf(config: Config, service: string, source: string): SourceConfig {
-  const found = serviceOf(config, service).sources[source];
+  const found = own(serviceOf(config, service).sources, source);
   if (found === undefined) {
     throw new HoldfastError('UNKNOWN_SOURCE', `service ${service} has no source ${source}`, {
       facts: { service, source },

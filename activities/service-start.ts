@@ -22,6 +22,7 @@ import {
 import { composeProjectOf } from './compose-of.js';
 import { stoppedFile } from './places.js';
 import { serviceOf, type ActivityDependencies } from './runtime.js';
+import { own } from '../src/plan/own.js';
 
 /** The configuration under the names of the restore: see `forRestore`. */
 type Named = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
@@ -55,11 +56,11 @@ export async function savedRunning(
     const found = await readSet(root, id, tier).catch(() => undefined);
     return (found?.running ?? []).map((one) => ({
       ...one,
-      service: names[one.service] ?? one.service,
+      service: own(names, one.service) ?? one.service,
     }));
   };
   const saved = (await of(set.id, set.tier)).filter(
-    ({ service }) => otherSets[service] === undefined,
+    ({ service }) => own(otherSets, service) === undefined,
   );
   for (const [service, name] of Object.entries(otherSets)) {
     const [id = '', tier] = name.split('-');
@@ -142,7 +143,7 @@ export async function startAgain(
   const { root } = config.backups;
   const record = await readRecord(recordFile);
   if (record === undefined) return { started: [], missing: [] };
-  const service: ServiceConfig | undefined = config.services[name];
+  const service: ServiceConfig | undefined = own(config.services, name);
   const upBefore = new Set<string>();
   for (const one of record.containers) {
     if ((await findContainer(engine, one.name))?.state === 'running') upBefore.add(one.name);

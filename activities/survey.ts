@@ -13,6 +13,7 @@ import { readMeasured } from '../src/store/measured.js';
 import { pathExists } from '../src/system/durable.js';
 import { pgdataOf } from './dump.js';
 import type { ActivityDependencies } from './runtime.js';
+import { own } from '../src/plan/own.js';
 
 type Context = Pick<ActivityDependencies, 'config' | 'engine'>;
 
@@ -33,7 +34,7 @@ export async function surveyHost({ config, engine }: Context): Promise<HostSurve
       ...(await readMeasured(root)),
       ...measuredByDrills(
         drills,
-        (service, source) => config.services[service]?.sources[source]?.kind,
+        (service, source) => own(own(config.services, service)?.sources ?? {}, source)?.kind,
       ),
     ],
   };

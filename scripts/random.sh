@@ -7,7 +7,8 @@
 #   --from SEED      the first of them, 1 by default
 #   --seed SEED      this one only
 #   --at-a-time N    how many side by side, 2 by default
-#   --list FILE      a line for each seed that ends is added to it: seed, outcome, seconds
+#   --list FILE      a line for each seed that ends is added to it: seed, outcome, seconds;
+#                    what failed is told in FILE.failures
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib/common.sh

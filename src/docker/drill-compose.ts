@@ -23,6 +23,7 @@ import {
   type VolumeEntry,
 } from './drill-compose-schema.js';
 import { publishedPorts, type PublishedPort } from './drill-ports.js';
+import { own } from '../plan/own.js';
 
 /** What lies on the host where a container would mount it. */
 export type HostPlace =
@@ -103,7 +104,7 @@ function withoutFalseNumbers(value: unknown, text: unknown): unknown {
   if (fields === undefined) return value;
   const texts = recordSchema.safeParse(text).data ?? {};
   return Object.fromEntries(
-    Object.entries(fields).map(([key, one]) => [key, withoutFalseNumbers(one, texts[key])]),
+    Object.entries(fields).map(([key, one]) => [key, withoutFalseNumbers(one, own(texts, key))]),
   );
 }
 
@@ -144,8 +145,10 @@ export function drillCompose(config: ComposeConfig, options: DrillComposeOptions
     services[name] = adaptService(name, service, config, options, {
       mounts: mounts.get(name) ?? [],
       isStarted: (other) => started.includes(other),
-      useNetwork: (key) => networks.set(key, realName(config.networks[key], key, options.project)),
-      useVolume: (key) => volumes.set(key, realName(config.volumes[key], key, options.project)),
+      useNetwork: (key) =>
+        networks.set(key, realName(own(config.networks, key), key, options.project)),
+      useVolume: (key) =>
+        volumes.set(key, realName(own(config.volumes, key), key, options.project)),
     });
   }
   const external = (real: ReadonlyMap<string, string>): Record<string, unknown> =>

@@ -19,6 +19,7 @@ import {
   type ProjectFinding,
   type ProjectService,
 } from './project-rule.js';
+import { own } from '../plan/own.js';
 
 export type { ProjectFinding } from './project-rule.js';
 
@@ -101,12 +102,12 @@ export async function withProjects<C extends Pick<Config, 'services'>>(
 ): Promise<C> {
   const open = Object.entries(config.services).filter(
     ([name, { compose }]) =>
-      compose !== undefined && compose.project === undefined && recorded[name] === undefined,
+      compose !== undefined && compose.project === undefined && own(recorded, name) === undefined,
   );
   const found = new Map(Object.entries(recorded));
   if (open.length > 0) {
     for (const { service, project, by } of await surveyProjects(engine, config)) {
-      const known = by === 'rule' ? (saved[service] ?? project) : project;
+      const known = by === 'rule' ? (own(saved, service) ?? project) : project;
       if (known !== undefined && !found.has(service)) found.set(service, known);
     }
   }
@@ -114,7 +115,7 @@ export async function withProjects<C extends Pick<Config, 'services'>>(
     ...config,
     services: Object.fromEntries(
       Object.entries(config.services).map(([name, service]) => {
-        const project = recorded[name] ?? service.compose?.project ?? found.get(name);
+        const project = own(recorded, name) ?? service.compose?.project ?? found.get(name);
         return service.compose === undefined || project === undefined
           ? [name, service]
           : [name, { ...service, compose: { ...service.compose, project } }];

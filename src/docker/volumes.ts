@@ -8,6 +8,7 @@ import type { ContainerInfo } from './containers.js';
 import { listContainers } from './containers.js';
 import type { AbortableCalls, Engine } from './engine.js';
 import { assertPlainName, parseAnswer, statusOf } from './engine.js';
+import { own } from '../plan/own.js';
 
 export interface InspectedVolume extends VolumeInfo {
   /** Path on the engine's host; where options name a device, it is only mounted while in use. */
@@ -238,5 +239,5 @@ function sameRecord(
   b: Readonly<Record<string, string>>,
 ): boolean {
   const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+  return keys.length === Object.keys(b).length && keys.every((key) => own(a, key) === own(b, key));
 }

@@ -7,6 +7,7 @@ import { COMPOSE_PROJECT_LABEL } from './container-info.js';
 import { listContainers } from './containers.js';
 import type { Engine } from './engine.js';
 import { CONFIG_FILES_LABEL, WORKING_DIRECTORY_LABEL } from './project.js';
+import { own } from '../plan/own.js';
 
 const ENVIRONMENT_FILE_LABEL = 'com.docker.compose.project.environment_file';
 const NUMBER_LABEL = 'com.docker.compose.container-number';
@@ -47,7 +48,7 @@ export async function takeInventory(
   services: readonly string[] = Object.keys(config.services),
 ): Promise<ServiceInventory[]> {
   const projects = services.flatMap((service) => {
-    const project = config.services[service]?.compose?.project;
+    const project = own(config.services, service)?.compose?.project;
     return project === undefined ? [] : [{ service, project }];
   });
   if (projects.length === 0) return [];

@@ -17,6 +17,7 @@ import { mapPath } from './mapping.js';
 import { serviceOrder, type StackView } from './stack-view.js';
 import { formatBytes, formatDuration } from './words.js';
 import type { RestorePlan, RestoreServicePlan } from './restore-types.js';
+import { own } from './own.js';
 
 /** On every container, volume and network of a drill: its id. */
 export const DRILL_LABEL = 'dev.holdfast.drill';
@@ -100,7 +101,7 @@ export function drilledServices(
   const add = (name: string): void => {
     if (all.has(name)) return;
     all.add(name);
-    for (const before of order[name]?.after ?? []) add(before);
+    for (const before of own(order, name)?.after ?? []) add(before);
   };
   asked.forEach(add);
   const services = [...all];
@@ -148,7 +149,7 @@ export function fitDrill(
   let used = 0;
   for (const { service, sources } of services) {
     const bytes = sources.reduce((sum, { artifact }) => sum + artifact.contentBytes, 0);
-    const missing = order[service]?.after.find(leftOut);
+    const missing = own(order, service)?.after.find(leftOut);
     const impossible = limits.impossible?.get(service);
     const isTooLarge = used + bytes > (limits.maxDiskBytes ?? Infinity);
     if (missing === undefined && impossible === undefined && !isTooLarge) {
@@ -160,7 +161,7 @@ export function fitDrill(
       missing === undefined
         ? (impossible ?? `its ${formatBytes(bytes)} do not fit into what drill.maxDisk leaves`)
         : `it comes after ${missing}, which is left out`;
-    const after = (order[service]?.after ?? []).filter(leftOut);
+    const after = (own(order, service)?.after ?? []).filter(leftOut);
     if (impossible === undefined && after.every((name) => tooLarge.has(name)))
       tooLarge.add(service);
     const isSampled =

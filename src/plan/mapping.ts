@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
+import { own } from './own.js';
 
 const names = z.record(z.string().min(1), z.string().min(1)).default({});
 
@@ -30,7 +31,7 @@ const KINDS = {
 
 /** `name` under its other name, or as it is. */
 export function mapName(name: string, names: Readonly<Record<string, string>>): string {
-  return Object.hasOwn(names, name) ? (names[name] ?? name) : name;
+  return own(names, name) ?? name;
 }
 
 /** An absolute path with the longest prefix that is mapped replaced, whole components only. */
@@ -64,7 +65,7 @@ export function parseMapping(options: readonly string[]): Mapping {
       });
     }
     const names = isKind(kind) ? mapping[KINDS[kind]] : mapping.paths;
-    const known = names[from];
+    const known = own(names, from);
     if (known !== undefined && known !== to) {
       throw new HoldfastError('USAGE', `--map gives ${from} two names: ${known} and ${to}`, {
         hint: 'leave one of them out',

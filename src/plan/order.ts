@@ -1,11 +1,12 @@
 /** The order services start and stop in, from what each comes `after`. Pure. */
 import { HoldfastError } from '../errors.js';
+import { own } from './own.js';
 
 /** Services by name, in the order of the configuration. `after` names no one unknown. */
 export type ServiceOrder = Readonly<Record<string, { readonly after: readonly string[] }>>;
 
 function afterOf(services: ServiceOrder, name: string): readonly string[] {
-  return Object.hasOwn(services, name) ? (services[name]?.after ?? []) : [];
+  return own(services, name)?.after ?? [];
 }
 
 /**

@@ -17,6 +17,7 @@ import {
 } from './manifest.js';
 import { identifyOldFile, timesOf, type OldFileIdentity } from './old-files.js';
 import { oldRecordDirectory, writeOldRecord, type OldFileRecord } from './old-records.js';
+import { own } from '../plan/own.js';
 
 /** Name of an old tar in the artifact that is made of it. */
 export const OLD_PART_FILE = 'part-00001.tar.gz';
@@ -127,7 +128,7 @@ function warningsOf({ service, source }: MatchedOldFile, read: Read): string[] {
 }
 
 function sourceOf(config: Config, { service, source }: MatchedOldFile): SourceConfig {
-  const found = config.services[service]?.sources[source.source];
+  const found = own(own(config.services, service)?.sources ?? {}, source.source);
   if (found !== undefined) return found;
   throw new HoldfastError('UNKNOWN_SOURCE', `service ${service} has no source ${source.source}`, {
     facts: { service, source: source.source },
@@ -188,7 +189,7 @@ function manifestOf(
 }
 
 function treeOf(config: Config, match: MatchedOldFile, read: OldTar): TreeInfo {
-  const service = config.services[match.service];
+  const service = own(config.services, match.service);
   const source = sourceOf(config, match);
   const base =
     source.kind === 'files' && service !== undefined ? filesBase(service, source) : undefined;
@@ -207,7 +208,7 @@ function postgresOf(
   source: PostgresSource,
   { found }: OldScript,
 ): PostgresInfo {
-  const home = config.services[service]?.home ?? '/';
+  const home = own(config.services, service)?.home ?? '/';
   return {
     ...found,
     clientVersion: found.serverVersion,

@@ -12,6 +12,12 @@ import { TREE_FEATURES, type TreeFeature } from './tree-features.js';
 
 export type Quiesce = 'live' | 'pause' | 'stop';
 
+/**
+ * What happens to a place between the restore and its undo, which takes it back all the same:
+ * `stop` stops what runs there, `rewrite` changes the data, `lose` removes them and what runs on them.
+ */
+export type Afterwards = 'nothing' | 'stop' | 'rewrite' | 'lose';
+
 export interface VolumeDescription {
   /** In the compose file; the source's key, too. */
   readonly key: string;
@@ -54,6 +60,7 @@ export interface ProjectDescription {
   readonly containers: readonly ContainerDescription[];
   readonly wreckHome: 'nothing' | 'change' | 'remove';
   readonly wreckContainers: 'nothing' | 'removeOne' | 'removeAll' | 'stopOne';
+  readonly afterwards: Afterwards;
 }
 
 export interface TreeDescription {
@@ -65,6 +72,7 @@ export interface TreeDescription {
   /** A mount that the configuration leaves out is expected; another one is named and degrades the backup. */
   readonly mountExcluded: boolean;
   readonly wreck: 'change' | 'empty' | 'remove';
+  readonly afterwards: Afterwards;
 }
 
 export interface DatabaseDescription {
@@ -84,6 +92,7 @@ export interface ServerDescription {
   readonly settings: readonly string[];
   readonly databases: readonly DatabaseDescription[];
   readonly wreck: 'nothing' | 'remove';
+  readonly afterwards: Afterwards;
 }
 
 export interface StackDescription {
@@ -169,6 +178,9 @@ interface Place {
   readonly directory: string;
 }
 
+const AFTERWARDS = ['nothing', 'stop', 'rewrite', 'lose'] as const;
+const STAYS = ['nothing', 'stop', 'rewrite'] as const;
+
 const QUIESCE = ['live', 'pause', 'stop'] as const;
 
 function features(draw: Draw, most: number): TreeFeature[] {
@@ -203,6 +215,7 @@ function describeProject(draw: Draw, place: Place): ProjectDescription {
     describeContainer(draw, key, keys.slice(0, index), volumes, index === 0),
   );
   const { service, directory } = place;
+  const wreckHome = draw.one(['nothing', 'change', 'remove'] as const);
   return {
     service,
     directory,
@@ -212,8 +225,12 @@ function describeProject(draw: Draw, place: Place): ProjectDescription {
     features: features(draw, 5),
     volumes,
     containers,
-    wreckHome: draw.one(['nothing', 'change', 'remove'] as const),
+    wreckHome,
     wreckContainers,
+    afterwards: draw.one(
+      // Containers that run without their compose file are nobody's to make again.
+      wreckHome === 'remove' && wreckContainers !== 'removeAll' ? STAYS : AFTERWARDS,
+    ),
   };
 }
 
@@ -265,6 +282,7 @@ function describeTree(draw: Draw, place: Place): TreeDescription {
     mountExcluded: draw.chance(0.5),
     // What something is mounted on can't be removed.
     wreck: draw.one(mount === 'none' ? ['change', 'empty', 'remove'] : ['change', 'empty']),
+    afterwards: draw.one(['nothing', 'rewrite', 'lose'] as const),
   };
 }
 
@@ -292,5 +310,6 @@ function describeServer(draw: Draw, place: Place): ServerDescription {
       wreck: draw.one(['nothing', 'change', 'drop'] as const),
     })),
     wreck: draw.one(['nothing', 'nothing', 'remove'] as const),
+    afterwards: draw.one(AFTERWARDS),
   };
 }

@@ -33,6 +33,7 @@ async function goThrough(stack: RandomStack): Promise<void> {
   endsAs('restore', well, await stack.holdfast(['restore', 'latest', '--yes']));
   same('after the restore', await stack.snapshot(), afterRestore(stack.layout, saved, wrecked));
 
+  await stack.goOn();
   endsAs('undo', well, await stack.holdfast(['undo', '--yes']));
   same('after the undo', await stack.snapshot(), wrecked);
   expect(await stack.leftovers()).toEqual([]);

@@ -30,6 +30,9 @@ import { TREE_FEATURES, type TreeFeature } from './tree-features.js';
 
 const RUN = process.env['HOLDFAST_TEST_RUN'] ?? 'by-hand';
 
+/** Before what writes to a database that may be read-only by default. */
+const WRITABLE = 'set default_transaction_read_only = off;';
+
 export async function docker(...args: string[]): Promise<string> {
   return (await runCommand('docker', args)).stdout.trim();
 }
@@ -285,6 +288,8 @@ export class RandomStack extends WorkerHost {
       const place = await this.volumePlace(project, volume);
       if (place === undefined) continue;
       if (volume.wreck === 'remove') {
+        // What is behind a bind of a directory stays where it is, and is none of the backup.
+        if (volume.kind === 'device') await this.#wreckTree(place, volume.features, 'change');
         await docker('volume', 'rm', this.layout.volume(project, volume));
       } else if (volume.wreck !== 'nothing') {
         await this.#wreckTree(place, volume.features, volume.wreck);
@@ -320,14 +325,18 @@ export class RandomStack extends WorkerHost {
 
   async #wreckServer(server: ServerDescription): Promise<void> {
     if (server.wreck === 'remove') {
-      await docker('rm', '-f', '-v', this.layout.container(server));
-      if (server.data === 'volume') {
-        await docker('volume', 'rm', `${this.layout.project(server)}_data`);
-      }
-      await rm(this.layout.home(server), { recursive: true });
+      await this.#removeServer(server);
       return;
     }
     for (const database of server.databases) await this.#wreckDatabase(server, database);
+  }
+
+  async #removeServer(server: ServerDescription): Promise<void> {
+    await docker('rm', '-f', '-v', this.layout.container(server));
+    if (server.data === 'volume') {
+      await docker('volume', 'rm', `${this.layout.project(server)}_data`);
+    }
+    await rm(this.layout.home(server), { recursive: true });
   }
 
   async #wreckDatabase(
@@ -340,13 +349,73 @@ export class RandomStack extends WorkerHost {
       for (const feature of features) {
         const { change } = postgresFeature(feature);
         if (change === undefined) continue;
-        await this.psql(server, name, `set default_transaction_read_only = off; ${change}`);
+        await this.psql(server, name, `${WRITABLE} ${change}`);
       }
-      await this.psql(
-        server,
-        name,
-        'set default_transaction_read_only = off; create table made_in_the_wreck (a int)',
-      );
+      await this.psql(server, name, `${WRITABLE} create table made_in_the_wreck (a int)`);
+    }
+  }
+
+  /** What somebody does after the restore, and takes back with it. */
+  async goOn(): Promise<void> {
+    for (const project of this.stack.projects) await this.#goOnWithProject(project);
+    for (const tree of this.stack.trees) {
+      const home = this.layout.home(tree);
+      if (tree.afterwards === 'rewrite') await this.#rewrite(home, tree.features);
+      if (tree.afterwards === 'lose') {
+        await this.#wreckTree(home, [], tree.mount === 'none' ? 'remove' : 'empty');
+      }
+    }
+    for (const server of this.stack.servers) await this.#goOnWithServer(server);
+  }
+
+  async #rewrite(directory: string, features: readonly TreeFeature[]): Promise<void> {
+    await this.#fill(directory, features, 'later');
+    await writeFile(path.join(directory, 'newer'), 'after the restore');
+  }
+
+  async #goOnWithProject(project: ProjectDescription): Promise<void> {
+    const home = this.layout.home(project);
+    const containers = await this.containersOf(project);
+    switch (project.afterwards) {
+      case 'nothing':
+        break;
+      case 'stop':
+        await docker('stop', '-t', '1', ...containers);
+        break;
+      case 'rewrite':
+        await this.#rewrite(home, project.features);
+        for (const volume of project.volumes) {
+          const place = await this.volumePlace(project, volume);
+          if (place !== undefined) await this.#rewrite(place, volume.features);
+        }
+        break;
+      case 'lose':
+        await docker('rm', '-f', ...containers);
+        for (const volume of project.volumes) {
+          await docker('volume', 'rm', this.layout.volume(project, volume));
+        }
+        await rm(home, { recursive: true });
+        break;
+    }
+  }
+
+  async #goOnWithServer(server: ServerDescription): Promise<void> {
+    const container = this.layout.container(server);
+    switch (server.afterwards) {
+      case 'nothing':
+        break;
+      case 'stop':
+        await docker('stop', '-t', '10', container);
+        break;
+      case 'rewrite':
+        for (const { name } of server.databases) {
+          await this.psql(server, name, `${WRITABLE} create table made_later (a int)`);
+        }
+        await this.psql(server, 'template1', 'create database "made later"');
+        break;
+      case 'lose':
+        await this.#removeServer(server);
+        break;
     }
   }
 

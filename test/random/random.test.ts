@@ -19,8 +19,9 @@ test.concurrent.each(Array.from({ length: seeds }, (_, index) => from + index))(
     try {
       await travel(seed);
     } catch (error) {
-      const [first = ''] = String(error).split('\n', 1);
-      await note(`failed: ${first}`);
+      await note('failed');
+      // At once: jest tells of it when all others have ended.
+      if (list !== '') await appendFile(`${list}.failures`, `${String(error)}\n\n`);
       throw error;
     }
     await note('passed');

@@ -49,6 +49,7 @@ describe('what is predicted', () => {
   it('of a mount that is in the way: it is named', () => {
     const tree = {
       ...{ service: 'a', directory: 'b', source: 'c', features: [], wreck: 'change' as const },
+      afterwards: 'nothing' as const,
       ...{ mount: 'tmpfs' as const, mountExcluded: false },
     };
     const stack = { ...describeStack(1), trees: [tree] };

@@ -22,6 +22,7 @@ import { restoreTo } from './restore-to.js';
 import { renderPlan } from '../views/plan-view.js';
 import { renderRestoreResult } from '../views/result-view.js';
 import { setName } from '../views/set-rows.js';
+import { own } from '../../plan/own.js';
 
 const optionsSchema = z.object({
   service: z.array(z.string()).optional(),
@@ -273,7 +274,10 @@ function agreed(selection: Selection, plan: RestorePlan): Selection {
   const name = setName({ id: plan.setId, tier: plan.setTier });
   const set = restoreStackInputSchema.shape.set.safeParse(name).success ? name : plan.setId;
   const sets = Object.fromEntries(
-    Object.keys(selection.sets ?? {}).map((service) => [service, plan.otherSets?.[service] ?? set]),
+    Object.keys(selection.sets ?? {}).map((service) => [
+      service,
+      own(plan.otherSets ?? {}, service) ?? set,
+    ]),
   );
   return { ...selection, set, ...(Object.keys(sets).length === 0 ? {} : { sets }) };
 }

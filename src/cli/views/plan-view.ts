@@ -4,6 +4,7 @@ import type { RestorePlan, RestoreServicePlan } from '../../plan/restore-types.j
 import type { Style } from '../render/style.js';
 import { count, displayWidth, oneLine, padEnd, padStart, wrap } from '../render/text.js';
 import { setName } from './set-rows.js';
+import { own } from '../../plan/own.js';
 
 export function renderPlan(
   plan: RestorePlan,
@@ -69,7 +70,7 @@ function serviceLines(
   nameWidth: number,
   style: Style,
 ): string[] {
-  const other = plan.otherSets?.[service.service];
+  const other = own(plan.otherSets ?? {}, service.service);
   const remarks = [
     ...(other === undefined ? [] : [`from set ${other}`]),
     ...(service.hasContainers ? ['then start it and wait until it is healthy'] : []),
