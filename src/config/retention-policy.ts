@@ -13,7 +13,21 @@ export function toRetentionPolicy(config: Config): RetentionPolicy {
   return {
     tiers: { daily: tierKeep(daily), weekly: tierKeep(weekly), monthly: tierKeep(monthly) },
     sources: sourceKeeps(toStackView(config)),
-    anomaly: { belowPercent: anomaly.below, ignoreUnderBytes: anomaly.ignoreUnder },
+    anomaly: {
+      belowPercent: anomaly.below,
+      ignoreUnderBytes: anomaly.ignoreUnder,
+      mayBeEmpty: volumesThatMayBeEmpty(config),
+    },
     limit: pruneLimit,
   };
+}
+
+function volumesThatMayBeEmpty(config: Config): ReadonlySet<string> {
+  return new Set(
+    Object.entries(config.services).flatMap(([service, { sources }]) =>
+      Object.entries(sources)
+        .filter(([, source]) => source.kind === 'volume' && source.allowEmpty === true)
+        .map(([name]) => `${service}/${name}`),
+    ),
+  );
 }

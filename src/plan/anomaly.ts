@@ -5,6 +5,9 @@
  *
  * What is usual is the median of the last backups that were not such shrinks themselves, so that a
  * month of empty backups does not become the usual. A shrink that was accepted is the new usual.
+ *
+ * A volume of nothing is one also where most of these were empty: it is a doubt to hold sets for, since
+ * the one with content may be the only one there is.
  */
 import type { SetArtifact, SetFile } from '../store/manifest.js';
 import { newestFirst } from './set-order.js';
@@ -15,6 +18,8 @@ export interface AnomalyRule {
   readonly belowPercent: number;
   /** Sources that usually have less are too small for percentages: only "nothing at all" is found. */
   readonly ignoreUnderBytes: number;
+  /** `<service>/<source>` of volumes that are empty now and then, as their configuration says. */
+  readonly mayBeEmpty?: ReadonlySet<string>;
 }
 
 /**
@@ -107,13 +112,11 @@ function shrinksOf(
   if (word !== undefined) usual = [word];
   for (const { set, artifact } of asked) {
     const { service, source, contentBytes, entries } = artifact;
-    const usualBytes = median(usual.map((one) => one.contentBytes));
-    const usualEntries = median(usual.map((one) => one.entries));
-    const small =
-      usual.length > 0 &&
-      (isShrunk(contentBytes, usualBytes, rule.ignoreUnderBytes, rule.belowPercent) ||
-        isShrunk(entries, usualEntries, FEWEST_ENTRIES, rule.belowPercent));
-    if (!small) {
+    const filled = usual.findLast((one) => hasContentBeside(one, artifact));
+    const emptied =
+      artifact.kind === 'volume' && rule.mayBeEmpty?.has(`${service}/${source}`) !== true;
+    const shrunkFrom = shrunkFromMedian(artifact, usual, rule) ?? (emptied ? filled : undefined);
+    if (shrunkFrom === undefined) {
       usual = [...usual, artifact].slice(-LOOKED_AT);
       continue;
     }
@@ -121,10 +124,34 @@ function shrinksOf(
     const current = set === moments.at(-1)?.set;
     found.push({
       ...{ service, source, setId, startedAt, current },
-      ...{ contentBytes, usualBytes, entries, usualEntries },
+      ...{ contentBytes, usualBytes: shrunkFrom.contentBytes },
+      ...{ entries, usualEntries: shrunkFrom.entries },
     });
   }
   return found;
+}
+
+/** What is usual, where this is so much less. */
+function shrunkFromMedian(
+  { contentBytes, entries }: Amount,
+  usual: readonly Amount[],
+  { ignoreUnderBytes, belowPercent }: AnomalyRule,
+): Amount | undefined {
+  if (usual.length === 0) return undefined;
+  const middle: Amount = {
+    contentBytes: median(usual.map((one) => one.contentBytes)),
+    entries: median(usual.map((one) => one.entries)),
+  };
+  const small =
+    isShrunk(contentBytes, middle.contentBytes, ignoreUnderBytes, belowPercent) ||
+    isShrunk(entries, middle.entries, FEWEST_ENTRIES, belowPercent);
+  return small ? middle : undefined;
+}
+
+/** Is the second nothing, or nothing but directories as far as can be told, and the first not? */
+function hasContentBeside(was: Amount, is: Amount): boolean {
+  if (is.contentBytes > 0) return false;
+  return was.contentBytes > 0 || (is.entries <= 1 && was.entries > 1);
 }
 
 function acceptedOf(

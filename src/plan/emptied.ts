@@ -12,8 +12,8 @@ export type Emptiness =
   /** As retention and the check will see it: nothing is removed until it is accepted. */
   | { readonly state: 'shrunk'; readonly shrink: Shrink }
   /**
-   * A backup had content, and the rule for shrinks would not hold its removal: it is switched off, or
-   * most of the last backups were empty, or what is gone had no bytes.
+   * A backup had content, and the rule for shrinks would not hold its removal: it is switched off, the
+   * set with content failed, or what is gone had no bytes beside directories that are still there.
    */
   | { readonly state: 'emptied'; readonly setId: string };
 

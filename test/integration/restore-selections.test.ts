@@ -142,6 +142,48 @@ describe('a choice of what is restored', () => {
   }, 180_000);
 });
 
+describe('a volume without content', () => {
+  let volume: string;
+  let config: string;
+  const inVolume = async (command: string): Promise<string> => {
+    const { stdout } = await runCommand('docker', [
+      ...['run', '--rm', '--network=none', '--entrypoint=/bin/sh', '-v', `${volume}:/v`],
+      ...['holdfast-sample-base:latest', '-c', command],
+    ]);
+    return stdout.trim();
+  };
+
+  beforeAll(async () => {
+    volume = `${stack.volume}-fresh`;
+    await runCommand('docker', ['volume', 'create', volume]);
+    config = await readFile(stack.configFile, 'utf8');
+    const source = `fresh: { kind: volume, volume: ${volume} }`;
+    await writeFile(
+      stack.configFile,
+      config.replace('      home: { kind: files }', `$&\n      ${source}`),
+    );
+  });
+  afterAll(async () => {
+    await writeFile(stack.configFile, config);
+    await runCommand('docker', ['volume', 'rm', '-f', volume]);
+  });
+
+  test('is saved and restored as that while it is new, and an alarm once it had some', async () => {
+    const empty = await stack.backUp('--service', 'app');
+    expect(empty).toMatchObject({ status: 'success' });
+    await inVolume('echo content >/v/file');
+    expect(await stack.backUp('--service', 'app')).toMatchObject({ status: 'success' });
+
+    await holdfast('restore', empty.setId, '--source', 'app/fresh', '--yes');
+    expect(await inVolume('ls -A /v')).toBe('');
+
+    const emptied = await stack.holdfast(['backup', '--service', 'app', '--json']);
+    expect(emptied.exitCode).toBe(3);
+    expect(emptied.stdout).toContain('EMPTY_SOURCE');
+    expect(emptied.stdout).toContain('app/fresh shrank from 8 B');
+  }, 180_000);
+});
+
 describe('another machine', () => {
   test('with nothing but the configuration and the backups is brought up, without a Temporal', async () => {
     await stack.stopWorker();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { AcceptedShrink, AnomalyRule } from '../../../src/plan/anomaly.js';
+import { findShrinks, type AcceptedShrink, type AnomalyRule } from '../../../src/plan/anomaly.js';
 import { judgeEmptiness, type Emptiness } from '../../../src/plan/emptied.js';
 import { planRetention } from '../../../src/plan/retention.js';
 import type { SetArtifact, SetFile } from '../../../src/store/manifest.js';
@@ -57,6 +57,41 @@ describe('an empty volume', () => {
     expect(judge(sets(full, NONE, full), RULE, [word])).not.toEqual({ state: 'always' });
   });
 
+  test.each<[string, readonly SetFile[], Partial<SetArtifact>]>([
+    ['once between empty ones', sets(NONE, { contentBytes: 99, entries: 2 }), NONE],
+    ['at last', sets(NONE, NONE, NONE, { contentBytes: 99 }), NONE],
+    ['of links and files of no bytes', sets({ contentBytes: 0, entries: 3 }, NONE, NONE), NONE],
+    [
+      'in directories that are still there',
+      sets({ contentBytes: 0, entries: 3 }, { contentBytes: 99, entries: 5 }),
+      { contentBytes: 0, entries: 3 },
+    ],
+  ])('is a shrink whichever of the last backups had content: %s', (_, earlier, now) => {
+    const next = { setId: NEXT, at: new Date(isoOf(NEXT)), artifact: data(now) };
+    expect(judgeEmptiness(earlier, next, { rule: RULE, accepted: [] })).toMatchObject({
+      state: 'shrunk',
+      shrink: { setId: NEXT, current: true },
+    });
+  });
+
+  test('names what was there, not the nothing that is the median', () => {
+    expect(judge(sets(NONE, { contentBytes: 99, entries: 2 }))).toMatchObject({
+      shrink: { usualBytes: 99, usualEntries: 2, contentBytes: 0, entries: 1 },
+    });
+  });
+
+  test.each<[string, Partial<SetArtifact>, AnomalyRule]>([
+    [
+      'a volume that may be empty',
+      { kind: 'volume' },
+      { ...RULE, mayBeEmpty: new Set(['bot/data']) },
+    ],
+    ['files, which fail where they may not', { kind: 'files' }, RULE],
+  ])('holds nothing of %s and mostly is', (_, kind, rule) => {
+    const mostly = sets({ ...NONE, ...kind }, { contentBytes: 99, ...kind }, { ...NONE, ...kind });
+    expect(findShrinks(mostly, rule, [])).toEqual([]);
+  });
+
   test('that is a shrink is what holds the removal of sets', () => {
     const earlier = sets({ contentBytes: 99 }, { contentBytes: 99 });
     const next = setFile(NEXT, { status: 'degraded', artifacts: [data(NONE)] });
@@ -69,8 +104,6 @@ describe('an empty volume', () => {
 
   test.each<[string, readonly SetFile[], AnomalyRule | undefined]>([
     ['the rule is off', sets({ contentBytes: 99 }), { belowPercent: 0, ignoreUnderBytes: 0 }],
-    ['it mostly was empty', sets(NONE, NONE, { contentBytes: 99 }), RULE],
-    ['what it had are links', sets({ contentBytes: 0, entries: 3 }, NONE, NONE), RULE],
     [
       'the set it was in failed',
       [setFile(dayOf(1), { status: 'failed', artifacts: [data({ contentBytes: 99 })] })],
