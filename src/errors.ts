@@ -35,6 +35,8 @@ export const ERROR_RULES = {
   PERMIT_HELD: failed,
   LOCK_HELD: transient,
   TEMPORAL_UNREACHABLE: failed,
+  /** Temporal is there, but nobody takes the stack's runs. */
+  NO_WORKER: failed,
   DOCKER_UNREACHABLE: transient,
   DOCKER_FAILED: transient,
   CONTAINER_NOT_FOUND: failed,

@@ -4,7 +4,11 @@ import type { CliContext } from './context.js';
 import type { ExitCode } from './exit.js';
 import type { RunGateway, StartRun } from './ports.js';
 import { createReporter, silentReporter } from './progress/reporter.js';
+import { requireWorker } from './require-worker.js';
 import { watchRun, type WatchOutcome } from './progress/watch.js';
+
+/** A plan that no worker answers for so long is given up: it changes nothing. */
+const PLAN_UNANSWERED_MS = 60_000;
 
 /** Connects, does the work, and always gives the connection back. */
 export async function withRuns<T>(
@@ -26,15 +30,28 @@ export async function startAndWatch(
   run: StartRun,
   /** May the person leave the run to itself? */
   mayLeave = true,
-): Promise<WatchOutcome> {
-  await gateway.start(run);
-  return watchRun(context, {
+): Promise<Watched> {
+  const workflowId = await begin(context, gateway, run);
+  const outcome = await watchRun(context, {
     gateway,
     reporter: createReporter(context),
-    workflowId: run.workflowId,
+    workflowId,
     title: run.summary,
     asks: context.interactive && mayLeave,
   });
+  return { ...outcome, workflowId };
+}
+
+/** How watching a run ended, and the id the run has. */
+export type Watched = WatchOutcome & { readonly workflowId: string };
+
+/**
+ * @returns the id the run has: not the one it was to have where that was taken in the same second
+ * @throws HoldfastError NO_WORKER
+ */
+async function begin(context: CliContext, gateway: RunGateway, run: StartRun): Promise<string> {
+  await requireWorker(context, gateway, run.input);
+  return gateway.start(run);
 }
 
 /** The stack of the configuration, and its host where it names one, as a run's input has them. */
@@ -52,13 +69,14 @@ export async function planOf(
   gateway: RunGateway,
   run: StartRun,
 ): Promise<unknown> {
-  await gateway.start(run);
+  const workflowId = await begin(context, gateway, run);
   const outcome = await watchRun(context, {
     gateway,
     reporter: { ...silentReporter(), note: (text) => context.warn(text) },
-    workflowId: run.workflowId,
+    workflowId,
     title: run.summary,
     asks: false,
+    giveUpMs: PLAN_UNANSWERED_MS,
   });
   return outcome.type === 'left' ? undefined : outcome.result;
 }
@@ -67,8 +85,7 @@ export async function planOf(
 export function leave(
   context: CliContext,
   gateway: RunGateway,
-  workflowId: string,
-  { how }: Extract<WatchOutcome, { type: 'left' }>,
+  { workflowId, how }: Extract<Watched, { type: 'left' }>,
 ): ExitCode {
   sayDetached(context, gateway, workflowId);
   return how === 'detached' ? 0 : 130;
@@ -80,9 +97,9 @@ export async function startDetached(
   gateway: RunGateway,
   run: StartRun,
 ): Promise<void> {
-  await gateway.start(run);
-  context.emit({ type: 'started', workflowId: run.workflowId, title: run.summary });
-  sayDetached(context, gateway, run.workflowId);
+  const workflowId = await begin(context, gateway, run);
+  context.emit({ type: 'started', workflowId, title: run.summary });
+  sayDetached(context, gateway, workflowId);
 }
 
 /** Tells where the run is to be found; the id alone with `--quiet`, for scripts. */

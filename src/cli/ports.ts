@@ -12,6 +12,7 @@ import type { ScheduleChange } from '../plan/schedule-changes.js';
 import type { RunIdentity } from '../plan/run-identity.js';
 import type { ScheduleView } from '../plan/schedule-view.js';
 import type { PastRestore } from '../plan/undo-plan.js';
+import type { Pollers } from '../plan/worker-presence.js';
 import type { SetFile } from '../store/manifest.js';
 import type { RunSnapshot } from '../temporal/run-status.js';
 
@@ -53,7 +54,13 @@ export type StartRun = StartBackup | StartPrune | StartRestore | StartUndo | Sta
 export interface RunGateway {
   readonly address: string;
   readonly namespace: string;
-  start(run: StartRun): Promise<void>;
+  /**
+   * Under its workflow id, or the next one with a number at its end when that was used already.
+   * @returns the id it has
+   */
+  start(run: StartRun): Promise<string>;
+  /** Who asked for the stack's work within the last minutes, and for that of the host. */
+  pollers(stack: string, host: string | undefined): Promise<Pollers>;
   snapshot(workflowId: string): Promise<RunSnapshot>;
   /** Waits for the end. */
   result(workflowId: string): Promise<unknown>;

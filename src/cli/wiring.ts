@@ -9,6 +9,9 @@ import { probeAddress } from './probe-address.js';
 import type { HostFinding, Ports, RunGateway, ScheduleGateway } from './ports.js';
 import { mergeSnapshots, servicesAtWork } from './progress/merge.js';
 
+/** Ids hold the second a run was asked for in; more of one kind than this are a loop. */
+const MOST_IN_ONE_SECOND = 100;
+
 export const realPorts: Ports = {
   findConfigFile: (explicit) => findConfigFile(explicit),
   loadConfig,
@@ -91,34 +94,46 @@ async function connectRuns(): Promise<RunGateway> {
     connection,
     { runSnapshot, runResult },
     { approveRun, waitingRuns },
+    { pollersOf },
   ] = await Promise.all([
     import('@temporalio/client'),
     import('../temporal/connect.js'),
     import('../temporal/run-status.js'),
     import('../temporal/approval.js'),
+    import('../temporal/pollers.js'),
   ]);
   await refuseAtOnce(connection.temporalEndpoint().address);
   const { client, address, namespace, close } = await connection.connectClient();
   return {
     address,
     namespace,
-    start: async ({ type, workflowId, input, summary }) => {
-      try {
-        await client.workflow.start(type, {
-          workflowId,
-          taskQueue: stackQueue(input.stack),
-          args: [input],
-          staticSummary: summary,
-        });
-      } catch (error) {
-        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-        throw new HoldfastError('PERMIT_HELD', `${workflowId} was already started this second`, {
-          hint: 'try again in a moment',
-          facts: { workflowId },
-          cause: error,
-        });
+    start: async ({ type, workflowId: wanted, input, summary }) => {
+      let workflowId = wanted;
+      for (let number = 2; ; number += 1) {
+        try {
+          await client.workflow.start(type, {
+            workflowId,
+            taskQueue: stackQueue(input.stack),
+            args: [input],
+            staticSummary: summary,
+            // Of two runs of one id the first could not be asked for its result any more.
+            workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          });
+          return workflowId;
+        } catch (error) {
+          if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+          if (number > MOST_IN_ONE_SECOND) {
+            throw new HoldfastError('PERMIT_HELD', `${wanted} was started too often this second`, {
+              hint: 'try again in a moment',
+              facts: { workflowId: wanted },
+              cause: error,
+            });
+          }
+          workflowId = `${wanted}-${number}`;
+        }
       }
     },
+    pollers: (stack, host) => pollersOf(client, stack, host),
     snapshot: async (workflowId) => {
       const parent = await runSnapshot(client, workflowId);
       const children = await Promise.all(

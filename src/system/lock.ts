@@ -7,7 +7,8 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { HoldfastError } from '../errors.js';
-import { startCommand, type RunningCommand } from './process.js';
+import { pathExists } from './durable.js';
+import { runCommand, startCommand, type RunningCommand } from './process.js';
 
 export interface LockOptions {
   /** What to do when someone else holds it. */
@@ -67,6 +68,21 @@ export async function withFileLock<Result>(
     child.stdin?.end();
     await child.done.catch(() => undefined);
   }
+}
+
+/**
+ * Does somebody hold the lock on this file? Looks by a shared lock, so that those who look at one time
+ * do not take each other for the holder. A file that is not there is not locked.
+ * @throws HoldfastError COMMAND_FAILED without `flock`, or where the file can't be opened
+ */
+export async function isFileLocked(file: string): Promise<boolean> {
+  if (!(await pathExists(file))) return false;
+  const { exitCode } = await runCommand(
+    'flock',
+    ['--shared', '--nonblock', '--conflict-exit-code', String(TAKEN_EXIT_CODE), file, 'true'],
+    { okExitCodes: [0, TAKEN_EXIT_CODE] },
+  );
+  return exitCode === TAKEN_EXIT_CODE;
 }
 
 async function acquired(child: RunningCommand, file: string): Promise<void> {

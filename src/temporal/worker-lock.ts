@@ -6,7 +6,7 @@ import { lockFile } from '../../activities/places.js';
 import type { Config } from '../config/schema.js';
 import { isHoldfastError } from '../errors.js';
 import { pathExists } from '../system/durable.js';
-import { withFileLock } from '../system/lock.js';
+import { isFileLocked, withFileLock } from '../system/lock.js';
 
 /** Works while holding the worker's lock, or beside the worker that holds it. */
 export async function asOnlyWorker(config: Config, work: () => Promise<void>): Promise<void> {
@@ -18,9 +18,7 @@ export async function asOnlyWorker(config: Config, work: () => Promise<void>): P
 
 /** Does a worker of this stack run on this host, whether or not its Temporal answers? */
 export async function workerRuns(config: Config): Promise<boolean> {
-  const { root } = config.backups;
-  if (!(await pathExists(root))) return false;
-  return !(await holdingLock(root, () => Promise.resolve()));
+  return isFileLocked(lockFile(config.backups.root, 'worker'));
 }
 
 /** @returns false, having done nothing, where another worker holds the lock */

@@ -36,6 +36,18 @@ describe('backup', () => {
     expect(others).toEqual([{ call: 'close' }]);
   });
 
+  test('without a worker it starts nothing and says what to do', async () => {
+    const calls = path.join(directory, 'calls');
+    const { exitCode, stderr } = await place.fake(['backup'], {
+      FAKE_CALLS: calls,
+      FAKE_SCENARIO: 'nobody',
+    });
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('code: NO_WORKER');
+    expect(stderr).toContain('holdfast up');
+    expect(jsonLines(await readFile(calls, 'utf8'))).toEqual([{ call: 'close' }]);
+  });
+
   test('an unknown service is refused before anything is started', async () => {
     const { exitCode, stderr } = await place.fake(['backup', '-s', 'pgbd']);
     expect(exitCode).toBe(2);

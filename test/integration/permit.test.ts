@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { permitWorkflowId, stackQueue } from '../../src/plan/ids.js';
+import { realPorts } from '../../src/cli/wiring.js';
 import { FilesHost } from '../support/files-host.js';
 
 jest.setTimeout(120_000);
@@ -9,9 +10,70 @@ jest.setTimeout(120_000);
 let host: FilesHost;
 beforeAll(async () => {
   host = await FilesHost.create('');
-  await host.startWorker();
 });
 afterAll(() => host.remove());
+
+/** What starts a run, or talks to one, and can do nothing without a worker. */
+const NEEDS_A_WORKER = [
+  ['backup'],
+  ['backup', '--detach'],
+  ['restore', '--dry-run'],
+  ['undo', '--dry-run'],
+  ['drill'],
+  ['approve', 'somebody'],
+];
+
+async function expectNoWorker(): Promise<void> {
+  const beganMs = Date.now();
+  const runs = await Promise.all(NEEDS_A_WORKER.map((args) => host.holdfast([...args, '--json'])));
+  for (const { exitCode, stdout, stderr } of runs) {
+    expect(exitCode).toBe(1);
+    expect(stdout + stderr).toContain('"code":"NO_WORKER"');
+    expect(stdout + stderr).toContain('holdfast up');
+  }
+  // A run that nobody takes would be waited for without end.
+  expect(Date.now() - beganMs).toBeLessThan(60_000);
+}
+
+describe('without a worker', () => {
+  it('every command that needs one says so, and starts nothing', async () => {
+    await expectNoWorker();
+    const { workflow } = await host.client();
+    const query = `TaskQueue = '${stackQueue(host.stackName)}'`;
+    expect((await workflow.count(query)).count).toBe(0);
+  });
+
+  it('one that is just being started is waited for', async () => {
+    const starting = host.startWorker();
+    const { exitCode, stdout } = await host.holdfast(['backup', '--json']);
+    await starting;
+    // On a machine that is slow to start programs it was not there in time, and that is what is said.
+    if (exitCode !== 0) expect(stdout).toContain('NO_WORKER');
+    else expect(stdout).toContain('"status":"success"');
+  });
+});
+
+describe('runs that are started in one second', () => {
+  it.each(['backupStack', 'pruneBackups'] as const)('%s: each is one of its own', async (type) => {
+    const gateway = await realPorts.connectRuns();
+    try {
+      const workflowId = `holdfast/${host.stackName}/same-second-${type}`;
+      const { stackName: stack } = host;
+      const run = { type, workflowId, summary: 'test', input: { stack, tier: 'daily' as const } };
+      const ids = await Promise.all([gateway.start(run), gateway.start(run)]);
+      // One that has ended keeps its id: nobody could ask for its result otherwise.
+      await Promise.all(ids.map((id) => gateway.result(id)));
+      ids.push(await gateway.start(run));
+      expect([...ids].sort()).toEqual([workflowId, `${workflowId}-2`, `${workflowId}-3`]);
+      const results = await Promise.all(ids.map((id) => gateway.result(id)));
+      if (type === 'backupStack') {
+        expect(new Set(results.map((result) => JSON.stringify(result))).size).toBe(3);
+      }
+    } finally {
+      await gateway.close();
+    }
+  });
+});
 
 /** Somebody else's run that holds the permit. */
 async function holdPermit(): Promise<{ release: () => Promise<void>; kill: () => Promise<void> }> {
@@ -104,5 +166,12 @@ describe('what fails before the permit is held is told', () => {
     const id = await host.start('restoreStack', { set: '20020202_000000', dryRun: true }, 'dry');
     await expect(resultOf(id)).rejects.toThrow();
     expect(await host.readLog()).not.toContain('20020202_000000');
+  });
+});
+
+describe('a worker that was killed', () => {
+  it('is not taken for one, though the server remembers it for minutes', async () => {
+    await host.killWorker();
+    await expectNoWorker();
   });
 });

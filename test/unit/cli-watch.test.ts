@@ -32,7 +32,8 @@ class World {
   readonly gateway: RunGateway = {
     address: '127.0.0.1:7233',
     namespace: 'default',
-    start: () => Promise.resolve(),
+    start: ({ workflowId }) => Promise.resolve(workflowId),
+    pollers: () => Promise.resolve({ workflows: [] }),
     snapshot: () => this.snapshots(),
     result: () =>
       new Promise((resolve, reject) => {

@@ -76,14 +76,14 @@ async function backup(
       return 0;
     }
     const outcome = await startAndWatch(context, gateway, run);
-    if (outcome.type === 'left') return leave(context, gateway, run.workflowId, outcome);
-    const result = parseResult(backupStackResultSchema, outcome.result, run.workflowId);
+    if (outcome.type === 'left') return leave(context, gateway, outcome);
+    const result = parseResult(backupStackResultSchema, outcome.result, outcome.workflowId);
     const exitCode = exitCodeOfStatus(result.status);
     context.emit({
       type: 'result',
       command: 'backup',
       exitCode,
-      workflowId: run.workflowId,
+      workflowId: outcome.workflowId,
       result,
     });
     const columns = context.host.out.columns();

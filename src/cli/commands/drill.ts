@@ -78,8 +78,8 @@ async function drill(context: CliContext, set: string, options: Options): Promis
       return 0;
     }
     const outcome = await startAndWatch(context, gateway, run);
-    if (outcome.type === 'left') return leave(context, gateway, run.workflowId, outcome);
-    const result = parseResult(drillRestoreResultSchema, outcome.result, run.workflowId);
+    if (outcome.type === 'left') return leave(context, gateway, outcome);
+    const result = parseResult(drillRestoreResultSchema, outcome.result, outcome.workflowId);
     const exitCode = exitCodeOfStatus(
       result.drill?.problems === undefined ? 'success' : 'degraded',
     );
@@ -87,7 +87,7 @@ async function drill(context: CliContext, set: string, options: Options): Promis
       type: 'result',
       command: 'drill',
       exitCode,
-      workflowId: run.workflowId,
+      workflowId: outcome.workflowId,
       result,
     });
     for (const line of renderDrillResult(result, context.style)) context.say(line);

@@ -138,14 +138,14 @@ async function carryOut(context: CliContext, config: Config, options: Options): 
   };
   return withRuns(context, async (gateway) => {
     const outcome = await startAndWatch(context, gateway, run);
-    if (outcome.type === 'left') return leave(context, gateway, run.workflowId, outcome);
-    const result = parseResult(pruneBackupsResultSchema, outcome.result, run.workflowId);
+    if (outcome.type === 'left') return leave(context, gateway, outcome);
+    const result = parseResult(pruneBackupsResultSchema, outcome.result, outcome.workflowId);
     const exitCode = heldCode(result);
     context.emit({
       type: 'result',
       command: 'prune',
       exitCode,
-      workflowId: run.workflowId,
+      workflowId: outcome.workflowId,
       result,
     });
     for (const text of result.accepted) context.say(`accepted: ${text}`);

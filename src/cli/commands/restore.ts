@@ -252,17 +252,15 @@ async function carryOut(
   }
   const outcome = await startAndWatch(context, gateway, run, !embedded);
   if (outcome.type === 'left') {
-    return embedded
-      ? sayFrozen(context, run.workflowId)
-      : leave(context, gateway, run.workflowId, outcome);
+    return embedded ? sayFrozen(context, outcome.workflowId) : leave(context, gateway, outcome);
   }
-  const result = parseResult(restoreStackResultSchema, outcome.result, run.workflowId);
+  const result = parseResult(restoreStackResultSchema, outcome.result, outcome.workflowId);
   const exitCode = exitCodeOfStatus(result.problems === undefined ? 'success' : 'degraded');
   context.emit({
     type: 'result',
     command: 'restore',
     exitCode,
-    workflowId: run.workflowId,
+    workflowId: outcome.workflowId,
     result,
   });
   for (const line of renderRestoreResult(result, context.style)) context.say(line);

@@ -9,6 +9,7 @@ import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
 import { withRuns } from '../follow.js';
 import type { RestoreListing } from '../ports.js';
+import { requireWorker } from '../require-worker.js';
 import { count } from '../render/text.js';
 import { renderRestores } from '../views/restores-view.js';
 
@@ -218,6 +219,7 @@ async function approve(
 ): Promise<ExitCode> {
   const config = await context.loadConfig();
   return withRuns<ExitCode>(context, async (gateway) => {
+    await requireWorker(context, gateway, { stack: config.stack });
     const waiting = run === undefined ? await gateway.waiting(config.stack) : [run];
     const [only] = waiting;
     if (only === undefined || waiting.length > 1) {

@@ -107,12 +107,18 @@ async function carryOut(
   const outcome = await startAndWatch(context, gateway, run, !options.embedded);
   if (outcome.type === 'left') {
     return options.embedded
-      ? sayFrozen(context, run.workflowId)
-      : leave(context, gateway, run.workflowId, outcome);
+      ? sayFrozen(context, outcome.workflowId)
+      : leave(context, gateway, outcome);
   }
-  const result = parseResult(undoRestoreResultSchema, outcome.result, run.workflowId);
+  const result = parseResult(undoRestoreResultSchema, outcome.result, outcome.workflowId);
   const exitCode = result.unhealthy.length === 0 ? 0 : 3;
-  context.emit({ type: 'result', command: 'undo', exitCode, workflowId: run.workflowId, result });
+  context.emit({
+    type: 'result',
+    command: 'undo',
+    exitCode,
+    workflowId: outcome.workflowId,
+    result,
+  });
   context.say(
     `${context.style.status(exitCode === 0 ? 'success' : 'degraded', 'undone')}  restore ` +
       `${result.restoreId}, ${formatDuration(result.durationMs)}; the state from before it is back`,

@@ -27,6 +27,8 @@ export interface Watching extends RunTitle {
   readonly reporter: Reporter;
   /** Ask at Ctrl-C? Otherwise it cancels. */
   readonly asks: boolean;
+  /** Cancels a run that no worker has answered for by then; without it the run waits for one. */
+  readonly giveUpMs?: number;
 }
 
 /**
@@ -55,7 +57,11 @@ export async function watchRun(context: CliContext, run: Watching): Promise<Watc
   });
   const showing = showUntil(over.signal, run, tracker);
   try {
-    const outcome = await Promise.race([left, finish(run, over.signal)]);
+    const outcome = await Promise.race([
+      left,
+      finish(run, over.signal),
+      ...(run.giveUpMs === undefined ? [] : [unanswered(run, run.giveUpMs, tracker, over.signal)]),
+    ]);
     over.abort();
     await showing;
     if (outcome.type === 'finished') await lastLook(run, tracker, 'done');
@@ -70,6 +76,27 @@ export async function watchRun(context: CliContext, run: Watching): Promise<Watc
     release();
     reporter.end(tracker.picture(Date.now()), Date.now());
   }
+}
+
+/** @throws HoldfastError NO_WORKER; never settles where a worker has answered by then */
+async function unanswered(
+  { gateway, workflowId }: Watching,
+  giveUpMs: number,
+  tracker: ProgressTracker,
+  over: AbortSignal,
+): Promise<never> {
+  const never = new Promise<never>(() => undefined);
+  try {
+    await delay(giveUpMs, undefined, { signal: over });
+  } catch {
+    return never;
+  }
+  if (tracker.picture(Date.now()).answered) return never;
+  await gateway.cancel(workflowId);
+  throw new HoldfastError('NO_WORKER', `no worker has answered for ${workflowId}`, {
+    hint: 'start one with `holdfast up` or `holdfast worker`; nothing was changed',
+    facts: { workflowId, address: gateway.address },
+  });
 }
 
 /** Draws on a steady beat; a slow answer of the server delays news, never the clock. */

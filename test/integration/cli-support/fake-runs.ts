@@ -24,7 +24,7 @@ const STEPS = [
   { service: 'webbot', step: 'volume', megabytes: 51 },
 ];
 
-/** FAKE_SCENARIO: success, degraded, failed, busy, retry, no-worker or late-cancel. */
+/** FAKE_SCENARIO: success, degraded, failed, busy, retry, nobody (no worker from the first), no-worker or late-cancel. */
 export function fakeRuns(env: Record<string, string | undefined>): RunGateway {
   const scenario = env['FAKE_SCENARIO'] ?? 'success';
   const lengthMs = Number(env['FAKE_LENGTH_MS'] ?? '3000');
@@ -44,8 +44,12 @@ export function fakeRuns(env: Record<string, string | undefined>): RunGateway {
       record({ call: 'start', ...run });
       started = run;
       startedMs = Date.now();
-      return Promise.resolve();
+      return Promise.resolve(run.workflowId);
     },
+    pollers: () =>
+      Promise.resolve({
+        workflows: scenario === 'nobody' ? [] : [{ identity: 'w', lastSeenMs: Date.now() }],
+      }),
     snapshot: async () => {
       if (scenario === 'no-worker') {
         await delay(1_000);
