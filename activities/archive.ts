@@ -9,6 +9,7 @@ import { filesBase } from '../src/config/artifacts.js';
 import { toRetentionPolicy } from '../src/config/retention-policy.js';
 import type { FilesSource, ServiceConfig, VolumeSource } from '../src/config/schema.js';
 import { readableMountpoint, inspectVolume, volumeSizeBytes } from '../src/docker/volumes.js';
+import { requireVolume } from '../src/docker/volume-needs.js';
 import { volumeReader, VOLUME_ROOT } from '../src/docker/volume-reader.js';
 import { HoldfastError, messageOf } from '../src/errors.js';
 import { sayShrink } from '../src/plan/anomaly.js';
@@ -186,6 +187,7 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
         volume,
       };
     }
+    await requireVolume(engine, volume);
     const reader = await volumeReader(engine, {
       volume: source.volume,
       name: `holdfast-read-${input.setId}-${input.service}-${input.source}`,

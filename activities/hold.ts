@@ -2,6 +2,8 @@
 import type { Quiesce } from '../src/config/schema.js';
 import { listContainers } from '../src/docker/containers.js';
 import { holdStill, releaseHold } from '../src/docker/holds.js';
+import { requireVolume } from '../src/docker/volume-needs.js';
+import { inspectVolume } from '../src/docker/volumes.js';
 import { requireProjects } from '../src/docker/project.js';
 import { containersOf } from './containers.js';
 import { isHooked, runAfter, runBefore } from './hooks.js';
@@ -48,6 +50,10 @@ export function createHoldActivities(dependencies: ActivityDependencies) {
           return;
         }
         const source = sourceOf(config, input.service, input.source);
+        // Nothing is held still for what can't be read.
+        if (source.kind === 'volume') {
+          await requireVolume(engine, await inspectVolume(engine, source.volume));
+        }
         const named =
           source.kind === 'volume'
             ? config

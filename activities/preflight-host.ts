@@ -26,6 +26,7 @@ import { homeOf } from './compose-of.js';
 import { containersOf } from './containers.js';
 import { checkDatabases } from './preflight-databases.js';
 import { checkTrees } from './preflight-trees.js';
+import { checkVolumes } from './preflight-volumes.js';
 import { recoverHost } from './recovery.js';
 import { restoredComposeFiles } from './restored-compose.js';
 import {
@@ -113,6 +114,7 @@ async function problemsOf(
     await note(() => checkCompose(dependencies, service));
     if (mapped) await note(() => checkHome(dependencies, service));
     await note(() => checkTrees(dependencies, service));
+    await note(() => checkVolumes(dependencies, service));
     await note(() => checkImages(dependencies, service, work));
     await note(() => checkDatabases(dependencies, service, work));
   }

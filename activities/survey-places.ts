@@ -7,8 +7,7 @@ import { filesBase } from '../src/config/artifacts.js';
 import type { Config, HealthCheck } from '../src/config/schema.js';
 import { composeFiles, detectCompose } from '../src/docker/compose.js';
 import type { Engine } from '../src/docker/engine.js';
-import { helperImage } from '../src/docker/helper.js';
-import { sharesVolumes } from '../src/docker/volumes.js';
+import { volumeTrouble } from '../src/docker/volume-needs.js';
 import { isHoldfastError, systemCodeOf } from '../src/errors.js';
 import type { InventoryVolume, SurveyFinding } from '../src/plan/stack-survey.js';
 import { pathExists } from '../src/system/durable.js';
@@ -192,7 +191,7 @@ async function matchBelow(
   return false;
 }
 
-/** Volumes that can't be read from here need an image to read them with, and their device. */
+/** Volumes of which nothing can be read or restored as the host is now. */
 export async function volumeFindings(
   config: Config,
   engine: Engine,
@@ -200,43 +199,13 @@ export async function volumeFindings(
 ): Findings {
   const findings: SurveyFinding[] = [];
   const byName = new Map(volumes.map((volume) => [volume.name, volume]));
-  let image: Promise<string | undefined> | undefined;
   for (const [service, { sources }] of Object.entries(config.services)) {
     for (const [key, source] of Object.entries(sources)) {
       const volume = source.kind === 'volume' ? byName.get(source.volume) : undefined;
       if (volume === undefined) continue;
-      const at = ['services', service, 'sources', key, 'volume'];
-      const { device, o } = volume.options;
-      const here = await sharesVolumes(engine);
-      const bound = /(^|,)r?bind(,|$)/.test(o ?? '') && device !== undefined;
-      if (bound && here && !(await pathExists(device))) {
-        findings.push({
-          severity: 'error',
-          code: 'device',
-          path: at,
-          message: `the directory of the volume ${volume.name}, ${device}, is not there`,
-          fix: 'mount its disk, or make the directory',
-        });
-        continue;
-      }
-      if (here && volume.driver === 'local' && Object.keys(volume.options).length === 0) continue;
-      image ??= helperImage(engine).then(
-        () => undefined,
-        (error: unknown) => {
-          if (!isHoldfastError(error) || error.code === 'DOCKER_UNREACHABLE') throw error;
-          return `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`;
-        },
-      );
-      const missing = await image;
-      if (missing === undefined) continue;
-      const [message = '', fix = ''] = missing.split('; ');
-      findings.push({
-        severity: 'error',
-        code: 'helper-image',
-        path: at,
-        message: `the volume ${volume.name} can only be read through a helper container, and ${message}`,
-        fix,
-      });
+      const path = ['services', service, 'sources', key, 'volume'];
+      const trouble = await volumeTrouble(engine, volume, { mount: true });
+      if (trouble !== undefined) findings.push({ severity: 'error', path, ...trouble });
     }
   }
   return findings;

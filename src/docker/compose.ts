@@ -12,6 +12,7 @@ import { runCommand, type CommandResult } from '../system/process.js';
 import type { ContainerInfo } from './containers.js';
 import { listContainers, stopContainer, type StopResult } from './containers.js';
 import type { Engine } from './engine.js';
+import { isPermanentRefusal } from './refusals.js';
 
 /** Names another compose command: `podman-compose`, `/opt/docker-compose`. */
 export const COMPOSE_VARIABLE = 'HOLDFAST_COMPOSE';
@@ -71,6 +72,7 @@ async function findCompose(override: string): Promise<Compose> {
       : `no Docker Compose: tried ${candidates.map((each) => each.join(' ')).join(', ')}`,
     {
       facts: { found: seen },
+      permanent: true,
       hint: `install the Docker Compose plugin, or name the command in ${COMPOSE_VARIABLE}`,
     },
   );
@@ -328,6 +330,7 @@ function composeFailed(
         exitCode: error.facts['exitCode'] ?? null,
       },
       hint: `run it by hand in ${project.home} to see all of its output`,
+      permanent: isPermanentRefusal(output),
       cause: error,
     },
   );

@@ -8,6 +8,7 @@ import Docker from 'dockerode';
 import { z } from 'zod';
 import type { ErrorCode, ErrorFacts } from '../errors.js';
 import { HoldfastError, isHoldfastError, messageOf, systemCodeOf } from '../errors.js';
+import { isPermanentRefusal } from './refusals.js';
 
 /** Longest wait for the answer to an ordinary call. */
 export const ENGINE_TIMEOUT_MS = 60_000;
@@ -48,7 +49,7 @@ export interface Engine {
   /**
    * Makes one bounded call. `request` gets a signal it hands to dockerode as `abortSignal`.
    * @throws HoldfastError DOCKER_UNREACHABLE, CONTAINER_NOT_FOUND, VOLUME_NOT_FOUND, VOLUME_IN_USE,
-   *   DISK_FULL or DOCKER_FAILED (facts: action, status).
+   *   DISK_FULL or DOCKER_FAILED (facts: action, status; permanent where it would be refused again).
    */
   call<T>(subject: CallSubject, request: (abortSignal: AbortSignal) => Promise<T>): Promise<T>;
   /** @throws HoldfastError DOCKER_UNREACHABLE */
@@ -226,8 +227,10 @@ function engineError(error: unknown, subject: CallSubject): HoldfastError {
       cause: error,
     });
   }
-  return new HoldfastError('DOCKER_FAILED', `${subject.action}: ${messageOf(error)}`, {
+  const message = messageOf(error);
+  return new HoldfastError('DOCKER_FAILED', `${subject.action}: ${message}`, {
     facts: { action: subject.action },
+    permanent: isPermanentRefusal(message),
     cause: error,
   });
 }
@@ -241,7 +244,9 @@ function refusal(error: unknown, status: number, subject: CallSubject): Holdfast
     ...(subject.volume === undefined ? {} : { volume: subject.volume }),
     ...(subject.image === undefined ? {} : { image: subject.image }),
   };
-  return new HoldfastError(refusalCode(status, message, subject), message, { facts, cause: error });
+  const code = refusalCode(status, message, subject);
+  const permanent = isPermanentRefusal(message, status);
+  return new HoldfastError(code, message, { facts, permanent, cause: error });
 }
 
 function refusalCode(status: number, message: string, subject: CallSubject): ErrorCode {
@@ -249,6 +254,8 @@ function refusalCode(status: number, message: string, subject: CallSubject): Err
   if (status === 404) {
     if (/no such volume|volume .*not found/i.test(message)) return 'VOLUME_NOT_FOUND';
     if (/no such container/i.test(message)) return 'CONTAINER_NOT_FOUND';
+    // What a container needs is missing, not the container.
+    if (/no such image|network .*not found/i.test(message)) return 'DOCKER_FAILED';
     if (subject.container !== undefined) return 'CONTAINER_NOT_FOUND';
     if (subject.volume !== undefined) return 'VOLUME_NOT_FOUND';
   }

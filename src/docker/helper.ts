@@ -68,6 +68,7 @@ export async function helperImage(engine: Engine): Promise<string> {
     if (!isHoldfastError(error) || error.facts['status'] !== 404) throw error;
     throw new HoldfastError('DOCKER_FAILED', `there is no image ${image} on this host`, {
       facts: { image },
+      permanent: true,
       hint: `name an image with GNU tar and zstd that is on the host in ${HELPER_IMAGE_VARIABLE}`,
       cause: error,
     });

@@ -122,8 +122,11 @@ async function begin(engine: Engine, request: SwapRequest, work: Work): Promise<
   });
 }
 
-/** A volume that must be made anew can't be while a container, even a stopped one, refers to it. */
-async function assertReplaceable(
+/**
+ * A volume that must be made anew can't be while a container, even a stopped one, refers to it.
+ * @throws HoldfastError VOLUME_IN_USE
+ */
+export async function assertReplaceable(
   engine: Engine,
   prior: VolumeInfo,
   wanted: VolumeInfo,
