@@ -222,9 +222,9 @@ async function isServing(root: string, restoreId: string, name: string): Promise
 }
 
 /**
- * Stops a service of a dead restore with a record, which adds to the restore's own if that is still
- * there: somebody may have started the containers since, and then they shall run again. Those that
- * the restore has made itself are not among them.
+ * Stops a service of a restore that is taken back. What ran before it is in its own record, if that is
+ * still there, and nothing that runs by now adds to that: the restore started containers that had been
+ * stopped before it, too. Without a record of its own (it has stopped nothing), what runs now is noted.
  */
 export async function recordRunning(
   dependencies: TakeBackDependencies,
@@ -243,6 +243,7 @@ export async function recordRunning(
     containers: containers.map(({ id }) => id),
     graceMs: service.stopGrace,
     mode: 'stop',
+    recordStands: true,
     reason: `taking restore ${record.restoreId} back`,
     workflowId: record.workflowId,
     runId: record.runId,

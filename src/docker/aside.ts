@@ -20,6 +20,8 @@ const JOURNAL_LABEL = 'dev.holdfast.journal';
 const journalSchema = z.object({
   /** The volume as it was; null where there was none. */
   prior: volumeInfoSchema.nullable(),
+  /** The volume as the swap makes it: where it was missing, its options say where its content lies. */
+  wanted: volumeInfoSchema.optional(),
   /** rename: directories change places · copy: contents are copied by a helper container */
   way: z.enum(['rename', 'copy']),
   /** The volume that held the new content: while it exists, the swap isn't finished. */

@@ -105,6 +105,9 @@ export async function startHelper(engine: Engine, options: HelperOptions): Promi
       Tty: false,
       HostConfig: {
         NetworkMode: 'none',
+        // Attributes `trusted.*` (overlay's, in a volume of Docker in Docker) are seen with this alone:
+        // without it they are lost, and nothing says so.
+        CapAdd: ['SYS_ADMIN'],
         // What is streamed must not be stored once more by the engine: that alone makes it ten times slower.
         LogConfig: { Type: 'none', Config: {} },
         RestartPolicy: { Name: 'no' },

@@ -24,6 +24,11 @@ export interface StopRequest {
   readonly reason: string;
   readonly workflowId: string;
   readonly runId?: string | undefined;
+  /**
+   * What the record says of a container stands, also where it runs by now: what is being taken back
+   * has started it. Else one that runs again was started by somebody, and is to run afterwards.
+   */
+  readonly recordStands?: boolean;
   /** Between two containers, a cancelled run stops no more of them; what is recorded stays so. */
   readonly signal?: AbortSignal;
 }
@@ -102,13 +107,13 @@ async function pauses(engine: Engine, { id }: ContainerInfo): Promise<boolean> {
 
 /**
  * The record after looking at `found`: earlier entries stay as they are, except that one which runs
- * now was started by somebody meanwhile and counts as running. `beside`: entries of others who hold
+ * now was started by somebody meanwhile and counts as running, unless `recordStands`. `beside`: entries of others who hold
  * the same containers still; what they have stopped ran, too. Pure.
  */
 export function mergeRecord(
   earlier: RunningRecord | undefined,
   found: readonly ContainerInfo[],
-  request: Pick<StopRequest, 'mode' | 'reason' | 'workflowId' | 'runId'>,
+  request: Pick<StopRequest, 'mode' | 'reason' | 'workflowId' | 'runId' | 'recordStands'>,
   now: string,
   beside: readonly RecordedContainer[] = [],
 ): RunningRecord {
@@ -116,6 +121,7 @@ export function mergeRecord(
   for (const container of found) {
     const at = containers.findIndex((entry) => entry.name === container.name);
     const own = containers[at];
+    if (own !== undefined && request.recordStands === true) continue;
     const before = own ?? beside.find((entry) => isSameContainer(entry, container));
     const paused = container.state === 'paused';
     // Paused by us counts as running, so does one that we had stopped already.

@@ -114,6 +114,7 @@ async function begin(engine: Engine, request: SwapRequest, work: Work): Promise<
   request.onStep?.('journal');
   return createAside(engine, volume.name, asideId, {
     prior: prior === undefined ? null : plainInfo(prior),
+    wanted: plainInfo(volume),
     way: renamer === undefined ? 'copy' : 'rename',
     staging: staging.name,
     thenRemove: request.thenRemove ?? false,

@@ -65,10 +65,12 @@ async function swapBack(
   undoId: string,
   work: Work,
 ): Promise<void> {
-  const { prior, way } = aside.journal;
+  const { prior, wanted: made, way } = aside.journal;
   const present = await findVolume(engine, request.volume);
   const wanted: VolumeInfo = prior ??
-    (present === undefined ? undefined : plainInfo(present)) ?? {
+    (present === undefined ? undefined : plainInfo(present)) ??
+    // Somebody has removed it since, and what was behind it before belongs there all the same.
+    made ?? {
       name: request.volume,
       driver: 'local',
       options: {},

@@ -355,11 +355,14 @@ describe('a volume with a device behind it', () => {
     expect(await fingerprint(device)).toBe(before);
   });
 
-  it('that is missing on this host, with data still on the device, loses none of it', async () => {
+  it.each([
+    ['that is missing on this host, with data still on the device', false],
+    ['that was missing, and is removed again before it is taken back', true],
+  ])('%s, loses none of it', async (_, removedSince) => {
     const device = await sandbox.directory();
     await makeTree(device, 'old');
     const before = await fingerprint(device);
-    const volume = sandbox.name('device-missing');
+    const volume = sandbox.name(`device-missing-${removedSince}`);
     const info = {
       name: volume,
       driver: 'local',
@@ -370,6 +373,7 @@ describe('a volume with a device behind it', () => {
     await makeTree(staging.mountpoint, 'new');
     await swapVolume(engine, { volume: info, staging: staging.name, asideId: 'r1' }, work);
     expect(await fingerprint(device)).not.toBe(before);
+    if (removedSince) await sandbox.docker.getVolume(volume).remove();
     await restoreAside(engine, { volume, asideId: 'r1' }, work);
     expect(await findVolume(engine, volume)).toBeUndefined();
     expect(await fingerprint(device)).toBe(before);

@@ -10,6 +10,9 @@ import type {
   VolumeDescription,
 } from './description.js';
 
+/** Where trees have their mounts. */
+export const MOUNT = 'way/mounted';
+
 export const ID_LABEL = 'dev.holdfast.random';
 
 /** Where everything of one stack is and what it is called; all names begin with the id. */
@@ -73,7 +76,7 @@ export class Layout {
 
   /** Where a tree has its mount, and what is mounted there where it is a bind. */
   mountPoint(tree: TreeDescription): string {
-    return path.join(this.home(tree), 'way', 'mounted');
+    return path.join(this.home(tree), MOUNT);
   }
 
   mountSource(tree: TreeDescription): string {
@@ -196,7 +199,7 @@ export class Layout {
       };
     }
     for (const tree of trees) {
-      const exclude = tree.mount !== 'none' && tree.mountExcluded ? ['way/mounted'] : [];
+      const exclude = tree.mount !== 'none' && tree.mountExcluded ? [MOUNT] : [];
       services[tree.service] = {
         home: this.home(tree),
         sources: { [tree.source]: { kind: 'files', exclude } },

@@ -102,6 +102,14 @@ export async function readVolumes(prefix: string): Promise<Record<string, string
   return found;
 }
 
+/** What a database is beside its content. */
+const DATABASE_QUESTION = `
+  select json_agg(json_build_array(datname, pg_encoding_to_char(encoding), datcollate, datctype, datconnlimit,
+    pg_get_userbyid(datdba), datistemplate, datacl::text, shobj_description(d.oid, 'pg_database'),
+    (select json_agg(json_build_array(setrole::regrole, setconfig) order by setrole)
+      from pg_db_role_setting where setdatabase = d.oid)) order by datname)
+  from pg_database d`;
+
 export type Psql = (database: string, sql: string) => Promise<string>;
 
 /** All databases as text, and the answers to questions about what is in no dump. */
@@ -115,12 +123,28 @@ export async function readServer(
     okExitCodes: [0, 1],
   });
   if (state.stdout.trim() !== 'true') return undefined;
-  const dump = await runCommand('docker', [
-    ...['exec', container, 'pg_dumpall', '-U', user, '-l', 'template1'],
-  ]);
-  // Rights and large objects come in the order of their making, and keys of \restrict are random.
-  const lines = dump.stdout.split('\n').filter((line) => !/^\\(un)?restrict /.test(line));
-  const answers: Record<string, string> = { dump: lines.sort().join('\n') };
+  // Not pg_dumpall's: it refuses names with a newline.
+  const dump = async (database: string, tool: readonly string[]): Promise<string> => {
+    const { stdout } = await runCommand('docker', [
+      ...['exec', '-e', `PGDATABASE=${database}`, container, ...tool, '-U', user],
+    ]);
+    // Rights and large objects come in the order of their making, and keys of \restrict are random.
+    const lines = stdout.split('\n').filter((line) => !/^\\(un)?restrict /.test(line));
+    return lines.sort().join('\n');
+  };
+  const answers: Record<string, string> = {
+    globals: await dump('template1', ['pg_dumpall', '-g', '-l', 'template1']),
+    databases: await psql('template1', DATABASE_QUESTION),
+  };
+  const names: unknown = JSON.parse(
+    await psql(
+      'template1',
+      `select json_agg(datname order by datname) from pg_database where datallowconn`,
+    ),
+  );
+  for (const name of Array.isArray(names) ? names.map(String) : []) {
+    answers[`dump of ${name}`] = await dump(name, ['pg_dump']);
+  }
   for (const { database, sql } of probes) {
     answers[`${database}: ${sql}`] = await psql(database, sql).catch((error: unknown) => {
       const gone = /database .* does not exist/.test(String(error));

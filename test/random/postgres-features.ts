@@ -58,7 +58,7 @@ export const POSTGRES_FEATURES = {
       create table part_rest partition of part_events default; insert into part_events select '2024-12-01'::date + i, 'e' || i from generate_series(1, 60) i; create index on part_events (what);`,
   },
   inheritance: {
-    sql: `create table inh_parent (a int); create table inh_child (b int) inherits (inh_parent); insert into inh_child values (1, 2); alter table inh_parent add column later text default 'last';`,
+    sql: `create table inh_parent (a int); create table inh_child (b int) inherits (inh_parent); insert into inh_child values (1, 2); insert into inh_parent values (3); alter table inh_child alter a set default 5;`,
   },
   largeObjects: {
     sql: `select lo_from_bytea(0, decode(repeat('00ff41', 9000), 'hex')); select lo_put(lo_create(0), 100000, 'after a hole'); create extension if not exists lo;`,

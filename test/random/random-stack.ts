@@ -16,7 +16,7 @@ import type {
   TreeDescription,
   VolumeDescription,
 } from './description.js';
-import { ID_LABEL, Layout } from './layout.js';
+import { ID_LABEL, Layout, MOUNT } from './layout.js';
 import {
   leftovers,
   readContainers,
@@ -25,7 +25,12 @@ import {
   readVolumes,
   type Snapshot,
 } from './observe.js';
-import { DATABASE_KINDS, postgresFeature, ROLE_FEATURES } from './postgres-features.js';
+import {
+  DATABASE_KINDS,
+  postgresFeature,
+  ROLE_FEATURES,
+  type PostgresFeatureName,
+} from './postgres-features.js';
 import { TREE_FEATURES, type TreeFeature } from './tree-features.js';
 
 const RUN = process.env['HOLDFAST_TEST_RUN'] ?? 'by-hand';
@@ -204,7 +209,11 @@ export class RandomStack extends WorkerHost {
     for (const { name, kind, features } of server.databases) {
       const { options, after } = DATABASE_KINDS[kind];
       await run('template1', `create database ${quoted(name)} ${options}`);
-      for (const feature of features) await run(name, postgresFeature(feature).sql);
+      // An event trigger is in the way of all that comes after it.
+      const last = (feature: PostgresFeatureName): number => Number(feature === 'eventTrigger');
+      for (const feature of [...features].sort((a, b) => last(a) - last(b))) {
+        await run(name, postgresFeature(feature).sql);
+      }
       if (after !== '') await run('template1', `alter database ${quoted(name)} ${after}`);
     }
     if (server.settings.length === 0) return;
@@ -312,10 +321,15 @@ export class RandomStack extends WorkerHost {
         await writeFile(path.join(directory, 'new -- in the wreck'), 'x');
         break;
       case 'empty':
-        // What something is mounted on, and what leads there, stays.
-        await runCommand('find', [directory, '-xdev', '-mindepth', '1', '-delete'], {
-          okExitCodes: [0, 1],
-        });
+        // What is mounted on it, also from the same file system, and what leads there, stays.
+        await runCommand(
+          'find',
+          [
+            ...[directory, '-mindepth', '1', '-not', '-path', path.join(directory, MOUNT)],
+            ...['-not', '-path', path.join(directory, MOUNT, '*'), '-delete'],
+          ],
+          { okExitCodes: [0, 1] },
+        );
         break;
       case 'remove':
         await rm(directory, { recursive: true });

@@ -19,6 +19,7 @@ newlines'
     mkfifo pipe
     chown 70:1234 file && chmod 4750 deep
     setfattr -n user.holdfast -v "$2" file
+    setfattr -n trusted.holdfast -v "$2" file
     touch -d '2001-02-03 04:05:06.789' file
     touch -h -d '2002-02-03 04:05:06' deep/link
     echo hidden >.hidden
@@ -35,7 +36,7 @@ export async function fingerprint(directory: string): Promise<string> {
   const script = `
     set -eo pipefail
     [ ! -e "$1/sparse" ] || [ "$(stat -c %b "$1/sparse")" -lt 100 ]
-    tar -C "$1" --sort=name --numeric-owner --xattrs --xattrs-include='user.*' --acls \\
+    tar -C "$1" --sort=name --numeric-owner --xattrs --xattrs-include='user.*' --xattrs-include='trusted.*' --acls \\
       --format=posix --pax-option='delete=atime,delete=ctime,exthdr.name=%d/%f' -c . | sha256sum`;
   const { stdout } = await runCommand('bash', ['-c', script, 'bash', directory]);
   return stdout.slice(0, 64);

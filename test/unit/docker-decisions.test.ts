@@ -64,6 +64,15 @@ describe('the record of what ran', () => {
     expect(merge(first, [container('a')]).containers[0]?.wasRunning).toBe(true);
   });
 
+  it('stands where what is taken back has started or thawed a container itself', () => {
+    const found = [container('a', { state: 'exited' }), container('b', { state: 'paused' })];
+    const first = merge(undefined, found);
+    const now = [container('a'), container('b'), container('c')];
+    const second = mergeRecord(first, now, { ...request, recordStands: true }, NOW);
+    expect(second.containers.slice(0, 2)).toEqual(first.containers);
+    expect(second.containers[2]).toMatchObject({ name: 'c', wasRunning: true });
+  });
+
   it('tells paused by us from paused by somebody else', () => {
     const paused = { state: 'paused' } as const;
     const first = merge(undefined, [container('ours'), container('theirs', paused)], 'pause');
