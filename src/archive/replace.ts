@@ -8,7 +8,7 @@ import path from 'node:path';
 import { HoldfastError, systemCodeOf } from '../errors.js';
 import { fsyncPath, removeTree } from '../system/durable.js';
 import { readMounts } from '../system/mounts.js';
-import { pathToBuffer, pathToText, type BytePath } from './paths.js';
+import { pathFromBuffer, pathToBuffer, pathToText, type BytePath } from './paths.js';
 import { besidePath, mountsIn, realPlace } from './place.js';
 import { listUnits } from './units.js';
 
@@ -32,6 +32,8 @@ export interface TreeSwap {
   readonly carried: readonly string[];
   /** Directories that stay, and get the mode and owner of those of the stage. */
   readonly kept?: string[] | undefined;
+  /** How the units were found, `mounts` encoded like them. Absent in records of earlier versions. */
+  readonly listed?: { include: string[]; exclude: string[]; mounts: string[] } | undefined;
 }
 
 /**
@@ -85,6 +87,11 @@ export async function planSwap(
     oldUnits: oldUnits.map(encode),
     newUnits: newUnits.map(encode),
     carried: excluded.filter((unit) => oldUnits.some((old) => isBelow(unit, old))),
+    listed: {
+      include: [...patterns.include],
+      exclude: [...patterns.exclude],
+      mounts: mounts.map((mount) => encode(pathToBuffer(mount))),
+    },
     ...(all ? { kept: await keptDirectories(base, stage, mounts) } : {}),
   };
 }
@@ -246,6 +253,9 @@ async function backUnits(swap: TreeSwap): Promise<void> {
     if (old.has(unit) && !(await exists(join(swap.aside, unit)))) continue;
     await removeTree(join(swap.base, unit), { ours: true });
   }
+  for (const unit of await madeSince(swap)) {
+    await removeTree(join(swap.base, unit), { ours: true });
+  }
   for (const unit of swap.oldUnits) {
     const from = join(swap.aside, unit);
     if (!(await exists(from))) continue;
@@ -254,6 +264,26 @@ async function backUnits(swap: TreeSwap): Promise<void> {
   }
   if (await exists(swap.aside)) await likeKept(swap, swap.aside);
   await removeTree(swap.aside, { ours: true });
+}
+
+/**
+ * What lies there now and was not there before: somebody has made it since the swap. Where the whole
+ * directory is swapped it goes with that, too; and it would be in the way of old units of its name.
+ */
+async function madeSince({ base, aside, oldUnits, listed }: TreeSwap): Promise<string[]> {
+  // Until something was put aside, all that lies there is the old.
+  if (listed === undefined || !(await exists(aside))) return [];
+  const mounts = new Set([
+    ...listed.mounts.map((mount) => pathFromBuffer(Buffer.from(mount, 'base64'))),
+    ...(await mountsIn(base)),
+  ]);
+  const old = new Set(oldUnits);
+  const units: string[] = [];
+  for (const found of await listUnits(base, { ...listed, mounts: [...mounts] })) {
+    const unit = encode(found);
+    if (!old.has(unit) || (await exists(join(aside, unit)))) units.push(unit);
+  }
+  return units;
 }
 
 /** Mode and owner of the directories that stay; the times of what is in them are moved along. */

@@ -67,7 +67,10 @@ export async function holdStill(
     );
     stopped.push(...outcome.stopped);
     killed.push(...outcome.killed);
-    if (outcome.changed.length === 0) return { stopped, killed, record };
+    if (outcome.changed.length === 0) {
+      const held = await noteHeld(engine, request, record, work.signal);
+      return { stopped, killed, record: held };
+    }
     if (looks === MOST_LOOKS) {
       throw new HoldfastError(
         'DOCKER_FAILED',
@@ -76,6 +79,31 @@ export async function holdStill(
       );
     }
   }
+}
+
+/**
+ * Notes the last start of what is held now. One in a crash loop may have started between the look and
+ * the stop; what comes later than this was not still while it was read.
+ */
+async function noteHeld(
+  engine: Engine,
+  { recordFile }: HoldRequest,
+  record: RunningRecord,
+  signal: AbortSignal,
+): Promise<RunningRecord> {
+  const containers: RecordedContainer[] = [];
+  for (const entry of record.containers) {
+    const now = entry.wasRunning ? await findContainer(engine, entry.id) : undefined;
+    const isStill = now !== undefined && (now.state === 'paused' || !isUp(now));
+    const startedLater = Date.parse(now?.startedAt ?? '') > Date.parse(entry.at);
+    const at = new Date(now?.startedAt ?? entry.at).toISOString();
+    containers.push(isStill && startedLater ? { ...entry, at } : entry);
+  }
+  const held = { ...record, containers };
+  if (containers.some((entry, index) => entry !== record.containers[index])) {
+    await locked(recordFile, signal, () => writeRecord(recordFile, held));
+  }
+  return held;
 }
 
 async function recordHold(

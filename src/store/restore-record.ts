@@ -46,6 +46,10 @@ const treeStepSchema = z.object({
   carried: relativePaths,
   /** Directories that stayed in their place and got the attributes of those of the set. */
   kept: relativePaths.optional(),
+  /** How the units were found; absent in records of earlier versions. */
+  listed: z
+    .object({ include: z.array(z.string()), exclude: z.array(z.string()), mounts: relativePaths })
+    .optional(),
 });
 
 const volumeStepSchema = z.object({

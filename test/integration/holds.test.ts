@@ -21,7 +21,8 @@ import { DockerSandbox } from '../support/docker-sandbox.js';
 
 jest.setTimeout(120_000);
 
-const POLITE = 'trap "exit 0" TERM; while :; do sleep 0.1; done';
+const WAIT = 'while :; do sleep 0.1; done';
+const POLITE = `trap "exit 0" TERM; ${WAIT}`;
 const sandbox = new DockerSandbox();
 const { engine } = sandbox;
 const { signal } = new AbortController();
@@ -131,12 +132,14 @@ describe('what state a container was in', () => {
       if (tries > 200) throw new Error('it does not restart');
       await delay(100);
     }
+    // While this one is being stopped, the other starts again: before it is held, not while it is.
+    const slow = await sandbox.container('slow', { command: `trap "sleep 2; exit" TERM; ${WAIT}` });
     const beganMs = Date.now();
     for (const mode of ['pause', 'stop'] as const) {
-      const source = holder(`loop-${mode}`, [name]);
+      const source = holder(`loop-${mode}`, [slow, name]);
       await source.hold(mode);
       expect(['exited', 'paused']).toContain(await stateOf(name));
-      await source.release();
+      expect(await source.release()).toMatchObject({ disturbed: [] });
       expect(['running', 'restarting']).toContain(await stateOf(name));
     }
     expect(Date.now() - beganMs).toBeLessThan(30_000);

@@ -105,7 +105,8 @@ export async function readVolumes(prefix: string): Promise<Record<string, string
 /** What a database is beside its content. */
 const DATABASE_QUESTION = `
   select json_agg(json_build_array(datname, pg_encoding_to_char(encoding), datcollate, datctype, datconnlimit,
-    pg_get_userbyid(datdba), datistemplate, datacl::text, shobj_description(d.oid, 'pg_database'),
+    pg_get_userbyid(datdba), datistemplate,
+    (select json_agg(one::text order by one::text) from unnest(datacl) one), shobj_description(d.oid, 'pg_database'),
     (select json_agg(json_build_array(setrole::regrole, setconfig) order by setrole)
       from pg_db_role_setting where setdatabase = d.oid)) order by datname)
   from pg_database d`;

@@ -179,6 +179,21 @@ describe('mounts below the place stay where they are, mounted and untouched', ()
     expect(lstatSync(path.join(base, 'sub')).mode & 0o777).toBe(0o711);
   });
 
+  test('what somebody made after the swap goes with it, and is not in the way of the old', async () => {
+    write(base, { 'was-a-file': 'old', 'was-a-directory/x': 'old' });
+    await places.bind(places.at('real'), path.join(base, 'sub/media'));
+    const before = await state(base);
+    const swap = await stage();
+    await swapIn(swap);
+    write(base, {
+      ...{ later: 'since', 'later-too/x': 'since', 'sub/later': 'since' },
+      ...{ 'was-a-file/is-a-directory': 'since', 'was-a-directory/y': 'since' },
+    });
+    await swapBack(swap);
+    expect(await state(base)).toBe(before);
+    expect(readFileSync(places.at('real/bindfile'), 'utf8')).toBe('other');
+  });
+
   test('what is left out on purpose and leads to one is left alone', async () => {
     write(base, { 'app/cache/c': 'cache' });
     await places.bind(places.at('real'), path.join(base, 'app/cache/media'));
