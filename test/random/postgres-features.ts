@@ -109,7 +109,7 @@ export const POSTGRES_FEATURES = {
     sql: `create function rv_raise() returns int language plpgsql as $$ begin raise exception 'not today'; end $$; create view rv_v as select rv_raise() as x;`,
   },
   replicaIdentity: {
-    sql: `create table ri_t (a int not null, b text storage external); create unique index ri_i on ri_t (a); alter table ri_t replica identity using index ri_i; cluster ri_t using ri_i; insert into ri_t values (1, repeat('x', 5000));`,
+    sql: `create table ri_t (a int not null, b text); alter table ri_t alter b set storage external; create unique index ri_i on ri_t (a); alter table ri_t replica identity using index ri_i; cluster ri_t using ri_i; insert into ri_t values (1, repeat('x', 5000));`,
   },
 } as const satisfies Readonly<Record<string, PostgresFeature>>;
 
