@@ -24,7 +24,9 @@ import { resolveInside } from '../src/store/layout.js';
 import { barriersTo, plannedThings } from './barrier.js';
 import { homeOf } from './compose-of.js';
 import { containersOf } from './containers.js';
+import { checkContainers } from './preflight-containers.js';
 import { checkDatabases } from './preflight-databases.js';
+import { checkLibraries } from './preflight-libraries.js';
 import { checkTrees } from './preflight-trees.js';
 import { checkVolumes } from './preflight-volumes.js';
 import { recoverHost } from './recovery.js';
@@ -114,8 +116,10 @@ async function problemsOf(
     await note(() => checkCompose(dependencies, service));
     if (mapped) await note(() => checkHome(dependencies, service));
     await note(() => checkTrees(dependencies, service));
+    await note(() => checkContainers(dependencies, service.service));
     await note(() => checkVolumes(dependencies, service));
     await note(() => checkImages(dependencies, service, work));
+    await note(() => checkLibraries(dependencies, service, work));
     await note(() => checkDatabases(dependencies, service, work));
   }
   await note(() => checkSpace(dependencies, plan));

@@ -29,6 +29,7 @@ import {
   treeFindings,
   volumeFindings,
 } from './survey-places.js';
+import { holdFindings } from './survey-holds.js';
 import { serverFindings } from './survey-servers.js';
 
 export interface StackSurvey {
@@ -65,6 +66,7 @@ export async function surveyStack(
     volumeFindings(config, engine, inventory.volumes),
     serverFindings(config, engine, signal),
     gateFindings(config),
+    holdFindings(config, engine),
   ]);
   signal.throwIfAborted();
   const uncovered = await uncoveredIn(config, engine, facts);

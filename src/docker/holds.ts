@@ -143,11 +143,16 @@ async function recordHold(
   }
 }
 
-/** @throws HoldfastError INPUT_INVALID naming all that could not be started again */
-function refuseRemoved(found: readonly ContainerInfo[]): void {
-  const gone = found.filter(
+/** Those that run and could not be started again: made for one run, they are removed when they end. */
+export function removedWhenStopped(found: readonly ContainerInfo[]): ContainerInfo[] {
+  return found.filter(
     (one) => isUp(one) && (one.autoRemove === true || one.labels[COMPOSE_ONEOFF_LABEL] === 'True'),
   );
+}
+
+/** @throws HoldfastError INPUT_INVALID naming all that could not be started again */
+function refuseRemoved(found: readonly ContainerInfo[]): void {
+  const gone = removedWhenStopped(found);
   if (gone.length === 0) return;
   const names = gone.map(({ name }) => name);
   throw new HoldfastError(

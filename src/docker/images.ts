@@ -60,6 +60,7 @@ export function imagesOf(composeFiles: readonly string[]): NeededImage[] {
 }
 
 const inspectSchema = z.object({
+  Id: z.string().default(''),
   Config: z.object({ Env: z.array(z.string()).nullish() }).nullish(),
 });
 
@@ -68,11 +69,24 @@ export async function imageEnvironment(
   engine: Engine,
   image: string,
 ): Promise<readonly string[] | undefined> {
+  const found = await inspectImage(engine, image);
+  return found === undefined ? undefined : (found.Config?.Env ?? []);
+}
+
+/** The id of an image, `sha256:…`; undefined where it is not on this host. */
+export async function imageId(engine: Engine, image: string): Promise<string | undefined> {
+  return (await inspectImage(engine, image))?.Id;
+}
+
+async function inspectImage(
+  engine: Engine,
+  image: string,
+): Promise<z.output<typeof inspectSchema> | undefined> {
   try {
     const answer: unknown = await engine.call({ action: `inspect image ${image}` }, () =>
       engine.docker.getImage(assertPlainName(image, 'image')).inspect(),
     );
-    return parseAnswer(inspectSchema, answer, 'inspect image').Config?.Env ?? [];
+    return parseAnswer(inspectSchema, answer, 'inspect image');
   } catch (error) {
     if (statusOf(error) === 404) return undefined;
     throw error;

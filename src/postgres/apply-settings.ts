@@ -62,6 +62,14 @@ export async function writeForLoad(
 
   const told: string[] = [];
   const files = new Map<string, Buffer>();
+  const modes = new Map(saved.files.map(({ path: name, mode }) => [name, mode]));
+  const write = (name: string, content: Buffer): Promise<void> =>
+    writeFile(
+      { pg, login },
+      dataDirectory,
+      { path: name, content, ...modeOf(modes, name) },
+      signal,
+    );
   for (const { path: name, content } of saved.files) {
     const target = path.posix.join(dataDirectory, name);
     if (isMountedInside(target, dataDirectory, options.mounted)) {
@@ -79,12 +87,11 @@ export async function writeForLoad(
   const needsAuto = Object.keys(overrides).length > 0;
 
   const forLoad = [...files].filter(([name]) => name !== hba && name !== AUTO_CONF);
-  for (const [name, content] of forLoad)
-    await writeFile({ pg, login }, dataDirectory, name, content, signal);
+  for (const [name, content] of forLoad) await write(name, content);
   let autoText = auto;
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
     const text = withLines(autoText, overrides);
-    await writeFile({ pg, login }, dataDirectory, AUTO_CONF, Buffer.from(text, 'latin1'), signal);
+    await write(AUTO_CONF, Buffer.from(text, 'latin1'));
     const wrong = await wrongLines({ pg, login }, database, signal);
     const mended = new Set<string>();
     for (const { file, line, what } of wrong) {
@@ -98,13 +105,7 @@ export async function writeForLoad(
         if (name === AUTO_CONF) autoText = without;
         else {
           files.set(name, Buffer.from(without, 'latin1'));
-          await writeFile(
-            { pg, login },
-            dataDirectory,
-            name,
-            Buffer.from(without, 'latin1'),
-            signal,
-          );
+          await write(name, Buffer.from(without, 'latin1'));
         }
         mended.add(name);
       }
@@ -121,8 +122,18 @@ export async function writeForLoad(
     restartForLoad: needsAuto || saved.files.some((file) => file.path !== hba && differs(file)),
     restartAtEnd: needsAuto,
     atEnd: [
-      ...(hbaContent === undefined ? [] : [{ path: hba, content: hbaContent }]),
-      ...(needsAuto ? [{ path: AUTO_CONF, content: Buffer.from(autoText, 'latin1') }] : []),
+      ...(hbaContent === undefined
+        ? []
+        : [{ path: hba, content: hbaContent, ...modeOf(modes, hba) }]),
+      ...(needsAuto
+        ? [
+            {
+              path: AUTO_CONF,
+              content: Buffer.from(autoText, 'latin1'),
+              ...modeOf(modes, AUTO_CONF),
+            },
+          ]
+        : []),
     ],
     hba,
     told,
@@ -140,15 +151,17 @@ export async function writeAtEnd(
 ): Promise<string[]> {
   const { pg, login } = route;
   const told: string[] = [];
-  for (const { path: name, content } of plan.atEnd) {
-    await writeFile(route, plan.dataDirectory, name, content, signal);
+  for (const file of plan.atEnd) {
+    const { path: name, content } = file;
+    await writeFile(route, plan.dataDirectory, file, signal);
     if (name !== plan.hba) continue;
     const wrong = await wrongRules(route, path.posix.join(plan.dataDirectory, name), signal);
     if (wrong.length === 0) continue;
     const lines = wrong.map(({ line }) => line);
     const reason = 'left out by holdfast, this server does not take it';
     const text = withoutLines(content.toString('latin1'), lines, reason);
-    await writeFile(route, plan.dataDirectory, name, Buffer.from(text, 'latin1'), signal);
+    const without = { ...file, content: Buffer.from(text, 'latin1') };
+    await writeFile(route, plan.dataDirectory, without, signal);
     told.push(...wrong.map(({ line, what }) => `${name}, line ${line}, is left out: ${what}`));
   }
   if (!plan.restartAtEnd) {
@@ -219,10 +232,12 @@ async function wrongRules(
   signal: AbortSignal,
 ): Promise<WrongLine[]> {
   const { maintenanceDatabase } = await serverFacts(pg, login, 'RESTORE_FAILED', signal);
+  // A rule with an error is in force all the same: hostssl, say, on a server without TLS, where nothing
+  // matches it until there is. A line that is not taken has no type.
   // Before 16 the view tells no file: it is the one that is in use.
   const sql = `select jsonb_build_object('file', coalesce(to_jsonb(r)->>'file_name', current_setting('hba_file')),
       'line', r.line_number, 'what', r.error)
-    from pg_hba_file_rules r where r.error is not null order by r.line_number;`;
+    from pg_hba_file_rules r where r.error is not null and r.type is null order by r.line_number;`;
   const wrong = await queryJson(
     pg,
     login,
@@ -248,19 +263,27 @@ while [ "\${rest#*/}" != "$rest" ]; do
   at=$at/
 done
 cat > "$2.holdfast"
-chmod 600 "$2.holdfast"
+chmod "$3" "$2.holdfast"
 own "$2.holdfast"
 mv -f "$2.holdfast" "$2"
 `;
 
+function modeOf(
+  modes: ReadonlyMap<string, number | undefined>,
+  name: string,
+): { readonly mode?: number } {
+  const mode = modes.get(name);
+  return mode === undefined ? {} : { mode };
+}
+
 async function writeFile(
   { pg }: LoginRoute,
   dataDirectory: string,
-  name: string,
-  content: Buffer,
+  { path: name, content, mode = 0o600 }: SettingsFile,
   signal: AbortSignal,
 ): Promise<void> {
-  const result = await pg.capture(['sh', '-c', WRITE, 'sh', dataDirectory, name], {
+  const args = [dataDirectory, name, mode.toString(8).padStart(3, '0')];
+  const result = await pg.capture(['sh', '-c', WRITE, 'sh', ...args], {
     input: Readable.from([content], { objectMode: false }),
     signal,
   });

@@ -113,7 +113,46 @@ export async function readSettings(
     await include({ kind: 'directory', path: directory }, dataDirectory, 'plain');
   }
   const libraries = [...new Set(places.libraries.flatMap(librariesIn))];
-  return { places, files, outside, libraries };
+  const modes = await modesOf(
+    pg,
+    dataDirectory,
+    files.map((one) => one.path),
+    signal,
+  );
+  const withModes = files.map((file, index) => {
+    const mode = modes[index];
+    return mode === undefined ? file : { ...file, mode };
+  });
+  return { places, files: withModes, outside, libraries };
+}
+
+/**
+ * Of those that belong to the server's user: as whose they come back. A key of root's that a group may
+ * read would be refused by the server once it is its own.
+ */
+async function modesOf(
+  pg: PostgresExec,
+  dataDirectory: string,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<(number | undefined)[]> {
+  const script = `cd "$1" && shift && for f in . "$@"; do stat -c '%u %a' "$f" || echo -; done`;
+  try {
+    const { stdout } = await pg.capture(['sh', '-c', script, 'sh', dataDirectory, ...names], {
+      signal,
+    });
+    const [owner, ...found] = stdout
+      .split('\n')
+      .map((line) => /^(\d+) ([0-7]+)$/.exec(line)?.slice(1) ?? []);
+    if (found.length < names.length || owner?.[0] === undefined) return [];
+    return names.map((_, index) => {
+      const [uid, mode] = found[index] ?? [];
+      return uid !== owner[0] || mode === undefined ? undefined : Number.parseInt(mode, 8) & 0o777;
+    });
+  } catch {
+    signal.throwIfAborted();
+    return []; // a container without stat
+  }
 }
 
 function whyOutside(

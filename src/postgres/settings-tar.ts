@@ -8,7 +8,11 @@ export interface SettingsFile {
   /** Relative to the data directory, with `/`. */
   readonly path: string;
   readonly content: Buffer;
+  /** Permission bits; 0600 where nothing is known of them. */
+  readonly mode?: number;
 }
+
+const PRIVATE = 0o600;
 
 const BLOCK = 512;
 
@@ -19,8 +23,8 @@ export function fitsTar(name: string): boolean {
 
 /** @throws HoldfastError INTERNAL for a name that {@link fitsTar} refuses */
 export function packTar(files: readonly SettingsFile[]): Buffer {
-  const blocks = files.flatMap(({ path, content }) => [
-    header(path, content.length),
+  const blocks = files.flatMap(({ path, content, mode }) => [
+    header(path, content.length, mode ?? PRIVATE),
     content,
     Buffer.alloc((BLOCK - (content.length % BLOCK)) % BLOCK),
   ]);
@@ -40,18 +44,19 @@ export function unpackTar(tar: Buffer): SettingsFile[] {
     const outside = name === '' || name.startsWith('/') || name.split('/').includes('..');
     const end = at + BLOCK + size;
     if (!isFile || outside || !(end <= tar.length)) break;
-    files.push({ path: name, content: tar.subarray(at + BLOCK, end) });
+    const mode = Number.parseInt(text(block, 100, 8), 8) & 0o777;
+    files.push({ path: name, content: tar.subarray(at + BLOCK, end), mode });
     at = Math.ceil(end / BLOCK) * BLOCK;
   }
   throw new HoldfastError('INTEGRITY', 'the file with the server’s settings can’t be read');
 }
 
-function header(path: string, size: number): Buffer {
+function header(path: string, size: number, mode: number): Buffer {
   const split = splitName(path);
   if (split === undefined) throw new HoldfastError('INTERNAL', `no tar holds the name ${path}`);
   const block = Buffer.alloc(BLOCK);
   block.write(split.name, 0);
-  block.write('0000600\0', 100);
+  block.write(`${mode.toString(8).padStart(7, '0')}\0`, 100);
   block.write('0000000\0', 108);
   block.write('0000000\0', 116);
   block.write(`${size.toString(8).padStart(11, '0')}\0`, 124);

@@ -1,7 +1,13 @@
 /** A server that is not the plainest one: who logs in, what ties its databases down, its settings. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { connectEngine } from '../../src/docker/engine.js';
+import { writeAtEnd } from '../../src/postgres/apply-settings.js';
+import { containerExec } from '../../src/postgres/container.js';
 import { runCommand } from '../../src/system/process.js';
 import { SmallStack } from '../support/small-stack.js';
+import { WorkerHost } from '../support/worker-host.js';
 
 let stack: SmallStack;
 let set: string;
@@ -134,7 +140,7 @@ async function inServer(script: string): Promise<string> {
 /** What the server is beside its data: files with owner and mode, and the settings in force. */
 async function settings(): Promise<string> {
   const files = await inServer(
-    `cd "$PGDATA" && cksum postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf them conf.d/* tls/* && stat -c '%n %U %a' them tls/own.key pg_hba.conf`,
+    `cd "$PGDATA" && cksum postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf them conf.d/* tls/* && stat -c '%n %U %a' them tls/own.key tls/own.crt pg_hba.conf`,
   );
   const inForce = await ask(
     'postgres',
@@ -148,6 +154,37 @@ async function settings(): Promise<string> {
 }
 
 describe('the whole server', () => {
+  test('is not stopped for settings that need a library it lacks, nor what would be gone by it', async () => {
+    const library = '/usr/lib/postgresql/15/lib/pg_prewarm.so';
+    const loose = `${stack.prefix}loose`;
+    await inServer(`mv ${library} /tmp`);
+    await runCommand('docker', [
+      ...['run', '-d', '--rm', '--name', loose, '-v', `${stack.volume}:/data`],
+      ...['--label', `dev.holdfast.run=${process.env['HOLDFAST_TEST_RUN'] ?? 'by-hand'}`],
+      ...['--init', 'holdfast-sample-base:latest', 'sleep', '600'],
+    ]);
+    const running = (): Promise<string> =>
+      runCommand('docker', [
+        ...['ps', '--format', '{{.Names}} {{.ID}}', '--filter', `name=${stack.prefix}`],
+      ]).then(({ stdout }) => stdout);
+    const before = await running();
+    const run = await stack.holdfast(['restore', set, '--service', 'db', '--yes', '--json']);
+    expect(run.exitCode).toBe(1);
+    expect(run.stdout).toContain('the server had pg_prewarm in shared_preload_libraries');
+    expect(run.stdout).toContain(`${loose} of app would be gone`);
+    expect(await running()).toBe(before);
+    expect(before).toContain(loose);
+    // A backup that would stop it is refused as early.
+    const stopping = path.join(stack.directory, 'stopping.yaml');
+    await writeFile(stopping, stack.config().replace('quiesce: pause', 'quiesce: stop'));
+    const checked = await new WorkerHost(stopping, stack.stackName).holdfast([
+      ...['config', 'check', '--host', '--json'],
+    ]);
+    expect(checked.stdout).toContain('removed-when-stopped');
+    await runCommand('docker', ['rm', '-f', loose]);
+    await inServer(`mv /tmp/pg_prewarm.so ${library}`);
+  }, 120_000);
+
   test('is restored for a role that initdb does not make, with its settings', async () => {
     const before = await settings();
     expect(before).toContain('max_connections|123|configuration file');
@@ -165,3 +202,25 @@ describe('the whole server', () => {
     expect(await settings()).toBe(before);
   }, 300_000);
 });
+
+test('a rule for TLS stays where the server has none, and a line it does not take is told', async () => {
+  const dataDirectory = '/var/lib/postgresql/data';
+  const pg = containerExec(connectEngine(), stack.container('db'));
+  const route = { pg, login: { user: 'postgres' } };
+  await ask('postgres', 'alter system set ssl = off', 'select pg_reload_conf()');
+  const rules = 'local all all trust\nhost all all 127.0.0.1/32 trust\n';
+  const content = Buffer.from(`${rules}hostssl all app 10.1.0.0/16 md5\nhost all all nowhere\n`);
+  const { signal } = new AbortController();
+  const told = await writeAtEnd(
+    route,
+    {
+      ...{ dataDirectory, restartForLoad: false, restartAtEnd: false, told: [] },
+      ...{ hba: 'pg_hba.conf', atEnd: [{ path: 'pg_hba.conf', content, mode: 0o640 }] },
+    },
+    signal,
+  );
+  expect(told).toEqual([expect.stringMatching(/^pg_hba\.conf, line 4, is left out: /)]);
+  const left = await inServer(`cd "$PGDATA" && cat pg_hba.conf && stat -c '%U %a' pg_hba.conf`);
+  expect(left).toContain('\nhostssl all app 10.1.0.0/16 md5\n');
+  expect(left).toMatch(/\n# left out .*: host all all nowhere\n+postgres 640$/);
+}, 60_000);

@@ -144,14 +144,14 @@ describe('the tar of settings', () => {
   const files = [
     { path: 'pg_hba.conf', content: Buffer.from('local all all trust\n') },
     { path: `${'d/'.repeat(60)}${'n'.repeat(90)}.conf`, content: Buffer.alloc(512, 7) },
-    { path: 'empty', content: Buffer.alloc(0) },
+    { path: 'empty', content: Buffer.alloc(0), mode: 0o644 },
   ];
 
   test('is what tar understands, and comes back', async () => {
     const tar = packTar(files);
     const { stdout } = await runCommand('tar', ['-tf', '-'], { input: tar });
     expect(stdout.trim().split('\n')).toEqual(files.map(({ path }) => path));
-    expect(unpackTar(tar)).toEqual(files);
+    expect(unpackTar(tar)).toEqual(files.map((file) => ({ mode: 0o600, ...file })));
   });
 
   test('that is cut short, or would leave the data directory, is refused', () => {
