@@ -318,6 +318,7 @@ function databaseRestorer(
               newUnits: [],
               carried: [],
               kept: undefined,
+              listed: undefined,
             };
       await writeStep(root, input.restoreId, { ...step, undo, state: 'registered' });
       const swapped = await swapIn(undo);
