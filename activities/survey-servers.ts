@@ -142,6 +142,14 @@ function loginFinding(
       'name the container of the server',
     );
   }
+  if (caught.code === 'POSTGRES_UNREACHABLE') {
+    return error(
+      'no-answer',
+      [...at, 'container'],
+      `the server in ${container.name} takes no connections: ${caught.message}`,
+      'see its log; start it, or wait until it is up',
+    );
+  }
   const made = container.env['POSTGRES_USER'];
   const fix =
     made !== undefined && made !== user

@@ -6,7 +6,8 @@ import { assertNever, messageOf, systemCodeOf } from '../errors.js';
 import { findContainer, listContainers } from './containers.js';
 import type { ContainerInfo } from './containers.js';
 import type { Engine } from './engine.js';
-import { execCapture } from './exec.js';
+import { findEndpoint, foundNoServer, type Endpoint } from './postgres-endpoint.js';
+import { execCapture, type ExecResult } from './exec.js';
 
 export interface GateContext {
   /** Needed by checks of type `containers`. */
@@ -201,20 +202,26 @@ async function sqlProbe(
   signal: AbortSignal,
   limitMs: number,
 ): Promise<ProbeResult> {
-  const { stdout, stderr, exitCode } = await execCapture(engine, {
-    container: check.container,
-    argv: [
-      ...['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-F', FIELD_SEPARATOR],
-      ...['-U', check.user, '-d', check.database],
-      // The server that answers now must be the one that answered before, not one between restarts.
-      ...['-c', 'SELECT pg_postmaster_start_time()', '-c', check.query],
-    ],
-    env: { PGCONNECT_TIMEOUT: '5' },
-    signal,
-    timeoutMs: limitMs,
-    killGraceMs: 1_000,
-    tag: 'health',
-  });
+  const ask = (endpoint: Endpoint): Promise<ExecResult> =>
+    execCapture(engine, {
+      container: check.container,
+      argv: [
+        ...['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-F', FIELD_SEPARATOR],
+        ...['-U', check.user, '-d', check.database],
+        // The server that answers now must be the one that answered before, not one between restarts.
+        ...['-c', 'SELECT pg_postmaster_start_time()', '-c', check.query],
+      ],
+      env: { LC_ALL: 'C', PGCONNECT_TIMEOUT: '5', ...endpoint },
+      signal,
+      timeoutMs: limitMs,
+      killGraceMs: 1_000,
+      tag: 'health',
+    });
+  let { stdout, stderr, exitCode } = await ask({});
+  if (exitCode !== 0 && foundNoServer(stderr)) {
+    const endpoint = await findEndpoint(engine, check.container, signal);
+    if (endpoint !== undefined) ({ stdout, stderr, exitCode } = await ask(endpoint));
+  }
   if (exitCode !== 0) return { ok: false, detail: stderr.trim() || `psql: exit code ${exitCode}` };
   const [serverStart = '', firstRow = ''] = stdout.split('\n');
   const actual = firstRow.split(FIELD_SEPARATOR)[0] ?? '';

@@ -1,7 +1,8 @@
 /** The server of a container, reached by running its own client programs in it. */
 import type { Engine } from '../docker/engine.js';
 import { execCapture, execInContainer } from '../docker/exec.js';
-import type { PostgresExec } from './server.js';
+import { findEndpoint, foundNoServer, type Endpoint } from '../docker/postgres-endpoint.js';
+import type { PostgresExec, PostgresExecOptions } from './server.js';
 
 export interface ContainerServer {
   readonly container: string;
@@ -12,7 +13,8 @@ export interface ContainerServer {
 }
 
 /**
- * Runs client programs in the server's container. Errors are those of src/docker/exec.ts:
+ * Runs client programs in the server's container. Where one finds no server, it is looked for once where
+ * the server says that it listens; programs after it then go there at once. Errors are those of src/docker/exec.ts:
  * CONTAINER_NOT_FOUND, DOCKER_FAILED, DOCKER_UNREACHABLE, COMMAND_FAILED, the signal's reason.
  */
 export function containerExec(engine: Engine, server: string | ContainerServer): PostgresExec {
@@ -23,8 +25,28 @@ export function containerExec(engine: Engine, server: string | ContainerServer):
     ...(osUser === undefined ? {} : { user: osUser }),
     ...(tag === undefined ? {} : { tag }),
   };
+  // As long as the server is found where the container's own environment leads, it is none.
+  let endpoint: Endpoint = {};
+  const at = (options: PostgresExecOptions): PostgresExecOptions => ({
+    ...options,
+    env: { ...endpoint, ...options.env },
+  });
+  const capture: PostgresExec['capture'] = (argv, options) =>
+    execCapture(engine, { ...common, argv, ...at(options) });
   return {
-    capture: (argv, options) => execCapture(engine, { ...common, argv, ...options }),
-    stream: (argv, options) => execInContainer(engine, { ...common, argv, ...options }),
+    capture: async (argv, options) => {
+      const result = await capture(argv, options);
+      const isRepeatable = options.input === undefined || typeof options.input === 'string';
+      if (!isRepeatable || result.exitCode === 0 || !foundNoServer(result.stderr)) return result;
+      const found = await findEndpoint(engine, container, options.signal);
+      if (found === undefined || isSame(found, endpoint)) return result;
+      endpoint = found;
+      return capture(argv, options);
+    },
+    stream: (argv, options) => execInContainer(engine, { ...common, argv, ...at(options) }),
   };
+}
+
+function isSame(one: Endpoint, other: Endpoint): boolean {
+  return one['PGPORT'] === other['PGPORT'] && one['PGHOST'] === other['PGHOST'];
 }

@@ -35,7 +35,7 @@ export interface ReadyServer {
 /**
  * Waits until the real server answers. The official image's first start runs initdb's scripts on a
  * temporary server that answers on the socket as the real one does and is then stopped; it is known
- * by `listen_addresses` being empty on its command line. And a server that crashes and is started
+ * by `listen_addresses` being empty on its command line while the image's script still runs. And a server that crashes and is started
  * again must not pass: three checks in a row have to find one start time.
  *
  * A server that is there and refuses the login on every route is not waited for: it will not change
@@ -71,7 +71,7 @@ export async function waitUntilReady(
     } else {
       refused = 0;
       const { state, route } = answer;
-      if (state.listenAddresses === '' && state.listenSource === 'command line') {
+      if (isTemporary(state) && (await isInitialising(pg, work.signal))) {
         seen = 'only the temporary server of the image’s first start answers';
         same = 0;
       } else {
@@ -171,14 +171,22 @@ function unanswered(error: unknown): HoldfastError {
     : new HoldfastError('POSTGRES_UNREACHABLE', messageOf(error), { cause: error });
 }
 
-/** A process with an empty `listen_addresses`, or an entrypoint that has not become the server yet. */
+function isTemporary({ listenAddresses, listenSource }: ServerState): boolean {
+  return listenAddresses === '' && listenSource === 'command line';
+}
+
+/**
+ * An entrypoint that has not become the server yet: a shell that is process 1, or, where an init is, its
+ * child. (What `docker exec` runs is nobody's child; what the server runs is the server's.)
+ */
 const INITIALISING = String.raw`
-for f in /proc/[0-9]*/cmdline; do
-  tr '\0' '\n' < "$f" 2>/dev/null | grep -qxE "(-c)?listen_addresses=('')?" && exit 0
+for one in /proc/[0-9]*; do
+  pid=$(basename "$one")
+  [ "$pid" = 1 ] || grep -qE '^PPid:[[:space:]]+1$' "$one/status" 2>/dev/null || continue
+  case "$(tr '\0' '\n' < "$one/cmdline" 2>/dev/null | head -n 1)" in
+    sh | bash | dash | ash | */sh | */bash | */dash | */ash) exit 0 ;;
+  esac
 done
-case "$(tr '\0' '\n' < /proc/1/cmdline | head -n 1)" in
-  sh | bash | dash | ash | */sh | */bash | */dash | */ash) exit 0 ;;
-esac
 exit 1
 `;
 
