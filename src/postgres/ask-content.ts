@@ -67,18 +67,16 @@ export async function askContent(
     await ask(some.flatMap((table) => tableQuestion(table, path)));
   }
   const answers = collect(lines);
-  const tables = askable.map(({ schema, table, kind, extension }) => {
-    const answered = answers.tables.get(keyOf(schema, table));
-    return (
-      answered ?? {
-        schema,
-        table,
-        kind,
-        rows: null,
-        ...(extension === undefined ? {} : { extension }),
-      }
-    );
-  });
+  const tables = askable.map(({ schema, table, kind, extension, root }) => ({
+    ...(answers.tables.get(keyOf(schema, table)) ?? {
+      schema,
+      table,
+      kind,
+      rows: null,
+      ...(extension === undefined ? {} : { extension }),
+    }),
+    ...(root === undefined ? {} : { root }),
+  }));
   const { largeObjectDigest } = answers;
   return {
     tables,

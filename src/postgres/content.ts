@@ -38,6 +38,8 @@ const tableSchema = z.object({
   digest: z.string().optional(),
   /** Of an extension's table. */
   extension: z.string().optional(),
+  /** Of a partition: `schema.table` of the topmost table it belongs to. */
+  root: z.string().optional(),
 });
 /** A table that is there to be asked about. */
 const foundSchema = tableSchema.omit({ type: true, rows: true, digest: true }).extend({
@@ -133,6 +135,13 @@ const RELATIONS = `
     and c.relpersistence <> 't'
     and not (c.relpersistence = 'u' and pg_is_in_recovery())`;
 
+/** Versions before 12 have no pg_partition_root. */
+const ROOT = `case when c.relispartition then (
+    with recursive up(oid, depth) as (select c.oid, 0
+      union all select i.inhparent, depth + 1 from up join pg_inherits i on i.inhrelid = up.oid)
+    select s.nspname || '.' || r.relname from up join pg_class r on r.oid = up.oid
+      join pg_namespace s on s.oid = r.relnamespace order by depth desc limit 1) end`;
+
 const KIND = `case when e.extname is not null then 'extension-table' when c.relkind = 'm' then 'materialized-view' else 'table' end`;
 
 /**
@@ -224,7 +233,7 @@ export function tablesSql(scope: ContentScope): string {
         : 'false';
   return `
 select jsonb_strip_nulls(jsonb_build_object('type', 'found', 'schema', n.nspname, 'table', c.relname, 'kind', ${KIND},
-  'extension', e.extname, 'relation', format('%I.%I', n.nspname, c.relname),
+  'extension', e.extname, 'relation', format('%I.%I', n.nspname, c.relname), 'root', ${ROOT},
   'columns', case when ${isDigested} then coalesce(${COLUMNS}, '') end))
   ${RELATIONS}${only === undefined ? '' : ` and ${isOneOf(only)}`}${dumpedOnly === true ? ` and c.relkind <> 'm'` : ''}
   order by n.nspname, c.relname;
