@@ -1,4 +1,5 @@
 /** Whether the host can take a restore: everything that is wrong is named at once. */
+import path from 'node:path';
 import { filesBase } from '../src/config/artifacts.js';
 import { remapConfig } from '../src/config/remap.js';
 import { requireProjects } from '../src/docker/project.js';
@@ -30,6 +31,7 @@ import { checkLibraries } from './preflight-libraries.js';
 import { checkTrees } from './preflight-trees.js';
 import { checkVolumes } from './preflight-volumes.js';
 import { recoverHost } from './recovery.js';
+import { tablespacesInTheWay } from './restore-tablespaces.js';
 import { restoredComposeFiles } from './restored-compose.js';
 import {
   checkDigest,
@@ -121,6 +123,7 @@ async function problemsOf(
     await note(() => checkImages(dependencies, service, work));
     await note(() => checkLibraries(dependencies, service, work));
     await note(() => checkDatabases(dependencies, service, work));
+    await note(() => checkTablespaces(dependencies, service, work));
   }
   await note(() => checkSpace(dependencies, plan));
   return problems;
@@ -215,6 +218,32 @@ async function olderServers(
     );
   }
   return problems;
+}
+
+/** A new server can't make a tablespace where the old one has it, if that can't be put aside. */
+async function checkTablespaces(
+  { config, engine }: Pick<ActivityDependencies, 'config' | 'engine'>,
+  plan: RestoreServicePlan,
+  work: Work,
+): Promise<void> {
+  const problems: string[] = [];
+  for (const step of plan.sources) {
+    const source = serviceOf(config, plan.service).sources[step.source];
+    if (source?.kind !== 'postgres' || step.databases !== undefined) continue;
+    if (await isOldFile(config.backups.root, step.artifact.path)) continue;
+    const directory = await resolveInside(config.backups.root, step.artifact.path);
+    const { files } = await readArtifact(directory);
+    const script = files.find(({ role }) => role === 'globals' || role === 'cluster');
+    if (script === undefined) continue;
+    const file = path.join(directory, script.name);
+    const inTheWay = await tablespacesInTheWay(engine, source, file, work);
+    problems.push(...inTheWay.map((problem) => `${plan.service}/${step.source}: ${problem}`));
+  }
+  if (problems.length === 0) return;
+  throw new HoldfastError('RESTORE_FAILED', problems.join('; '), {
+    facts: { problems },
+    hint: 'keep tablespaces in bind mounts or plain volumes of the host; nothing was touched',
+  });
 }
 
 /** New and old are on disk together until the end: what comes must fit beside what is there. */

@@ -36,6 +36,7 @@ import { composeServerUp, readyServer, routeInto } from './database-server.js';
 import { pgdataOf, postgresSource } from './dump.js';
 import { forRestore, restoreLock, volumeToRestore, requireOpen } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
+import { prepareTablespaces, type DataPlace } from './restore-tablespaces.js';
 import {
   settingsAtEnd,
   settingsForLoad,
@@ -49,10 +50,6 @@ import {
   withHeartbeat,
   type ActivityDependencies,
 } from './runtime.js';
-
-type DataPlace =
-  | { readonly type: 'bind'; readonly path: string }
-  | { readonly type: 'volume'; readonly volume: VolumeInfo };
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createRestoreDatabaseActivities(dependencies: ActivityDependencies) {
@@ -185,7 +182,7 @@ function databaseRestorer(
     const { aside } = await freshData(input, place, work);
     const emptiedAt = new Date();
     const { route, plan } = await startWithSettings(input, dump, work);
-    const { left } = await load(source, route, { ...dump, emptiedAt }, work);
+    const { left } = await load(input, route, { ...dump, emptiedAt }, work);
     const problems = describeLeft(left);
     const step = await readStep(root, input.restoreId, input.service, input.source);
     if (step !== undefined) {
@@ -369,16 +366,12 @@ function databaseRestorer(
   }
 
   async function load(
-    source: PostgresSource,
+    input: RestoreReference,
     { pg, login }: LoginRoute,
-    dump: {
-      readonly directory: string;
-      readonly manifest: ArtifactManifest;
-      readonly recorded: PostgresInfo;
-      readonly emptiedAt: Date;
-    },
+    dump: ToLoad & { readonly emptiedAt: Date },
     work: Work,
   ): Promise<LoadResult> {
+    const { source, place } = dump;
     return loadDump(
       pg,
       {
@@ -387,6 +380,8 @@ function databaseRestorer(
         files: dump.manifest.files,
         postgres: dump.recorded,
         initialisedAfter: dump.emptiedAt,
+        prepareTablespaces: (wanted) =>
+          prepareTablespaces({ root, engine }, input, { source, place, ...wanted }, work),
         // From here on the roles and passwords are the restored ones.
         afterGlobals: () => routeInto(engine, source, work.signal),
       },

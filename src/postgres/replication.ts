@@ -1,4 +1,4 @@
-/** What of replication a server has: slots, which no dump holds, and subscriptions. */
+/** What of a server no dump holds: replication slots, subscriptions' state, prepared transactions. */
 import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
 import type { PostgresInfo } from '../store/manifest.js';
@@ -15,6 +15,8 @@ const replicationSchema = z.object({
       slot: z.string().nullable(),
     }),
   ),
+  /** Transactions prepared for a two-phase commit that nobody has committed yet. */
+  prepared: z.array(z.object({ name: z.string(), database: z.string() })),
 });
 type Replication = z.output<typeof replicationSchema>;
 
@@ -24,7 +26,9 @@ select jsonb_build_object(
      order by slot_name) from pg_replication_slots where not temporary), '[]'),
   'subscriptions', coalesce((select jsonb_agg(jsonb_build_object('database', datname, 'name', subname,
      'enabled', subenabled, 'slot', subslotname) order by datname, subname)
-     from pg_subscription join pg_database d on d.oid = subdbid), '[]'));`;
+     from pg_subscription join pg_database d on d.oid = subdbid), '[]'),
+  'prepared', coalesce((select jsonb_agg(jsonb_build_object('name', gid, 'database', database)
+     order by gid) from pg_prepared_xacts), '[]'));`;
 
 /** @throws HoldfastError COMMAND_FAILED, POSTGRES_UNREACHABLE, LOGIN_REFUSED */
 export async function readReplication(
@@ -63,6 +67,12 @@ export function describeReplication(
           (database === null
             ? 'make its standby anew'
             : 'make it again, and let its subscriber copy its tables anew'),
+      ),
+    ...(before?.prepared ?? [])
+      .filter(({ name }) => !now.prepared.some((one) => one.name === name))
+      .map(
+        ({ name, database }) =>
+          `the transaction ${JSON.stringify(name)} of database ${database} was prepared and not committed: what it did is in no backup`,
       ),
   ];
 }

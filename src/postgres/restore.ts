@@ -14,7 +14,12 @@ import { removeStaged, stagingPlaces } from './staged-archive.js';
 import { LOADER_NAME } from './client-env.js';
 import type { LoginRoute } from './ready.js';
 import { endSessions, runSql, serverFacts, type PostgresExec, type ServerLogin } from './server.js';
-import { assertTablespaceDirectories } from './tablespaces.js';
+import {
+  assertTablespaceDirectories,
+  tablespacesIn,
+  versionDirectory,
+  type TablespaceLocation,
+} from './tablespaces.js';
 import { verifyDump } from './verify.js';
 import { majorOf } from './version.js';
 export { waitUntilReady, type ReadyServer } from './ready.js';
@@ -34,10 +39,20 @@ export interface LoadOptions extends ServerLogin {
    * those that initdb gave. The same way as before by default.
    */
   readonly afterGlobals?: (() => Promise<LoginRoute>) | undefined;
+  /** Makes room where the tablespaces of the dump will be; what is there is left alone by default. */
+  readonly prepareTablespaces?: ((tablespaces: TablespacesToMake) => Promise<void>) | undefined;
   /** Parallel jobs for large databases: by default {@link defaultLoadJobs}. */
   readonly jobs?: number | undefined;
   /** From which size of a database on; {@link PARALLEL_FROM_BYTES} by default. */
   readonly parallelFromBytes?: number | undefined;
+}
+
+export interface TablespacesToMake {
+  readonly tablespaces: readonly TablespaceLocation[];
+  /** What the server will make in each of their directories: what has this name must not be there. */
+  readonly versionDirectory: string;
+  /** Of the server, in its container. */
+  readonly dataDirectory: string;
 }
 
 export interface LoadResult {
@@ -98,6 +113,14 @@ export async function loadDump(
   // Of the emptied cluster: databases of the one found may be gone.
   const catalogue = await readCatalogue(pg, options, server, work.signal);
   const script = path.join(directory, globals.name);
+  const tablespaces = await tablespacesIn(script, work.signal);
+  if (tablespaces.length > 0) {
+    await options.prepareTablespaces?.({
+      tablespaces,
+      versionDirectory: await versionDirectory(pg, options, server, work.signal),
+      dataDirectory: found.dataDirectory,
+    });
+  }
   await assertTablespaceDirectories(pg, options, server, script, work.signal);
 
   const progress = new LoadProgress(files, work, pg, options);

@@ -54,8 +54,14 @@ export async function assertTablespaceDirectories(
   }
 }
 
-/** Tablespaces come before the first `\connect`; nothing after it is read. */
-async function tablespacesIn(file: string, signal: AbortSignal): Promise<TablespaceLocation[]> {
+/**
+ * The tablespaces that a script of pg_dumpall (globals or a whole cluster, compressed or not) makes.
+ * They come before the first `\connect`; nothing after it is read.
+ */
+export async function tablespacesIn(
+  file: string,
+  signal: AbortSignal,
+): Promise<TablespaceLocation[]> {
   const found: TablespaceLocation[] = [];
   const quoting = new SqlQuoting();
   const source = createReadStream(file);
@@ -79,6 +85,53 @@ async function tablespacesIn(file: string, signal: AbortSignal): Promise<Tablesp
     source.destroy();
   }
 }
+
+/** The name of the directory that this server makes in each tablespace's. */
+export async function versionDirectory(
+  pg: PostgresExec,
+  login: ServerLogin,
+  server: ServerFacts,
+  signal: AbortSignal,
+): Promise<string> {
+  const sql = `select jsonb_build_object('name', format('PG_%s_%s',
+    current_setting('server_version_num')::int / 10000, catalog_version_no)) from pg_control_system();`;
+  const schema = z.object({ name: z.string().regex(/^PG_\d+_\d+$/) });
+  const { maintenanceDatabase: database } = server;
+  const [answer] = await queryJson(
+    pg,
+    login,
+    { database, sql, schema, failureCode: 'RESTORE_FAILED' },
+    signal,
+  );
+  if (answer !== undefined) return answer.name;
+  throw new HoldfastError(
+    'RESTORE_FAILED',
+    'the server does not tell the version of its catalogue',
+  );
+}
+
+/**
+ * Makes directories that are missing, as the owner of the data directory. It is tried: where it fails,
+ * {@link assertTablespaceDirectories} tells.
+ * @param asRoot Runs programs beside the server as root.
+ */
+export async function makeTablespaceDirectories(
+  asRoot: PostgresExec,
+  locations: readonly string[],
+  dataDirectory: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const argv = ['sh', '-c', MAKE_DIRECTORIES, 'holdfast', dataDirectory, ...locations];
+  await asRoot.capture(argv, { signal });
+}
+
+const MAKE_DIRECTORIES = String.raw`
+owner=$(stat -c %u:%g "$1") || exit 1
+shift
+for directory; do
+  [ -e "$directory" ] && continue
+  mkdir -p "$directory" && chown "$owner" "$directory" && chmod 700 "$directory"
+done`;
 
 /** `CREATE TABLESPACE name OWNER role LOCATION '/path';` as pg_dumpall writes it. */
 export function parseTablespace(line: string): TablespaceLocation | undefined {

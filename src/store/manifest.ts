@@ -142,6 +142,8 @@ export const postgresInfoSchema = z.object({
       subscriptions: z.array(
         z.object({ database: z.string(), name: z.string(), enabled: z.boolean() }),
       ),
+      /** Prepared transactions that were not committed: of these nothing is in a dump. */
+      prepared: z.array(z.object({ name: z.string(), database: z.string() })).optional(),
     })
     .optional(),
   /** Where the server kept its data, for the restore on a bare machine. */

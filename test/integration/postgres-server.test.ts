@@ -38,16 +38,29 @@ const SUBSCRIPTION = `select subenabled::text || ',' || subslotname from pg_subs
 beforeAll(async () => {
   stack = await SmallStack.create({
     args: ['-c', 'wal_level=logical', '-c', 'max_prepared_transactions=3'],
+    mounts: ['./spaces:/spaces'],
     source: ', user: backup_admin, startTimeout: 60s',
   });
   await ask(
     'postgres',
     "create role backup_admin superuser login password 'x'",
-    'create database pub',
+    'copy (select 1) to program \'mkdir "$PGDATA/space"\'',
+    `create tablespace inside location '/var/lib/postgresql/data/space'`,
+    'create database pub tablespace inside',
     `create database "it's ""sub"""`,
   );
+  await inServer('mkdir /spaces/out && chown postgres /spaces/out');
   await ask(
     'pub',
+    "create tablespace outside location '/spaces/out'",
+    'create table far (what text) tablespace outside',
+    "insert into far values ('then')",
+    // The ids of an enum's values, by whose hashes rows find their partition, are others in each cluster.
+    "create type mood as enum ('a', 'b', 'c', 'd', 'e', 'f')",
+    'create table moods (m mood) partition by hash (m)',
+    'create table moods_0 partition of moods for values with (modulus 2, remainder 0)',
+    'create table moods_1 partition of moods for values with (modulus 2, remainder 1)',
+    'insert into moods select m from unnest(enum_range(null::mood)) m, generate_series(1, 3)',
     'create table t (id int primary key)',
     'insert into t select generate_series(1, 10)',
     'create publication p for all tables',
@@ -56,7 +69,7 @@ beforeAll(async () => {
   await ask(
     `it's "sub"`,
     'create table t (id int primary key)',
-    `create subscription "s ""1" connection 'host=/var/run/postgresql user=postgres dbname=pub'
+    `create subscription "s ""1" connection 'host=127.0.0.1 user=postgres dbname=pub'
        publication p with (create_slot = false, slot_name = 's')`,
   );
   await until(async () => (await ask(`it's "sub"`, 'select count(*) from t')) === '10');
@@ -69,6 +82,7 @@ beforeAll(async () => {
     `alter system set archive_command = 'touch "$PWD/archived"'`,
     `alter system set synchronous_standby_names = 'nobody'`,
     'alter system set synchronous_commit = local',
+    "alter system set unix_socket_directories = '/tmp'",
   );
   await inServer(`cd "$PGDATA"
     mkdir conf.d && echo "shared_preload_libraries = 'pg_stat_statements,pg_prewarm'" > conf.d/libraries.conf
@@ -137,6 +151,17 @@ async function inServer(script: string): Promise<string> {
   return (await runCommand('docker', argv)).stdout.trim();
 }
 
+/** A table in a tablespace, and whether all lies where it is to lie. */
+async function spaces(): Promise<string> {
+  return ask(
+    'pub',
+    'select what from far',
+    'select count(*) from moods',
+    `select string_agg(spcname || ' ' || pg_tablespace_location(oid), ', ' order by spcname) from pg_tablespace
+       where spcname in ('inside', 'outside')`,
+  );
+}
+
 /** What the server is beside its data: files with owner and mode, and the settings in force. */
 async function settings(): Promise<string> {
   const files = await inServer(
@@ -187,10 +212,14 @@ describe('the whole server', () => {
 
   test('is restored for a role that initdb does not make, with its settings', async () => {
     const before = await settings();
+    const spacesBefore = await spaces();
+    await ask('pub', "update far set what = 'now'");
+    await ask('pub', "begin; insert into t values (14); prepare transaction 'open'");
     expect(before).toContain('max_connections|123|configuration file');
     const restored = await holdfast('restore', set, '--service', 'db', '--yes');
     expect(await ask('pub', 'select count(*) from t')).toBe('10');
     expect(await settings()).toBe(before);
+    expect(await spaces()).toBe(spacesBefore);
     expect(restored).toContain('WAL is archived as before');
     expect(restored).toContain('synchronous_standby_names is set as before');
     expect(restored).toContain('replication slot s of database pub is not part of a backup');
@@ -200,6 +229,9 @@ describe('the whole server', () => {
     await holdfast('undo', '--yes');
     expect(await ask('pub', 'select count(*) from t')).toBe('13');
     expect(await settings()).toBe(before);
+    expect(await ask('pub', 'select what from far', "commit prepared 'open'")).toContain('now');
+    expect(await inServer('ls -A /spaces')).toBe('out');
+    expect(await ask('pub', 'select count(*) from t')).toBe('14');
   }, 300_000);
 });
 

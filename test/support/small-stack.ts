@@ -24,6 +24,8 @@ export interface StackState {
 export interface ServerOptions {
   /** Arguments of the server. */
   readonly args?: readonly string[];
+  /** More mounts, as compose writes them. */
+  readonly mounts?: readonly string[];
   /** More fields of its source in the configuration, as YAML that follows a field. */
   readonly source?: string;
 }
@@ -100,7 +102,7 @@ services:
     container_name: ${this.container('db')}
     ${this.parts.args === undefined ? '' : `command: ${JSON.stringify(['postgres', ...this.parts.args])}`}
     environment: { POSTGRES_PASSWORD: sample }
-    volumes: ['./data:/var/lib/postgresql/data']
+    volumes: ${JSON.stringify(['./data:/var/lib/postgresql/data', ...(this.parts.mounts ?? [])])}
     networks: [outer]
     healthcheck:
       test: ['CMD', 'pg_isready', '-q', '-h', '127.0.0.1', '-U', 'postgres']
