@@ -3,7 +3,6 @@ import path from 'node:path';
 import type { Config } from '../config/schema.js';
 import type { InventoryContainer, ServiceInventory } from '../store/manifest.js';
 import type { ContainerInfo } from './container-info.js';
-import { COMPOSE_PROJECT_LABEL } from './container-info.js';
 import { listContainers } from './containers.js';
 import type { Engine } from './engine.js';
 import { CONFIG_FILES_LABEL, WORKING_DIRECTORY_LABEL } from './project.js';
@@ -51,19 +50,20 @@ export async function takeInventory(
     const project = own(config.services, service)?.compose?.project;
     return project === undefined ? [] : [{ service, project }];
   });
-  if (projects.length === 0) return [];
   const nowMs = Date.now();
-  const all = await listContainers(engine, { label: COMPOSE_PROJECT_LABEL });
-  return projects.map(({ service, project }) => {
-    const containers = all.filter(({ composeProject }) => composeProject === project);
+  const found: ServiceInventory[] = [];
+  for (const { service, project } of projects) {
+    // Of these projects alone: a container of somebody else that the engine can't tell of stops nothing here.
+    const containers = await listContainers(engine, { composeProject: project });
     const made = madeFrom(containers);
-    return {
+    found.push({
       service,
       project,
       ...(made === undefined ? {} : { made }),
       containers: containers.map((container) => toInventory(container, nowMs)),
-    };
-  });
+    });
+  }
+  return found;
 }
 
 /** What the newest of a project's containers was made from, as far as that can be told. Pure. */
