@@ -15,7 +15,7 @@ import { dumpCluster, type DumpResult } from '../../src/postgres/dump.js';
 import { inspectCluster, readContent } from '../../src/postgres/inspect.js';
 import { loadDump, type LoadResult } from '../../src/postgres/restore.js';
 import { login, startServer, work, type TestServer } from '../support/postgres.js';
-import { fillWithObjects } from '../support/postgres-objects.js';
+import { fillWithObjects, installExtension } from '../support/postgres-objects.js';
 
 const place = { container: 'c', image: 'i', data: { type: 'unknown' as const } };
 
@@ -68,6 +68,7 @@ describe.each(['stream', 'jobs'] as const)('loaded by %s', (way) => {
 
   beforeAll(async () => {
     target = await startServer();
+    await installExtension(target);
     const jobs = way === 'jobs' ? { jobs: 3, parallelFromBytes: 0 } : { jobs: 1 };
     loaded = await loadDump(
       target.pg,
@@ -93,6 +94,22 @@ describe.each(['stream', 'jobs'] as const)('loaded by %s', (way) => {
     const wanted = shop();
     const content = await readContent(target.pg, login, 'shop', { rows: 'digest' }, work.signal);
     expect(wanted && compareDigests(wanted, content).mismatches.map(describeMismatch)).toEqual([]);
+  });
+
+  test('what is an extension’s own comes back as it makes it, and what was changed of it is told', async () => {
+    expect(await target.sql('gis', 'select id, def from towns.ref order by 1')).toBe(
+      '1|one\n2|two\n101|own',
+    );
+    expect(await target.sql('gis', 'select code, def, count(*) from places group by 1, 2')).toBe(
+      'ABC|two|50',
+    );
+    expect(await target.sql('gis', 'select def, count(*) from named group by 1')).toBe('own|50');
+    const scope = { ...login, digestExtensionTablesUpToBytes: 1024 * 1024 };
+    const after = await inspectCluster(target.pg, scope, work.signal);
+    const mismatches = compareWithManifest({ ...dump.postgres, ...place }, after);
+    expect(mismatches.map(describeMismatch)).toEqual([
+      'gis: not in the dump: rows of towns.ref, which an extension made (3 before, 3 now)',
+    ]);
   });
 
   test('what could not be made is named, with the SQL that makes it', async () => {

@@ -97,7 +97,40 @@ create function no_changes() returns event_trigger language plpgsql as
 create event trigger guard on ddl_command_start execute function no_changes();
 `;
 
+const TOWNS = `
+create table ref (id int primary key, def text);
+insert into ref values (1, 'one'), (2, 'two');
+select pg_catalog.pg_extension_config_dump('ref', 'where id > 100');
+create domain code as text check (value ~ '^[A-Z]+$');
+create function def_of(i int) returns text language sql stable as 'select def from @extschema@.ref where id = i';
+`;
+
+/** An extension of nothing but SQL, with a table of which a dump holds the rows that are not its own. */
+export async function installExtension(server: TestServer): Promise<void> {
+  await server.shell(`cd /usr/share/postgresql/15/extension
+cat > towns.control <<'END'
+default_version = '1.0'
+relocatable = false
+END
+cat > towns--1.0.sql <<'END'
+${TOWNS}
+END`);
+}
+
+const GIS = `
+create schema towns;
+create extension towns schema towns;
+insert into towns.ref values (101, 'own');
+update towns.ref set def = 'changed' where id = 1;
+create table places (id int primary key, code towns.code, def text default towns.def_of(2));
+insert into places (id, code) select g, 'ABC' from generate_series(1, 50) g;
+create materialized view named as select p.id, towns.def_of(101) as def from places p;
+`;
+
 export async function fillWithObjects(server: TestServer): Promise<void> {
+  await installExtension(server);
   await server.sql('postgres', 'create database shop; create role keeper; create database tiny;');
   await server.sql('shop', SHOP);
+  await server.sql('postgres', 'create database gis');
+  await server.sql('gis', GIS);
 }
