@@ -99,20 +99,27 @@ export function createDrillServiceActivities(dependencies: ActivityDependencies)
       async (
         input: Pick<ServiceReference, 'restoreId' | 'service'>,
       ): Promise<{ output: string }> => {
-        const { config: mapped } = await forRestore(dependencies, input.restoreId);
-        const project = projectOf(input.service, serviceOf(mapped, input.service));
-        if (project === undefined) return { output: '' };
-        const all = await listContainers(engine, { composeProject: project });
-        const bad = all.filter(
-          ({ state, health }) => state !== 'running' || !['none', 'healthy'].includes(health),
+        return withHeartbeat(
+          { service: input.service, source: 'output' },
+          'read',
+          async ({ report }) => {
+            const { config: mapped } = await forRestore(dependencies, input.restoreId);
+            const project = projectOf(input.service, serviceOf(mapped, input.service));
+            if (project === undefined) return { output: '' };
+            const all = await listContainers(engine, { composeProject: project });
+            const bad = all.filter(
+              ({ state, health }) => state !== 'running' || !['none', 'healthy'].includes(health),
+            );
+            const parts: string[] = [];
+            for (const { id, name, composeService, healthLog } of bad.length > 0 ? bad : all) {
+              const log = await containerLogsTail(engine, id, LOG_LINES).catch(messageOf);
+              const probe = healthLog === '' ? '' : `\nhealth check: ${healthLog}`;
+              report({ phase: 'read', bytes: 0, entries: parts.length + 1, totalBytes: 0 });
+              parts.push(`${composeService ?? name}: ${redactText(log.trim())}${probe}`);
+            }
+            return { output: parts.join('\n').slice(-LONGEST_OUTPUT) };
+          },
         );
-        const parts: string[] = [];
-        for (const { id, name, composeService, healthLog } of bad.length > 0 ? bad : all) {
-          const log = await containerLogsTail(engine, id, LOG_LINES).catch(messageOf);
-          const probe = healthLog === '' ? '' : `\nhealth check: ${healthLog}`;
-          parts.push(`${composeService ?? name}: ${redactText(log.trim())}${probe}`);
-        }
-        return { output: parts.join('\n').slice(-LONGEST_OUTPUT) };
       },
     ),
   };

@@ -146,12 +146,14 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
 
     /** Notes that it stays up: only who asks for that takes it down. */
     keepDrill: guarded(async ({ drillId }: { drillId: string }): Promise<{ workspace: string }> => {
-      const record = await readRestoreRecord(root, drillId);
-      if (record?.drill === undefined) {
-        throw new HoldfastError('RESTORE_FAILED', `the drill ${drillId} is not there any more`);
-      }
-      await writeRestoreRecord(root, { ...record, drill: { ...record.drill, kept: true } });
-      return { workspace: record.drill.workspace };
+      return whileWaiting({ service: '', source: 'keep' }, 'keep', async () => {
+        const record = await readRestoreRecord(root, drillId);
+        if (record?.drill === undefined) {
+          throw new HoldfastError('RESTORE_FAILED', `the drill ${drillId} is not there any more`);
+        }
+        await writeRestoreRecord(root, { ...record, drill: { ...record.drill, kept: true } });
+        return { workspace: record.drill.workspace };
+      });
     }),
 
     tearDownDrill: guarded(async ({ drillId }: { drillId: string }): Promise<void> => {
@@ -162,7 +164,9 @@ export function createDrillActivities(dependencies: ActivityDependencies) {
 
     /** Remembers what was found, for `holdfast list` and for estimates. */
     recordDrill: guarded(async ({ result }: { result: DrillResult }): Promise<void> => {
-      await recordDrill(root, result);
+      await whileWaiting({ service: '', source: 'record' }, 'record', () =>
+        recordDrill(root, result),
+      );
       await runLog.write(
         `Drill ${result.drillId} of set ${result.setId} ${result.status}; ` +
           describeMeasured(result),

@@ -1,148 +1,34 @@
 /** Before a restore: which set, and the record that opens it. */
-import { namesIn, remapConfig } from '../src/config/remap.js';
+import { remapConfig } from '../src/config/remap.js';
 import { projectsIn, withProjects } from '../src/docker/project.js';
-import { chooseAmongAll } from '../src/plan/choose-old-set.js';
-import type { ChosenSet } from '../src/plan/choose-set.js';
-import type { HostSurvey } from '../src/plan/host-survey.js';
-import { requireUsed, type Mapping, type NamesInUse } from '../src/plan/mapping.js';
-import { mixSets, renameServices } from '../src/plan/mix-sets.js';
-import { setName } from '../src/plan/set-order.js';
-import { readCatalogue } from '../src/store/catalogue.js';
-import { chooseLooking, requireThere } from '../src/store/choose-whole.js';
-import { requireStore } from '../src/store/known-store.js';
-import type { ArtifactManifest, SetArtifact, SetFile } from '../src/store/manifest.js';
-import { archivesOf } from '../src/postgres/replace-database.js';
-import { readArtifact } from '../src/store/artifact.js';
-import { resolveInside } from '../src/store/layout.js';
-import { readOldBackups } from '../src/store/old-sets.js';
+import { takeInventory } from '../src/docker/what-runs.js';
+import type { Mapping } from '../src/plan/mapping.js';
 import { openRestore } from '../src/store/restore-record.js';
 import { noteRunningBefore } from '../src/store/restore-running.js';
+import {
+  chooseRestoreSet,
+  type ChosenRestoreSet,
+  type RestoreChoice,
+} from './choose-restore-set.js';
+import {
+  guarded,
+  runOf,
+  whileWaiting,
+  withHeartbeat,
+  type ActivityDependencies,
+} from './runtime.js';
 import { savedRunning } from './service-start.js';
-import { takeInventory } from '../src/docker/what-runs.js';
-import { guarded, runOf, timeOf, type ActivityDependencies } from './runtime.js';
 import { pingStart } from './start-ping.js';
-import { surveyHost } from './survey.js';
-import { own } from '../src/plan/own.js';
-
-export interface ChosenRestoreSet {
-  readonly set: SetFile;
-  /** Services that come from another set, with its name. */
-  readonly otherSets: Readonly<Record<string, string>>;
-  readonly warnings: readonly string[];
-  readonly survey: HostSurvey;
-}
-
-/** What a mapping can name: in the configuration, in the dumps that are restored, and of the sets. */
-async function namesFor(
-  { engine, config }: Pick<ActivityDependencies, 'engine' | 'config'>,
-  dumps: readonly ArtifactManifest[],
-  sets: readonly SetFile[],
-): Promise<NamesInUse> {
-  const names = namesIn(await withProjects(engine, config));
-  const data = dumps.flatMap(({ postgres }) => (postgres === undefined ? [] : [postgres.data]));
-  return {
-    ...names,
-    paths: new Set([
-      ...names.paths,
-      ...data.flatMap((place) => (place.type === 'bind' ? [place.path] : [])),
-    ]),
-    volumes: new Set([
-      ...names.volumes,
-      ...data.flatMap((place) => (place.type === 'volume' ? [place.volume.name] : [])),
-    ]),
-    services: new Set(sets.flatMap(({ artifacts }) => artifacts.map(({ service }) => service))),
-  };
-}
-
-function manifestsOf(root: string, artifacts: readonly SetArtifact[]): Promise<ArtifactManifest[]> {
-  return Promise.all(
-    artifacts.map(async ({ path }) => readArtifact(await resolveInside(root, path))),
-  );
-}
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createRestorePlanActivities(dependencies: ActivityDependencies) {
   const { config, runLog } = dependencies;
   const { root } = config.backups;
   return {
-    /**
-     * The set to restore from, mixed from several where that was asked for, and what it will meet.
-     * `latest` is the newest set that is whole as far as its files' sizes tell.
-     * @throws HoldfastError SET_NOT_FOUND; INTEGRITY where what is to be read is plainly not all there
-     */
-    chooseRestoreSet: guarded(
-      async (input: {
-        set: string;
-        services?: readonly string[] | undefined;
-        /** Service → set, as {@link restoreStackInputSchema} takes them. */
-        sets?: Readonly<Record<string, string>> | undefined;
-        /** `<service>/<source>`, where not all of the services' sources are meant. */
-        sources?: readonly string[] | undefined;
-        /** Only these of each PostgreSQL source. */
-        databases?: readonly string[] | undefined;
-        map?: Mapping | undefined;
-        /** The mapping is a person's, who is told of a name in it that stands for nothing. */
-        isAsked?: boolean | undefined;
-      }): Promise<ChosenRestoreSet> => {
-        const { sets, damaged } = await readCatalogue(root);
-        // No sets because no disk is another thing than no sets.
-        if (sets.length === 0) await requireStore(root);
-        const { map } = input;
-        const known =
-          map === undefined ? sets : sets.map((set) => renameServices(set, map.services));
-        const { backups } = await readOldBackups(root, config, sets);
-        const old = backups.map((backup) => backup.set);
-        const now = timeOf(dependencies);
-        const reads = ({ service, source }: SetArtifact): boolean =>
-          own(own(config.services, service)?.sources ?? {}, source) !== undefined &&
-          (input.services === undefined || input.services.includes(service)) &&
-          (input.sources === undefined || input.sources.includes(`${service}/${source}`));
-        const choose = (
-          wanted: string,
-          services: readonly string[] | undefined,
-        ): Promise<ChosenSet> =>
-          chooseLooking(root, sets, (unsound) =>
-            chooseAmongAll(known, old, wanted, services, { unsound, reads, now }),
-          );
-        const picks: Record<string, SetFile> = {};
-        const warnings: string[] = [];
-        for (const [service, wanted] of Object.entries(input.sets ?? {})) {
-          const chosen = await choose(wanted, [service]);
-          picks[service] = chosen.set;
-          warnings.push(...chosen.warnings.map((warning) => `${service}: ${warning}`));
-        }
-        const rest = input.services?.filter((service) => own(picks, service) === undefined);
-        const [onlyPick] = rest?.length === 0 ? Object.values(picks) : [];
-        const base =
-          onlyPick === undefined ? await choose(input.set, rest) : { set: onlyPick, warnings: [] };
-        const { otherSets, ...set } = mixSets(base.set, picks);
-        const isImported = ({ path }: SetArtifact): boolean =>
-          sets.some(({ artifacts }) => artifacts.some((one) => one.path === path));
-        const needed = set.artifacts.filter((artifact) => reads(artifact) && isImported(artifact));
-        await requireThere(root, setName(set), needed);
-        const dumps = await manifestsOf(
-          root,
-          needed.filter(({ kind }) => kind === 'postgres'),
-        );
-        if (input.databases !== undefined) {
-          for (const { files } of dumps) archivesOf(files, input.databases);
-        }
-        if (map !== undefined && input.isAsked === true) {
-          requireUsed(map, await namesFor(dependencies, dumps, sets));
-        }
-        const named =
-          map === undefined ? dependencies : { ...dependencies, config: remapConfig(config, map) };
-        return {
-          set,
-          otherSets,
-          warnings: [
-            ...base.warnings,
-            ...warnings,
-            ...damaged.map(({ file, reason }) => `${file} can't be read: ${reason}`),
-          ],
-          survey: await surveyHost(named),
-        };
-      },
+    chooseRestoreSet: guarded((input: RestoreChoice): Promise<ChosenRestoreSet> =>
+      withHeartbeat({ service: '', source: 'choose' }, 'choose', ({ report }) =>
+        chooseRestoreSet(dependencies, input, report),
+      ),
     ),
 
     /**
@@ -159,35 +45,37 @@ export function createRestorePlanActivities(dependencies: ActivityDependencies) 
         otherSets?: Readonly<Record<string, string>> | undefined;
       }): Promise<{ restoreId: string }> => {
         pingStart(dependencies);
-        const saved = await savedRunning(
-          root,
-          { id: input.setId, ...(input.setTier === undefined ? {} : { tier: input.setTier }) },
-          input.otherSets,
-          input.map?.services,
-        );
-        // On a bare machine only the backup knows what its project was called.
-        const savedProjects = Object.fromEntries(saved.map((one) => [one.service, one.project]));
-        const known = await withProjects(dependencies.engine, config, {}, savedProjects);
-        const restoreId = await openRestore(root, {
-          format: 'holdfast-restore',
-          version: 1,
-          restoreId: input.restoreId,
-          setId: input.setId,
-          ...runOf(),
-          startedAt: new Date().toISOString(),
-          state: 'running',
-          map: input.map,
-          projects: projectsIn(known),
+        return whileWaiting({ service: '', source: 'begin' }, 'begin', async () => {
+          const saved = await savedRunning(
+            root,
+            { id: input.setId, ...(input.setTier === undefined ? {} : { tier: input.setTier }) },
+            input.otherSets,
+            input.map?.services,
+          );
+          // On a bare machine only the backup knows what its project was called.
+          const savedProjects = Object.fromEntries(saved.map((one) => [one.service, one.project]));
+          const known = await withProjects(dependencies.engine, config, {}, savedProjects);
+          const restoreId = await openRestore(root, {
+            format: 'holdfast-restore',
+            version: 1,
+            restoreId: input.restoreId,
+            setId: input.setId,
+            ...runOf(),
+            startedAt: new Date().toISOString(),
+            state: 'running',
+            map: input.map,
+            projects: projectsIn(known),
+          });
+          await noteRunningBefore(root, restoreId, async () => ({
+            services: await takeInventory(
+              dependencies.engine,
+              input.map === undefined ? known : remapConfig(known, input.map),
+            ),
+            saved,
+          }));
+          await runLog.write(`Starting restore ${restoreId} of set ${input.setId}`);
+          return { restoreId };
         });
-        await noteRunningBefore(root, restoreId, async () => ({
-          services: await takeInventory(
-            dependencies.engine,
-            input.map === undefined ? known : remapConfig(known, input.map),
-          ),
-          saved,
-        }));
-        await runLog.write(`Starting restore ${restoreId} of set ${input.setId}`);
-        return { restoreId };
       },
     ),
   };

@@ -4,7 +4,7 @@ import { messageOf } from '../src/errors.js';
 import type { Measurement } from '../src/plan/estimate.js';
 import { addMeasured } from '../src/store/measured.js';
 import { readRestoreRecord, type RestoreRecord } from '../src/store/restore-record.js';
-import { guarded, withHeartbeat, type ActivityDependencies } from './runtime.js';
+import { guarded, whileWaiting, withHeartbeat, type ActivityDependencies } from './runtime.js';
 import { closeRestore } from './close-restore.js';
 import { takeBackService } from './take-back.js';
 
@@ -40,7 +40,9 @@ export function createRollBackActivities(dependencies: ActivityDependencies) {
         ).catch((error: unknown) => {
           log.warn('not noted', { error: messageOf(error) });
         });
-        await closeRestore(dependencies, input.restoreId, input.state);
+        await whileWaiting({ service: '', source: 'finish' }, 'finish', () =>
+          closeRestore(dependencies, input.restoreId, input.state),
+        );
         const record = await readRestoreRecord(root, input.restoreId);
         if (record === undefined) return;
         dependencies.metrics.recordRestore({

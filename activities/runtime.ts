@@ -4,6 +4,7 @@
  */
 import { ApplicationFailure, Context, log } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
+import { z } from 'zod';
 import type { LiveConfig } from '../src/config/live.js';
 import type { Config, ServiceConfig, SourceConfig } from '../src/config/schema.js';
 import type { Engine } from '../src/docker/engine.js';
@@ -79,17 +80,19 @@ function toFailure(thrown: unknown): unknown {
 export async function withHeartbeat<T>(
   subject: { readonly service: string; readonly source: string },
   phase: string,
-  work: (work: Work) => Promise<T>,
+  work: (work: Work, checkpoint: Checkpoint) => Promise<T>,
 ): Promise<T> {
   const context = Context.current();
   const stalled = new AbortController();
   const signal = AbortSignal.any([context.cancellationSignal, stalled.signal]);
   let latest: Progress = { phase, bytes: 0, entries: 0, totalBytes: 0 };
   let changedAt = Date.now();
+  let saved = earlierCheckpoint(context.info.heartbeatDetails);
   const beat = (): void => {
     const details: ActivityHeartbeat = {
       ...subject,
       ...latest,
+      ...(saved === undefined ? {} : { checkpoint: saved }),
       changedAt: new Date(changedAt).toISOString(),
     };
     context.heartbeat(details);
@@ -106,22 +109,43 @@ export async function withHeartbeat<T>(
   const timer = setInterval(beat, HEARTBEAT_MS);
   beat();
   try {
-    return await work({
-      signal,
-      report: (progress) => {
-        if (
-          progress.bytes !== latest.bytes ||
-          progress.entries !== latest.entries ||
-          progress.phase !== latest.phase
-        ) {
-          changedAt = Date.now();
-        }
-        latest = progress;
+    return await work(
+      {
+        signal,
+        report: (progress) => {
+          if (
+            progress.bytes !== latest.bytes ||
+            progress.entries !== latest.entries ||
+            progress.phase !== latest.phase
+          ) {
+            changedAt = Date.now();
+          }
+          latest = progress;
+        },
       },
-    });
+      {
+        earlier: saved,
+        save: (value) => {
+          saved = value;
+        },
+      },
+    );
   } finally {
     clearInterval(timer);
   }
+}
+
+/** What survives the attempt: the next one of the same activity is given what this one saved last. */
+export interface Checkpoint {
+  /** Of the attempt before; undefined at the first. */
+  readonly earlier: Readonly<Record<string, number>> | undefined;
+  readonly save: (value: Readonly<Record<string, number>>) => void;
+}
+
+const checkpointSchema = z.object({ checkpoint: z.record(z.string(), z.number()) });
+
+function earlierCheckpoint(details: unknown): Readonly<Record<string, number>> | undefined {
+  return checkpointSchema.safeParse(details).data?.checkpoint;
 }
 
 /** Heartbeats without progress, for waits that are bounded by their own time-out. */

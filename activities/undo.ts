@@ -16,9 +16,11 @@ export function createUndoActivities(dependencies: ActivityDependencies) {
   const { root } = config.backups;
   return {
     /** @throws HoldfastError SET_NOT_FOUND, RESTORE_FAILED when it can't be undone */
-    chooseUndo: guarded(async ({ restore }: { restore: string }): Promise<PastRestore> => {
-      return chooseUndo(await pastRestores(root), restore);
-    }),
+    chooseUndo: guarded(async ({ restore }: { restore: string }): Promise<PastRestore> =>
+      whileWaiting({ service: '', source: 'choose' }, 'choose', async () =>
+        chooseUndo(await pastRestores(root), restore),
+      ),
+    ),
 
     /** Opens the restore's record again: from here on it is taken back, whoever dies meanwhile. */
     beginUndo: guarded(async ({ restoreId }: { restoreId: string }): Promise<void> => {

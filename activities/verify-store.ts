@@ -20,7 +20,7 @@ import {
   type VerificationOutcome,
 } from '../src/store/verification.js';
 import { SetVerifier } from '../src/store/verify-set.js';
-import { guarded, withHeartbeat, type ActivityDependencies } from './runtime.js';
+import { guarded, whileWaiting, withHeartbeat, type ActivityDependencies } from './runtime.js';
 
 export interface SetReference {
   readonly id: string;
@@ -79,10 +79,11 @@ export function createVerifyStoreActivities({ config, engine, runLog }: Activity
     /** The sets of the stack in the order they should be verified in. */
     planVerify: guarded(
       async ({ level }: { level: 'hashes' | 'decode' }): Promise<{ sets: SetReference[] }> => {
-        const [{ sets }, records] = await Promise.all([
-          readCatalogue(root),
-          readVerifications(root),
-        ]);
+        const [{ sets }, records] = await whileWaiting(
+          { service: '', source: 'plan' },
+          'plan',
+          () => Promise.all([readCatalogue(root), readVerifications(root)]),
+        );
         const own = sets.filter(({ stack }) => stack === config.stack);
         const ordered = oldestChecked(
           own,

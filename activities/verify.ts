@@ -6,7 +6,7 @@ import { incomingArtifact } from '../src/store/incoming.js';
 import { checkOldFile } from '../src/store/check-old.js';
 import { isOldFile } from '../src/store/old-records.js';
 import { readArtifact } from '../src/store/artifact.js';
-import { verifyArtifact } from '../src/store/verify.js';
+import { verifyArtifact, type VerifyOptions } from '../src/store/verify.js';
 import { resolveInside } from '../src/store/layout.js';
 import { mapName, type Mapping } from '../src/plan/mapping.js';
 import { archivesOf } from '../src/postgres/replace-database.js';
@@ -14,7 +14,13 @@ import { verifyDump } from '../src/postgres/verify.js';
 import { containerExec } from '../src/postgres/container.js';
 import { findContainer } from '../src/docker/containers.js';
 import type { SourceReference } from './hold.js';
-import { guarded, sourceOf, withHeartbeat, type ActivityDependencies } from './runtime.js';
+import {
+  guarded,
+  sourceOf,
+  withHeartbeat,
+  type ActivityDependencies,
+  type Checkpoint,
+} from './runtime.js';
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createVerifyActivities({ config, engine }: ActivityDependencies) {
@@ -30,10 +36,15 @@ export function createVerifyActivities({ config, engine }: ActivityDependencies)
           setId: input.setId,
           relativePath: input.artifactPath,
         });
-        await withHeartbeat(input, 'verify', (work) =>
+        await withHeartbeat(input, 'verify', (work, checkpoint) =>
           verifyArtifact(
             directory,
-            { manifestSha256: input.manifestSha256, level: 'hashes', onlyWritten: true },
+            {
+              manifestSha256: input.manifestSha256,
+              level: 'hashes',
+              onlyWritten: true,
+              ...resumed(checkpoint),
+            },
             work,
           ),
         );
@@ -56,10 +67,14 @@ export function createVerifyActivities({ config, engine }: ActivityDependencies)
           return;
         }
         const directory = await resolveInside(root, input.artifact.path);
-        await withHeartbeat(input, 'verify', async (work) => {
+        await withHeartbeat(input, 'verify', async (work, checkpoint) => {
           await verifyArtifact(
             directory,
-            { manifestSha256: input.artifact.manifestSha256, level: 'decode' },
+            {
+              manifestSha256: input.artifact.manifestSha256,
+              level: 'decode',
+              ...resumed(checkpoint),
+            },
             work,
           );
           const manifest = await readArtifact(directory);
@@ -88,4 +103,10 @@ export function createVerifyActivities({ config, engine }: ActivityDependencies)
       },
     ),
   };
+}
+
+/** An attempt whose worker died is gone on with: what it had read is not read again. */
+function resumed({ earlier, save }: Checkpoint): Pick<VerifyOptions, 'from' | 'onFile'> {
+  const from = { hashed: earlier?.['hashed'] ?? 0, decoded: earlier?.['decoded'] ?? 0 };
+  return { from, onFile: (done) => save({ ...done }) };
 }

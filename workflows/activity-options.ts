@@ -22,7 +22,7 @@ import {
 import type { HostActivities, StackActivities } from '../activities/index.js';
 import { drillQueue, heavyQueue, lightQueue } from '../src/plan/ids.js';
 
-type Kind = 'quick' | 'patient' | 'long' | 'verify' | 'notify' | 'deliver';
+type Kind = 'quick' | 'look' | 'patient' | 'long' | 'verify' | 'notify' | 'deliver';
 
 /**
  * The server wants one. For the queue of what moves data, too: what waits there waits for other sources,
@@ -35,6 +35,13 @@ const KINDS: Record<Kind, ActivityOptions> = {
   quick: {
     startToCloseTimeout: '2m',
     scheduleToStartTimeout: '15m',
+    retry: { initialInterval: '2s', maximumInterval: '30s', maximumAttempts: 3 },
+  },
+  /** Reads what grows with the store or the stack, and touches nothing: a second try need not wait. */
+  look: {
+    startToCloseTimeout: NO_LIMIT,
+    scheduleToStartTimeout: '15m',
+    heartbeatTimeout: '45s',
     retry: { initialInterval: '2s', maximumInterval: '30s', maximumAttempts: 3 },
   },
   /** Waits for somebody else, or works through what there is: containers, records, trees to remove. */
@@ -95,15 +102,15 @@ const LIGHT = {
   publishSet: 'patient',
   discardSet: 'patient',
   checkStore: 'patient',
-  planVerify: 'quick',
+  planVerify: 'look',
   planPrune: 'patient',
   pruneTier: 'patient',
   notify: 'notify',
   deliver: 'deliver',
   writeRunLog: 'notify',
-  chooseRestoreSet: 'quick',
+  chooseRestoreSet: 'look',
   preflightHost: 'patient',
-  beginRestore: 'quick',
+  beginRestore: 'patient',
   stopService: 'patient',
   swapSource: 'patient',
   startService: 'patient',
@@ -113,13 +120,13 @@ const LIGHT = {
   finishRestore: 'patient',
   reapDrills: 'patient',
   beginDrill: 'patient',
-  keepDrill: 'quick',
+  keepDrill: 'patient',
   tearDownDrill: 'patient',
-  recordDrill: 'quick',
+  recordDrill: 'patient',
   adaptDrillService: 'patient',
   passDrillGates: 'patient',
-  readDrillOutput: 'quick',
-  chooseUndo: 'quick',
+  readDrillOutput: 'look',
+  chooseUndo: 'look',
   beginUndo: 'patient',
   stopForUndo: 'patient',
   lookOnceMore: 'patient',

@@ -16,9 +16,8 @@ import {
 import { z } from 'zod';
 import { serviceWorkflowId } from '../src/plan/ids.js';
 import { restoreStackInputSchema } from '../src/plan/inputs.js';
-import { pauseStage, planRestore } from '../src/plan/restore-plan.js';
+import { planChosen } from '../src/plan/plan-chosen.js';
 import type { Measurement } from '../src/plan/estimate.js';
-import { withSurvey } from '../src/plan/host-survey.js';
 import { isErrorCode } from '../src/errors.js';
 import type {
   PerformedStep,
@@ -104,35 +103,16 @@ export async function restoreStack(rawInput?: unknown): Promise<RestoreStackResu
 
 async function makePlan({ input, view, activities, story }: Run): Promise<RestorePlan> {
   story.phase('planning');
-  const { set, warnings, otherSets, survey } = await activities.chooseRestoreSet(
-    `choose set ${input.set}`,
-    {
-      set: input.set,
-      services: input.services,
-      sets: input.sets,
-      sources: input.sources,
-      databases: input.databases,
-      map: input.map,
-      isAsked: true,
-    },
-  );
-  return planOrFail(() => {
-    const { services, sources, databases, dependents, serverSettings } = input;
-    const plan = planRestore(view, set, {
-      services,
-      sources,
-      databases,
-      dependents,
-      otherSets,
-      serverSettings,
-    });
-    const pauseBefore = pauseStage(plan, input.pauseBefore);
-    return {
-      ...withSurvey(plan, survey),
-      ...(pauseBefore === undefined ? {} : { pauseBefore }),
-      warnings: [...new Set([...warnings, ...plan.warnings])],
-    };
+  const chosen = await activities.chooseRestoreSet(`choose set ${input.set}`, {
+    set: input.set,
+    services: input.services,
+    sets: input.sets,
+    sources: input.sources,
+    databases: input.databases,
+    map: input.map,
+    isAsked: true,
   });
+  return planOrFail(() => planChosen(view, chosen, input));
 }
 
 async function carryOut(begun: Run, plan: RestorePlan): Promise<RestoreStackResult> {

@@ -70,8 +70,10 @@ export async function undoRestore(rawInput?: unknown): Promise<UndoRestoreResult
     );
     const message = [
       `Restore ${restoreId} of set ${plan.setId} was undone in ${formatDuration(durationMs)}; ` +
-        'the state from before it is back',
-      ...unhealthy.map(({ service, reason }) => `${service} is not healthy: ${reason}`),
+        (unhealthy.length === 0
+          ? 'the state from before it is back'
+          : 'the data from before it is back, but not all that ran'),
+      ...unhealthy.map(({ service, reason }) => `${service}: ${reason}`),
     ].join('; ');
     await tell(activities, unhealthy.length === 0 ? 'success' : 'degraded', message);
     return { restoreId, dryRun: false, plan, unhealthy, durationMs };

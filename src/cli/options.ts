@@ -58,6 +58,17 @@ export function portOption(flags: string, description: string): Option {
   });
 }
 
+/** How the log of a command that goes on is written. */
+export const logFormatSchema = z.enum(['lines', 'json']);
+export type LogFormat = z.output<typeof logFormatSchema>;
+
+export function logOption(): Option {
+  return new Option(
+    '--log <format>',
+    'the log as lines for people or as JSON (default: lines on a terminal)',
+  ).choices(logFormatSchema.options);
+}
+
 /** `30m`, `2h` as milliseconds, as in the configuration. */
 export function durationOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser((value: string) => {

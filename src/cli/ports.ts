@@ -11,9 +11,11 @@ import type { PruneBackupsInput } from '../plan/prune-types.js';
 import type { ScheduleChange } from '../plan/schedule-changes.js';
 import type { RunIdentity } from '../plan/run-identity.js';
 import type { ScheduleView } from '../plan/schedule-view.js';
-import type { PastRestore } from '../plan/undo-plan.js';
+import type { RestorePlan } from '../plan/restore-types.js';
+import type { PastRestore, UndoPlan } from '../plan/undo-plan.js';
 import type { Pollers } from '../plan/worker-presence.js';
 import type { SetFile } from '../store/manifest.js';
+import type { TemporalProbe } from '../temporal/connect.js';
 import type { RunSnapshot } from '../temporal/run-status.js';
 
 export type { ChannelOutcome } from '../observe/test-channels.js';
@@ -164,6 +166,15 @@ export interface Ports {
     config: Config,
     options: { readonly withoutTemporal: boolean; readonly leave?: string | undefined },
   ): Promise<Recovered>;
+  /**
+   * What a restore would do, without a run: for where no Temporal answers.
+   * @throws HoldfastError as the run while it plans
+   */
+  planRestore(config: Config, input: RestoreStackInput): Promise<RestorePlan>;
+  /** The same of an undo. */
+  planUndo(config: Config, restore: string): Promise<UndoPlan>;
+  /** Is it a Temporal that listens at the address of {@link temporalAddress}? Never rejects. */
+  probeTemporal(): Promise<TemporalProbe>;
   /** Does a worker of this stack run on this host, whether or not its Temporal answers? */
   workerRuns(config: Config): Promise<boolean>;
   /** The address runs and workers connect to, `host:port`. */
@@ -175,6 +186,8 @@ export interface Ports {
       readonly onReady?: () => void;
       /** It ends with the command: it makes no schedules. */
       readonly embedded?: boolean;
+      /** Takes the lines of the log, JSON each, instead of standard output. */
+      readonly log?: ((line: string) => void) | undefined;
     },
   ): Promise<void>;
   startDevServer(options: {

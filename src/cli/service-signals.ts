@@ -1,5 +1,7 @@
-/** SIGINT and SIGTERM for the commands that run until they are stopped. */
+/** Signals and the log of the commands that run until they are stopped. */
 import type { CliContext } from './context.js';
+import type { LogFormat } from './options.js';
+import { renderLogLine } from './render/log-lines.js';
 
 export interface StopOnSignals {
   /** Fires at the first signal. */
@@ -21,4 +23,17 @@ export function stopOnSignals(context: CliContext, message: string): StopOnSigna
     stop.abort();
   });
   return { signal: stop.signal, dispose: unsubscribe };
+}
+
+/** Where the log goes: lines where a person reads it; undefined leaves it as JSON on standard output. */
+export function logSink(
+  context: CliContext,
+  asked: LogFormat | undefined,
+): ((line: string) => void) | undefined {
+  const { out } = context.host;
+  const format = asked ?? (out.isTerminal && !context.options.json ? 'lines' : 'json');
+  if (format === 'json') return undefined;
+  return (line) => {
+    for (const text of renderLogLine(line, out.columns(), context.style)) out.write(`${text}\n`);
+  };
 }

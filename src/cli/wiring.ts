@@ -36,6 +36,18 @@ export const realPorts: Ports = {
     const { temporalEndpoint } = await import('../temporal/connect.js');
     return temporalEndpoint().address;
   },
+  probeTemporal: async () => {
+    const { probeTemporal } = await import('../temporal/connect.js');
+    return probeTemporal();
+  },
+  planRestore: async (config, input) => {
+    const { planRestoreHere } = await import('../temporal/plan-here.js');
+    return planRestoreHere(config, input);
+  },
+  planUndo: async (config, restore) => {
+    const { planUndoHere } = await import('../temporal/plan-here.js');
+    return planUndoHere(config, restore);
+  },
   runWorker: async (config, options) => {
     const { runWorker } = await import('../temporal/worker.js');
     await runWorker(config, options);

@@ -48,6 +48,11 @@ export function structuredLog(): Logger {
   return shared;
 }
 
+/** Makes the process's own logger write its JSON lines elsewhere. Before anything is logged. */
+export function redirectLog(write: (line: string) => void): void {
+  shared = createLogger({ destination: { write } });
+}
+
 function redactRecord(record: object): Record<string, unknown> {
   const copy = redact(record);
   return typeof copy === 'object' && copy !== null ? { ...copy } : {};

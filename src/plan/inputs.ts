@@ -120,4 +120,6 @@ export interface ActivityHeartbeat extends Progress {
   readonly source: string;
   /** ISO time of the last change of `bytes` or `entries`. */
   readonly changedAt: string;
+  /** From where the next attempt may go on, where the activity knows how. */
+  readonly checkpoint?: Readonly<Record<string, number>>;
 }

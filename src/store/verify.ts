@@ -22,6 +22,16 @@ export interface VerifyOptions {
   readonly level: VerifyLevel;
   /** Of files that were linked from an earlier set only the size is looked at. */
   readonly onlyWritten?: boolean;
+  /** How far an attempt before this one had come, which ended half way: that is not read again. */
+  readonly from?: Readonly<VerifiedSoFar> | undefined;
+  /** Told whenever another file is done. */
+  readonly onFile?: ((done: VerifiedSoFar) => void) | undefined;
+}
+
+/** Files of the manifest, in its order, that are done with: the first so many of them. */
+export interface VerifiedSoFar {
+  readonly hashed: number;
+  readonly decoded: number;
 }
 
 export interface VerifyReport {
@@ -60,7 +70,8 @@ export async function verifyArtifact(
     progress.entries += entries;
     work.report({ phase: 'verify', ...progress, totalBytes });
   };
-  for (const file of manifest.files) {
+  const from = options.from ?? { hashed: 0, decoded: 0 };
+  for (const [at, file] of manifest.files.entries()) {
     if (sums.get(file.name) !== file.sha256) {
       throw damaged(
         path.join(directory, CHECKSUMS_FILE),
@@ -69,10 +80,12 @@ export async function verifyArtifact(
       );
     }
     const target = path.join(directory, file.name);
-    if (options.onlyWritten === true && isLinked(file, manifest.setId))
+    const isRead = at < from.hashed;
+    if (isRead || (options.onlyWritten === true && isLinked(file, manifest.setId))) {
       await verifySize(target, file);
-    else await verifyHash(target, file, work.signal, (bytes) => advance(bytes, 0));
+    } else await verifyHash(target, file, work.signal, (bytes) => advance(bytes, 0));
     advance(0, 1);
+    if (!isRead) options.onFile?.({ hashed: at + 1, decoded: from.decoded });
   }
   const papers = [MANIFEST_FILE, INSTRUCTIONS_FILE];
   for (const name of papers) {
@@ -80,7 +93,13 @@ export async function verifyArtifact(
     const { sha256 } = await hashFile(path.join(directory, name), work.signal);
     if (sha256 !== expected) throw damaged(path.join(directory, name), expected, sha256);
   }
-  const entries = options.level === 'decode' ? await decodeAll(directory, manifest, work) : 0;
+  const entries =
+    options.level === 'decode'
+      ? await decodeAll(directory, manifest, work, {
+          from: from.decoded,
+          onFile: (decoded) => options.onFile?.({ hashed: manifest.files.length, decoded }),
+        })
+      : 0;
   return {
     level: options.level,
     files: manifest.files.length + papers.length,
@@ -127,12 +146,15 @@ async function decodeAll(
   directory: string,
   manifest: ArtifactManifest,
   work: Work,
+  { from, onFile }: { readonly from: number; readonly onFile: (done: number) => void },
 ): Promise<number> {
   const progress = { bytes: 0, entries: 0 };
+  const done = new Set<number>();
+  let first = from;
   await inParallel(
-    manifest.files.filter(({ name }) => decoderFor(name) !== undefined),
+    manifest.files.filter(({ name }) => decoderFor(name) !== undefined).slice(from),
     usualParallelism(),
-    async (file, _index, signal) => {
+    async (file, index, signal) => {
       const target = path.join(directory, file.name);
       const members = await decode(target, file, signal, (bytes, entries) => {
         progress.bytes += bytes;
@@ -140,8 +162,13 @@ async function decodeAll(
         const { contentBytes: totalBytes } = manifest.totals;
         work.report({ phase: 'decode', ...progress, totalBytes });
       });
-      if (file.role !== 'part' || file.entries === undefined || file.entries === members) return;
-      throw damaged(target, `${file.entries} entries`, `${members} entries`);
+      if (file.role === 'part' && file.entries !== undefined && file.entries !== members) {
+        throw damaged(target, `${file.entries} entries`, `${members} entries`);
+      }
+      // They end in any order; what counts is up to where all have.
+      done.add(from + index);
+      while (done.delete(first)) first += 1;
+      onFile(first);
     },
     work.signal,
   );

@@ -1,7 +1,8 @@
 /** Connections by Temporal's own conventions: environment variables, then the profile file. */
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
+import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError, messageOf } from '../errors.js';
 
 const DEFAULT_ADDRESS = '127.0.0.1:7233';
@@ -64,6 +65,47 @@ export async function connectWorker(): Promise<{
   return { connection, namespace, address };
 }
 
+export type TemporalProbe =
+  /** Also one that does not let us in. */
+  { readonly state: 'answers' } | { readonly state: 'other'; readonly reason: string };
+
+/** Long enough for a server that is just starting. */
+const PROBE_MS = 5_000;
+/** What only a server that understood the question says. */
+const REFUSALS = new Set([7, 8, 16]); // PERMISSION_DENIED, RESOURCE_EXHAUSTED, UNAUTHENTICATED
+const DEADLINE_EXCEEDED = 4;
+const UNAVAILABLE = 14;
+
+/** Asks whoever listens at the address whether it is a Temporal. */
+export async function probeTemporal(): Promise<TemporalProbe> {
+  const { address, connectionOptions } = temporalEndpoint();
+  const connection = Connection.lazy({ ...connectionOptions, address });
+  const end = Date.now() + PROBE_MS;
+  let reason = `no answer within ${PROBE_MS / 1000} seconds`;
+  try {
+    for (;;) {
+      try {
+        await connection.withDeadline(end, () => connection.workflowService.getSystemInfo({}));
+        return { state: 'answers' };
+      } catch (error) {
+        if (isGrpcServiceError(error) && REFUSALS.has(error.code)) return { state: 'answers' };
+        const code: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
+        if (code !== DEADLINE_EXCEEDED && isGrpcServiceError(error)) reason = error.details;
+        if (code !== UNAVAILABLE || Date.now() > end) return { state: 'other', reason };
+        await delay(300);
+      }
+    }
+  } finally {
+    await connection.close();
+  }
+}
+
+/** The worker's library tells its own types around what the system said. */
+function reasonOf(error: unknown): string {
+  const message = messageOf(error);
+  return /connection refused/i.test(message) ? 'nobody listens there' : message;
+}
+
 async function unreachable<T>(
   address: string,
   withTls: boolean,
@@ -74,7 +116,7 @@ async function unreachable<T>(
   } catch (error) {
     throw new HoldfastError(
       'TEMPORAL_UNREACHABLE',
-      `no Temporal server answers at ${address}: ${messageOf(error)}`,
+      `no Temporal server answers at ${address}: ${reasonOf(error)}`,
       {
         hint: withTls
           ? 'check the certificates in TEMPORAL_TLS_* or the profile: the authority, the name, and that they have not expired'

@@ -43,6 +43,8 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   const binary = await findTemporalCli();
   const port = options.port ?? (await freePort());
   const uiPort = options.uiPort ?? (await freePort());
+  await checkPort(port, 'Temporal', '--port');
+  await checkPort(uiPort, 'its web UI', '--ui-port');
   if (options.dbFile !== undefined) await checkDbFile(options.dbFile);
   const attributes = Object.values(SEARCH_ATTRIBUTES).flatMap((name) => [
     '--search-attribute',
@@ -102,6 +104,26 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   return { address, uiUrl: `http://127.0.0.1:${uiPort}`, pid: child.pid, done, stop };
 }
 
+/** What the server says of a port that it can't have is hard to find in its log. */
+async function checkPort(port: number, use: string, option: string): Promise<void> {
+  try {
+    await listenOnce(port);
+  } catch (error) {
+    const code = systemCodeOf(error);
+    const reason =
+      code === 'EADDRINUSE'
+        ? 'something else listens there'
+        : code === 'EACCES'
+          ? 'this user may not listen there'
+          : messageOf(error);
+    throw new HoldfastError('TEMPORAL_UNREACHABLE', `port ${port} for ${use}: ${reason}`, {
+      hint: `choose another one with ${option}, or find out who has it: ss -ltnp sport = :${port}`,
+      facts: { port },
+      cause: error,
+    });
+  }
+}
+
 /** The server itself tries for ever, at full load, to open a file that it can't have. */
 async function checkDbFile(file: string): Promise<void> {
   try {
@@ -154,11 +176,16 @@ async function waitUntilServing(address: string): Promise<void> {
 }
 
 /** A port nobody listens on now; loopback only. */
-export async function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
+  return listenOnce(0);
+}
+
+/** Listens on a loopback port for a moment; 0 is any. @returns the port. Rejects with the system's error */
+function listenOnce(wanted: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(wanted, '127.0.0.1', () => {
       const address = server.address();
       const port = typeof address === 'object' && address !== null ? address.port : 0;
       server.close(() => resolve(port));

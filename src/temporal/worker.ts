@@ -23,7 +23,7 @@ import { LiveConfig } from '../config/live.js';
 import type { Config } from '../config/schema.js';
 import { messageOf } from '../errors.js';
 import { connectEngine } from '../docker/engine.js';
-import { structuredLog } from '../observe/log.js';
+import { redirectLog, structuredLog } from '../observe/log.js';
 import { Metrics, serveMetrics } from '../observe/metrics.js';
 import { RunLog } from '../observe/run-log.js';
 import { goodSets } from '../plan/check.js';
@@ -51,10 +51,13 @@ export interface WorkerOptions {
   readonly onReady?: () => void;
   /** It ends with one command: schedules are not its to make, nor is anybody there to read its log. */
   readonly embedded?: boolean;
+  /** Takes the lines of the log, JSON each, instead of standard output. */
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 /** Runs until the signal fires. @throws TEMPORAL_UNREACHABLE */
 export async function runWorker(config: Config, options: WorkerOptions): Promise<void> {
+  if (options.log !== undefined) redirectLog(options.log);
   installRuntime();
   const { connection, namespace } = await connectWorker();
   const connected = await connectClient();

@@ -1,11 +1,12 @@
 /** Pinning, pruning and checking a store as its user does, without a Temporal. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { chmod, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { writeSet } from './cli-support/sets.js';
 import { jsonLines, makePlace, PLAIN_ENV, type Place } from './cli-support/place.js';
-import { cliMain, runTypeScript } from './cli-support/run.js';
+import { runCommand } from '../../src/system/process.js';
+import { cliMain, nodeArgs, runTypeScript } from './cli-support/run.js';
 
 const DAY_MS = 86_400_000;
 
@@ -86,4 +87,28 @@ test('a check without Temporal tells what is wrong on the disk, with an exit cod
     expect.objectContaining({ code: 'whole', severity: 'ok' }),
     expect.objectContaining({ code: 'schedules-unknown', severity: 'ok' }),
   ]);
+}, 120_000);
+
+test('who may not read the store is told so, by whatever command, and it is no bug', async () => {
+  await nightly(1);
+  await chmod(place.directory, 0o755);
+  await chmod(path.join(place.root, 'sets'), 0o700);
+  const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath];
+  const commands = [['list'], ['show', 'latest'], ['check'], ['verify'], ['prune', '--dry-run']];
+  await Promise.all(
+    commands.map(async (args) => {
+      const run = await runCommand('setpriv', [...asNobody, ...nodeArgs(cliMain, args)], {
+        okExitCodes: [0, 1, 2, 3, 130],
+        cwd: place.directory,
+        env: { ...PLAIN_ENV, NODE_OPTIONS: '', HOME: place.directory },
+      });
+      const said = run.stdout + run.stderr;
+      expect([args[0], run.exitCode, said]).toEqual([
+        args[0],
+        1,
+        expect.stringMatching(/no permission for .*sets|permission denied.*sets/),
+      ]);
+      expect(said).not.toContain('bug');
+    }),
+  );
 }, 120_000);

@@ -1,5 +1,6 @@
 /** Restores of less than everything, from more than one set, to other places, and from nothing. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { existsSync } from 'node:fs';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
@@ -190,6 +191,15 @@ describe('another machine', () => {
     await stack.lose();
     const address = `127.0.0.1:${await freePort()}`;
     const bare = { TEMPORAL_ADDRESS: address, XDG_STATE_HOME: path.join(stack.directory, 'state') };
+    const dry = await stack.holdfast(['restore', newer, '--dry-run', '--json'], undefined, bare);
+    expect([dry.exitCode, dry.stderr]).toEqual([0, '']);
+    expect(
+      planOf(dry.stdout)
+        .stages.flat()
+        .map(({ service }) => service),
+    ).toEqual(['db', 'app']);
+    // To look is not to start anything, nor to leave a server's file behind.
+    expect(existsSync(bare.XDG_STATE_HOME)).toBe(false);
     const run = await stack.holdfast(['restore', newer, '--yes'], undefined, bare);
     expect([run.exitCode, run.stderr]).toEqual([0, '']);
     expect(run.stdout).toContain('no Temporal answered');

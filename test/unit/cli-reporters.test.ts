@@ -63,6 +63,18 @@ describe('lines for a pipe', () => {
     ]);
   });
 
+  test('say once that a step began and once that it ended, whatever older looks say later', () => {
+    const { reporter, written } = lines();
+    const looks: StepRow['state'][] = ['running', 'pending', 'running', 'done', 'running', 'done'];
+    for (const [at, state] of looks.entries())
+      reporter.show(picture([row('start', { state })]), at);
+    reporter.end(picture([row('start', { state: 'done' })]));
+    expect(written.filter((line) => line.startsWith('pgdb/start'))).toEqual([
+      'pgdb/start: started',
+      'pgdb/start: done',
+    ]);
+  });
+
   test('tell progress every 15 seconds, and not when nothing moved', () => {
     const { reporter, written } = lines();
     for (let at = 0; at <= 60_000; at += 500) {

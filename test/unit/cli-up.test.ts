@@ -6,6 +6,7 @@ import type { CliHost, Environment } from '../../src/cli/context.js';
 import type { Ports } from '../../src/cli/ports.js';
 import { runCli } from '../../src/cli/program.js';
 import type { Config } from '../../src/config/schema.js';
+import type { TemporalProbe } from '../../src/temporal/connect.js';
 import { HoldfastError } from '../../src/errors.js';
 
 const config = {
@@ -24,6 +25,7 @@ class World {
   err = '';
   readonly env: Environment = { HOME: '/home/me', XDG_STATE_HOME: '/state' };
   readonly #handlers = new Set<(signal: 'SIGINT' | 'SIGTERM') => void>();
+  probe: TemporalProbe = { state: 'answers' };
   endServer: ((error: Error) => void) | undefined;
 
   constructor(readonly address: string) {}
@@ -43,6 +45,9 @@ class World {
     connectRuns: () => Promise.reject(new Error('not here')),
     askServer: () => Promise.reject(new Error('not here')),
     connectSchedules: () => Promise.reject(new Error('not here')),
+    planRestore: () => Promise.reject(new Error('not here')),
+    planUndo: () => Promise.reject(new Error('not here')),
+    probeTemporal: () => Promise.resolve(this.probe),
     temporalAddress: () => Promise.resolve(this.env['TEMPORAL_ADDRESS'] ?? this.address),
     startDevServer: ({ dbFile, port, uiPort }) => {
       this.events.push(`server ${dbFile} ${port} ${uiPort}`);
@@ -150,6 +155,16 @@ describe('up', () => {
     expect(await running).toBe(0);
     expect(world.events).toEqual(['worker', 'worker ended']);
     expect(world.out).toContain('was running already');
+  });
+
+  test('something else at the port is not a Temporal that runs already', async () => {
+    const world = new World(await listen());
+    world.probe = { state: 'other', reason: 'Protocol error' };
+    expect(await world.run('up')).toBe(1);
+    expect(world.events).toEqual([]);
+    expect(world.out).not.toContain('running already');
+    expect(world.err).toContain(`${world.address} that does not answer as a Temporal`);
+    expect(world.err).toContain('code: TEMPORAL_UNREACHABLE');
   });
 
   test('does not start one here in place of another host’s that is down', async () => {

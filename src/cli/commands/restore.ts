@@ -12,6 +12,7 @@ import { ask } from '../ask.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import { exitCodeOfStatus, type ExitCode } from '../exit.js';
+import { temporalAnswers } from '../dev-temporal.js';
 import { sayFrozen, withRunsAnywhere } from '../embedded.js';
 import { leave, planOf, startAndWatch, startDetached, targetOf } from '../follow.js';
 import { checkServices, checkSetName, repeatable, serviceOption } from '../options.js';
@@ -149,6 +150,11 @@ async function restore(context: CliContext, set: string, options: Options): Prom
   const config = await context.loadConfig();
   const selection = selectionOf(set, options);
   checkServices(config, selection.services);
+  if (options.dryRun && !(await temporalAnswers(context, await context.ports.temporalAddress()))) {
+    // To look at what would be done nothing is started, and nothing is left behind.
+    const input = { ...targetOf(config), ...selection, dryRun: true };
+    return showDryRun(context, config, await context.ports.planRestore(config, input));
+  }
   return withRunsAnywhere(context, config, async (gateway, embedded) => {
     if (embedded && options.detach) {
       throw new HoldfastError('USAGE', '--detach needs a Temporal and a worker that go on', {
@@ -157,19 +163,26 @@ async function restore(context: CliContext, set: string, options: Options): Prom
     }
     const plan = await makePlan(context, gateway, config, selection);
     if (plan === undefined) return 130;
-    const columns = context.host.out.columns();
-    for (const line of renderPlan(plan, config.stack, columns, context.style)) context.say(line);
-    context.emit({ type: 'plan', plan });
-    if (options.dryRun) {
-      context.emit({ type: 'result', command: 'restore', exitCode: 0, dryRun: true, plan });
-      return 0;
-    }
+    if (options.dryRun) return showDryRun(context, config, plan);
+    showPlan(context, config, plan);
     if (!options.yes && !(await confirmed(context, plan))) {
       context.say('nothing was changed');
       return 130;
     }
     return carryOut(context, gateway, config, plan, { ...options, selection, embedded });
   });
+}
+
+function showPlan(context: CliContext, config: Config, plan: RestorePlan): void {
+  const columns = context.host.out.columns();
+  for (const line of renderPlan(plan, config.stack, columns, context.style)) context.say(line);
+  context.emit({ type: 'plan', plan });
+}
+
+function showDryRun(context: CliContext, config: Config, plan: RestorePlan): ExitCode {
+  showPlan(context, config, plan);
+  context.emit({ type: 'result', command: 'restore', exitCode: 0, dryRun: true, plan });
+  return 0;
 }
 
 type Selection = Omit<RestoreStackInput, 'stack' | 'host' | 'dryRun' | 'onBusy'> & {

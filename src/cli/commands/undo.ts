@@ -5,10 +5,12 @@ import type { Config } from '../../config/schema.js';
 import { HoldfastError } from '../../errors.js';
 import { formatStamp, undoWorkflowId } from '../../plan/ids.js';
 import type { UndoRestoreResult } from '../../plan/inputs.js';
+import type { UndoPlan } from '../../plan/undo-plan.js';
 import { formatDuration } from '../../plan/words.js';
 import { ask } from '../ask.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
+import { temporalAnswers } from '../dev-temporal.js';
 import { sayFrozen, withRunsAnywhere } from '../embedded.js';
 import type { ExitCode } from '../exit.js';
 import { leave, planOf, startAndWatch, targetOf } from '../follow.js';
@@ -65,15 +67,19 @@ async function undo(context: CliContext, restore: string, options: Options): Pro
     });
   }
   const config = await context.loadConfig();
+  if (options.dryRun && !(await temporalAnswers(context, await context.ports.temporalAddress()))) {
+    const found = await context.ports.planUndo(config, restore);
+    const { restoreId } = found;
+    return showDryRun(context, {
+      ...{ restoreId, dryRun: true, plan: found },
+      ...{ unhealthy: [], durationMs: 0 },
+    });
+  }
   return withRunsAnywhere(context, config, async (gateway, embedded) => {
     const planned = await plan(context, gateway, config, restore);
     if (planned === undefined) return 130;
-    for (const line of renderUndoPlan(planned.plan, context.style)) context.say(line);
-    context.emit({ type: 'plan', plan: planned.plan });
-    if (options.dryRun) {
-      context.emit({ type: 'result', command: 'undo', exitCode: 0, dryRun: true, result: planned });
-      return 0;
-    }
+    if (options.dryRun) return showDryRun(context, planned);
+    showPlan(context, planned.plan);
     const question = `Put the state from before restore ${planned.restoreId} back? Type yes: `;
     if (!options.yes && (await ask(context.host, question)) !== 'yes') {
       context.say('nothing was changed');
@@ -81,6 +87,17 @@ async function undo(context: CliContext, restore: string, options: Options): Pro
     }
     return carryOut(context, gateway, config, planned.restoreId, { ...options, embedded });
   });
+}
+
+function showPlan(context: CliContext, plan: UndoPlan): void {
+  for (const line of renderUndoPlan(plan, context.style)) context.say(line);
+  context.emit({ type: 'plan', plan });
+}
+
+function showDryRun(context: CliContext, result: UndoRestoreResult): ExitCode {
+  showPlan(context, result.plan);
+  context.emit({ type: 'result', command: 'undo', exitCode: 0, dryRun: true, result });
+  return 0;
 }
 
 async function plan(
@@ -121,10 +138,13 @@ async function carryOut(
   });
   context.say(
     `${context.style.status(exitCode === 0 ? 'success' : 'degraded', 'undone')}  restore ` +
-      `${result.restoreId}, ${formatDuration(result.durationMs)}; the state from before it is back`,
+      `${result.restoreId}, ${formatDuration(result.durationMs)}; ` +
+      (exitCode === 0
+        ? 'the state from before it is back'
+        : 'the data from before it is back, but not all that ran:'),
   );
   for (const { service, reason } of result.unhealthy) {
-    context.say(`  ${service} runs, but is not healthy: ${oneLine(reason)}`);
+    context.say(`  ${service}: ${oneLine(reason)}`);
   }
   return exitCode;
 }

@@ -5,15 +5,17 @@ import type { Config } from '../../config/schema.js';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
-import { portOption } from '../options.js';
+import { logFormatSchema, logOption, portOption, type LogFormat } from '../options.js';
 import { DEFAULT_PORT, startUnlessAnswering } from '../dev-temporal.js';
 import type { DevServer } from '../ports.js';
-import { stopOnSignals } from '../service-signals.js';
+import { count } from '../render/text.js';
+import { logSink, stopOnSignals } from '../service-signals.js';
 
 const optionsSchema = z.object({
   dbFile: z.string().optional(),
   port: z.number().optional(),
   uiPort: z.number().optional(),
+  log: logFormatSchema.optional(),
 });
 type Options = z.output<typeof optionsSchema>;
 
@@ -33,6 +35,7 @@ export function addUpCommand(program: Command, commands: CommandHost): void {
     .option('--db-file <file>', "where Temporal's dev server keeps its state")
     .addOption(portOption('--port <port>', `port of Temporal (default: ${DEFAULT_PORT})`))
     .addOption(portOption('--ui-port <port>', 'port of the web UI (default: port + 1000)'))
+    .addOption(logOption())
     .addHelpText('after', EXAMPLES)
     .action((options: unknown, command: Command) =>
       commands.run(command, (context) => up(context, optionsSchema.parse(options))),
@@ -51,7 +54,7 @@ async function up(context: CliContext, options: Options): Promise<ExitCode> {
     server = await startUnlessAnswering(context, { ...options, signal: stop.signal }, address);
     if (stop.signal.aborted) return 0;
     announce(context, config, server, address);
-    await serve(context, config, server, stop.signal);
+    await serve(context, config, server, { signal: stop.signal, log: options.log });
     return 0;
   } finally {
     await server?.stop();
@@ -64,11 +67,12 @@ async function serve(
   context: CliContext,
   config: Config,
   server: DevServer | undefined,
-  signal: AbortSignal,
+  { signal, log }: { readonly signal: AbortSignal; readonly log: LogFormat | undefined },
 ): Promise<void> {
   const lost = new AbortController();
   const working = context.ports.runWorker(config, {
     signal: AbortSignal.any([signal, lost.signal]),
+    log: logSink(context, log),
     onReady: () => {
       context.emit({ type: 'ready', stack: config.stack, host: config.hostId });
       context.say('the worker is ready; Ctrl-C stops everything');
@@ -111,7 +115,7 @@ function announce(
   if (server !== undefined) context.say(`${label('Web UI')}${server.uiUrl}`);
   context.say(
     `${label('Stack')}${config.stack} on ${config.hostId}: ` +
-      `${Object.keys(config.services).length} services, ${sources.length} sources, ` +
+      `${count(Object.keys(config.services).length, 'service')}, ${count(sources.length, 'source')}, ` +
       `backups in ${config.backups.root}`,
   );
   if (temporal !== `127.0.0.1:${DEFAULT_PORT}`) {

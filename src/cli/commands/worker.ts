@@ -1,9 +1,11 @@
 /** `holdfast worker`: does the work of this host for a Temporal that runs elsewhere. */
 import type { Command } from 'commander';
+import { z } from 'zod';
 import type { CommandHost } from '../command-host.js';
 import type { CliContext } from '../context.js';
 import type { ExitCode } from '../exit.js';
-import { stopOnSignals } from '../service-signals.js';
+import { logFormatSchema, logOption, type LogFormat } from '../options.js';
+import { logSink, stopOnSignals } from '../service-signals.js';
 
 const EXAMPLES = `
 Examples:
@@ -18,16 +20,22 @@ export function addWorkerCommand(program: Command, commands: CommandHost): void 
     .command('worker')
     .description('run the worker of this host, with a Temporal that runs elsewhere')
     .addHelpText('after', EXAMPLES)
-    .action((_options: unknown, command: Command) => commands.run(command, worker));
+    .addOption(logOption())
+    .action((options: unknown, command: Command) =>
+      commands.run(command, (context) => worker(context, optionsSchema.parse(options).log)),
+    );
 }
 
-async function worker(context: CliContext): Promise<ExitCode> {
+const optionsSchema = z.object({ log: logFormatSchema.optional() });
+
+async function worker(context: CliContext, log: LogFormat | undefined): Promise<ExitCode> {
   const config = await context.loadConfig();
   const address = await context.ports.temporalAddress();
   const stop = stopOnSignals(context, 'stopping: running activities get time to finish');
   try {
     await context.ports.runWorker(config, {
       signal: stop.signal,
+      log: logSink(context, log),
       onReady: () => {
         context.emit({ type: 'ready', stack: config.stack, host: config.hostId, address });
         context.say(`worker of ${config.stack} on ${config.hostId} is ready, Temporal ${address}`);

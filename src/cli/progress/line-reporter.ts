@@ -64,6 +64,8 @@ export class LineReporter implements Reporter {
   #showChange(row: StepRow): void {
     const name = rowName(row);
     const before = this.#states.get(name);
+    // What has ended has ended: a look that is older than the last, or work behind a step, says "running" again.
+    if (before !== undefined && rankOf(row.state) < rankOf(before)) return;
     if (row.state !== before) {
       this.#states.set(name, row.state);
       if (row.state !== 'pending') this.writeLine(describe(row));
@@ -71,6 +73,19 @@ export class LineReporter implements Reporter {
       this.#retries.set(name, row.retry.attempt);
       this.writeLine(describe(row));
     }
+  }
+}
+
+function rankOf(state: StepRow['state']): number {
+  switch (state) {
+    case 'pending':
+      return 0;
+    case 'running':
+      return 1;
+    case 'done':
+    case 'failed':
+    case 'skipped':
+      return 2;
   }
 }
 

@@ -12,7 +12,7 @@ import path from 'node:path';
 import type { HoldfastError } from '../../../src/errors.js';
 import { finishArtifact, readArtifact } from '../../../src/store/artifact.js';
 import type { ArtifactManifest } from '../../../src/store/manifest.js';
-import { verifyArtifact } from '../../../src/store/verify.js';
+import { verifyArtifact, type VerifiedSoFar } from '../../../src/store/verify.js';
 import { runCommand } from '../../../src/system/process.js';
 import { makeAwkwardTree, quiet, temporaryDirectory } from '../archive/awkward-tree.js';
 import { writeTreeArtifact } from './fixtures.js';
@@ -48,6 +48,37 @@ async function failure(level: 'hashes' | 'decode' = 'hashes'): Promise<HoldfastE
     (error: unknown) => error as HoldfastError,
   );
 }
+
+test('an attempt goes on behind the files that the one before had finished, and reads no other twice', async () => {
+  const told: VerifiedSoFar[] = [];
+  const onFile = (done: VerifiedSoFar): void => void told.push(done);
+  const level = 'decode';
+  await verifyArtifact(copy, { manifestSha256, level, onFile }, quiet);
+  const files = manifest.files.length;
+  const decodable = told.at(-1)?.decoded ?? 0;
+  expect(told.slice(0, files).map(({ hashed }) => hashed)).toEqual(
+    manifest.files.map((_, index) => index + 1),
+  );
+  expect(told.at(-1)).toEqual({ hashed: files, decoded: decodable });
+  expect(decodable).toBeGreaterThan(2);
+
+  // Damage shows what is read: in what is done with it is not seen, but a file that is gone is.
+  flipByte(manifest.files[0]?.name ?? '', 'middle');
+  const from = { hashed: 1, decoded: 1 };
+  const report = await verifyArtifact(copy, { manifestSha256, level, from }, quiet);
+  expect(report.bytes).toBeGreaterThan(0);
+  await expect(
+    verifyArtifact(copy, { manifestSha256, level, from: { hashed: 0, decoded: 0 } }, quiet),
+  ).rejects.toMatchObject({ code: 'INTEGRITY' });
+  flipByte(manifest.files.at(-1)?.name ?? '', 'middle');
+  await expect(verifyArtifact(copy, { manifestSha256, level, from }, quiet)).rejects.toMatchObject({
+    code: 'INTEGRITY',
+  });
+  rmSync(at(manifest.files[0]?.name ?? ''));
+  await expect(verifyArtifact(copy, { manifestSha256, level, from }, quiet)).rejects.toMatchObject({
+    code: 'INTEGRITY',
+  });
+});
 
 describe('an artifact that is verified', () => {
   test('passes when it is sound, also by hand', async () => {
