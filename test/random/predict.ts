@@ -40,6 +40,21 @@ export function afterRestore(layout: Layout, saved: Snapshot, wrecked: Snapshot)
   return { ...saved, containers };
 }
 
+/**
+ * After an undo: what was there before the restore. A home that was gone under running containers that
+ * mount it is no content of theirs; the engine makes an empty directory when it starts them again.
+ */
+export function afterUndo({ stack }: Layout, wrecked: Snapshot): Snapshot {
+  const remade = stack.projects.filter(
+    ({ wreckHome, containers }) => wreckHome === 'remove' && containers.some(({ bind }) => bind),
+  );
+  const isRemade = (place: string): boolean => remade.some(({ service }) => service === place);
+  const trees = Object.entries(wrecked.trees).filter(
+    ([place, entries]) => entries !== undefined || !isRemade(place),
+  );
+  return { ...wrecked, trees: Object.fromEntries(trees) };
+}
+
 /** What is there stays as it is; what is missing comes back as it was. */
 function withMissing(saved: readonly string[], now: readonly string[]): string[] {
   const missing = [...saved];
