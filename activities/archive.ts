@@ -237,7 +237,7 @@ function describeLinked({ linked }: ArchivedTree): string {
 function problemsOf(input: SourceReference, archived: ArchivedTree): Problem[] {
   const where = { service: input.service, source: input.source };
   const problems: Problem[] = [];
-  const { consistency, changedCount, unmatchedIncludes, skippedMounts } = archived;
+  const { consistency, changedCount, unmatchedIncludes, skippedMounts, tooLong } = archived;
   if (consistency.state === 'inconsistent' && consistency.policy === 'degrade') {
     const names = consistency.changed.slice(0, 3).join(', ');
     problems.push({
@@ -260,6 +260,13 @@ function problemsOf(input: SourceReference, archived: ArchivedTree): Problem[] {
       ...where,
       code: 'MOUNT_SKIPPED',
       message: `mount points were not entered: ${skippedMounts.slice(0, 5).join(', ')}`,
+    });
+  }
+  if (tooLong > 0) {
+    problems.push({
+      ...where,
+      code: 'PATH_TOO_LONG',
+      message: `${tooLong} entries were left out, since their path is longer than 4096 bytes`,
     });
   }
   for (const warning of archived.warnings) log.warn('tar warned', { ...where, warning });

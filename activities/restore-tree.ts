@@ -144,6 +144,7 @@ function treeRestorer({ config, engine, runLog }: ActivityDependencies): TreeRes
     const extraction = {
       artifactDirectory,
       files: manifest.files,
+      allowDevices: bringsDevices(manifest),
       target: stage,
       ...resumable(manifest, journal),
     };
@@ -209,6 +210,7 @@ function treeRestorer({ config, engine, runLog }: ActivityDependencies): TreeRes
         volume: staging.name,
         artifactDirectory,
         files: manifest.files,
+        allowDevices: bringsDevices(manifest),
         ...resumable(manifest, journal),
       },
       work,
@@ -297,4 +299,12 @@ function volumeInfo(source: VolumeSource, manifest: ArtifactManifest): VolumeInf
     throw new HoldfastError('MANIFEST_INVALID', `the artifact of ${source.volume} names no volume`);
   }
   return { ...manifest.volume, name: source.volume };
+}
+
+/**
+ * A set of ours has a device node only where the source had one (a chroot with its `dev/null`), and brings
+ * it back. In an archive of unknown origin it is refused.
+ */
+function bringsDevices({ importedFrom, files }: ArtifactManifest): boolean {
+  return importedFrom === undefined && !isForeign(files);
 }

@@ -66,11 +66,20 @@ function toFailure(thrown: unknown): unknown {
   }
   return ApplicationFailure.create({
     type: error.code,
-    message: error.message,
+    message: shorten(error.message),
     nonRetryable: !error.retryable,
     details: [{ hint: error.hint, facts: error.facts }],
     ...(error.cause instanceof Error ? { cause: error.cause } : {}),
   });
+}
+
+/** What a program said may be as long as the names of files are, and Temporal keeps a few kilobytes. */
+const LONGEST_MESSAGE = 2_000;
+
+function shorten(text: string): string {
+  if (text.length <= LONGEST_MESSAGE) return text;
+  const half = LONGEST_MESSAGE / 2;
+  return `${text.slice(0, half)} … ${text.slice(-half)}`;
 }
 
 /**

@@ -108,7 +108,18 @@ export async function treeFindings(config: Config): Findings {
       const base = filesBase(settings, source);
       if (base === undefined || !(await pathExists(base))) continue;
       const at = [...where, 'sources', key];
-      if (!(await stat(base)).isDirectory()) {
+      const kind = await kindOf(base);
+      if (kind instanceof Error) {
+        findings.push({
+          severity: 'error',
+          code: 'not-there',
+          path: at,
+          message: `${base} can't be opened: ${reasonFor(kind)}`,
+          fix: 'mend the link or the mount, or correct the base',
+        });
+        continue;
+      }
+      if (kind !== 'directory') {
         findings.push({
           severity: 'error',
           code: 'not-a-directory',
@@ -122,6 +133,21 @@ export async function treeFindings(config: Config): Findings {
     }
   }
   return findings;
+}
+
+/** With links followed; or why it can't be looked at (a link that leads nowhere, a dead mount). */
+async function kindOf(place: string): Promise<'directory' | 'other' | Error> {
+  try {
+    return (await stat(place)).isDirectory() ? 'directory' : 'other';
+  } catch (error) {
+    if (systemCodeOf(error) === undefined || !(error instanceof Error)) throw error;
+    return error;
+  }
+}
+
+function reasonFor(error: Error): string {
+  const code = systemCodeOf(error);
+  return code === 'ENOENT' ? 'it is a link that leads nowhere' : (code ?? error.message);
 }
 
 /**

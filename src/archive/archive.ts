@@ -73,6 +73,8 @@ export interface ArchivedTree {
   readonly unmatchedIncludes: readonly string[];
   /** Mount points whose contents are not in the archive. */
   readonly skippedMounts: readonly string[];
+  /** Entries that were left out for the length of their path. */
+  readonly tooLong: number;
   readonly skippedSockets: number;
   /** What tar warned of without failing: attributes it could not read, for one. At most 20 a part. */
   readonly warnings: readonly string[];
@@ -231,6 +233,7 @@ class Archiving {
       changedCount: Math.max(changed.count, padded.length),
       unmatchedIncludes: scan.unmatchedIncludes,
       skippedMounts: scan.skippedMounts.map(pathToName),
+      tooLong: scan.tooLong.count,
       skippedSockets: scan.skippedSockets,
       warnings: parts.flatMap((part) => (part.disturbed ? [] : part.complaints)),
     };

@@ -20,6 +20,8 @@ export interface ScanFindings {
   readonly skippedSockets: number;
   /** Directories where another file system is mounted that was not entered. */
   readonly skippedMounts: readonly BytePath[];
+  /** Entries whose path is longer than the system takes: find goes there step by step, tar can't. */
+  readonly tooLong: { readonly count: number; readonly first?: BytePath };
   /** Includes that matched nothing. */
   readonly unmatchedIncludes: readonly string[];
 }
@@ -105,6 +107,7 @@ export async function scanEntries(
   return {
     skippedSockets: selector.skippedSockets,
     skippedMounts: selector.skippedMounts,
+    tooLong: selector.tooLong,
     unmatchedIncludes: selector.unmatchedIncludes,
   };
 }

@@ -19,12 +19,17 @@ interface Ancestor {
   emitted: boolean;
 }
 
+/** Bytes of a path below the root, which tar is given with `./` before it: PATH_MAX of Linux. */
+const LONGEST_PATH = 4093;
+
 /** Takes the entries in the order of a depth-first walk and passes on those that count. */
 export class Selector {
   /** Directories where another file system is mounted that was not entered. */
   readonly skippedMounts: BytePath[] = [];
   /** Sockets are left out, as GNU tar does: they mean nothing without their process. */
   skippedSockets = 0;
+  /** Entries that no program can open by their path: how many, and the first of them. */
+  readonly tooLong: { count: number; first?: BytePath } = { count: 0 };
   readonly #matched = new Set<string>();
   readonly #ancestors: Ancestor[] = [];
 
@@ -59,7 +64,10 @@ export class Selector {
         ancestor.emitted = true;
       }
       if (entry.type === 'socket') this.skippedSockets += 1;
-      else this.emit(entry);
+      else if (entry.path.length > LONGEST_PATH) {
+        this.tooLong.count += 1;
+        this.tooLong.first ??= entry.path;
+      } else this.emit(entry);
     } else if (isRoot) {
       this.emit(entry);
     }

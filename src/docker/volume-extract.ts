@@ -16,6 +16,8 @@ export interface VolumeExtract {
   readonly volume: string;
   readonly artifactDirectory: string;
   readonly files: readonly ArtifactFile[];
+  /** As in ExtractOptions. */
+  readonly allowDevices?: boolean | undefined;
   /** As in ExtractOptions; used where the volume's directory can be reached. */
   readonly journal?: string | undefined;
 }
@@ -26,7 +28,7 @@ export interface VolumeExtract {
  */
 export async function extractIntoVolume(
   engine: Engine,
-  { volume, artifactDirectory, files, journal }: VolumeExtract,
+  { volume, artifactDirectory, files, allowDevices = false, journal }: VolumeExtract,
   work: Work,
 ): Promise<{ entries: number; bytes: number }> {
   const mountpoint = await readableMountpoint(engine, volume);
@@ -34,6 +36,7 @@ export async function extractIntoVolume(
     const extraction = {
       artifactDirectory,
       files,
+      allowDevices,
       target: mountpoint,
       ...(journal === undefined ? {} : { journal }),
     };
@@ -46,6 +49,7 @@ export async function extractIntoVolume(
     {
       artifactDirectory,
       files,
+      allowDevices,
       target: VOLUME_ROOT,
       startTar: (args, signal) =>
         startHelperCommand(engine, {
