@@ -4,13 +4,14 @@ import { archiveTree, type ArchivedTree } from '../src/archive/archive.js';
 import type { TreeSpec } from '../src/archive/entry.js';
 import { readFinished } from '../src/archive/finished-parts.js';
 import { directReader, type TreeReader } from '../src/archive/reader.js';
-import type { KnownPart } from '../src/archive/reuse.js';
+import type { KnownPart } from '../src/archive/known-parts.js';
 import { filesBase } from '../src/config/artifacts.js';
 import { toRetentionPolicy } from '../src/config/retention-policy.js';
 import type { FilesSource, ServiceConfig, VolumeSource } from '../src/config/schema.js';
 import { readableMountpoint, inspectVolume, volumeSizeBytes } from '../src/docker/volumes.js';
+import { VOLUME_ROOT } from '../src/docker/helper.js';
 import { requireVolume } from '../src/docker/volume-needs.js';
-import { volumeReader, VOLUME_ROOT } from '../src/docker/volume-reader.js';
+import { volumeReader } from '../src/docker/volume-reader.js';
 import { HoldfastError, messageOf } from '../src/errors.js';
 import { sayShrink } from '../src/plan/anomaly.js';
 import { judgeEmptiness } from '../src/plan/emptied.js';
@@ -23,7 +24,7 @@ import { readStoreKnowledge } from '../src/store/set-knowledge.js';
 import { damagedFiles } from '../src/store/verification.js';
 import type { Priority } from '../src/system/process.js';
 import { rateLimit } from '../src/system/rate-limit.js';
-import type { SourceReference } from './hold.js';
+import type { SourceReference } from './source-reference.js';
 import { quiesceOf } from './hold.js';
 import {
   checkDigest,

@@ -20,8 +20,9 @@ import { lookUpOwner } from '../src/system/ownership.js';
 import type { StoreOwnership } from '../src/store/layout.js';
 import { surveyForBackup, type BackupSurvey } from './backup-survey.js';
 import { problemsOfBackup } from './barrier.js';
-import type { SourceReference } from './hold.js';
-import { recoverHost, workflowRuns } from './recovery.js';
+import type { SourceReference } from './source-reference.js';
+import { workflowRuns } from './liveness.js';
+import { recoverHost } from './recovery.js';
 import { checkDigest, guarded, runOf, whileWaiting, type ActivityDependencies } from './runtime.js';
 import { pingStart } from './start-ping.js';
 

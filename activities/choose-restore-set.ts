@@ -1,5 +1,6 @@
 /** Which set a restore is from. Reads the store and looks at the host; touches nothing, and needs no run. */
-import { namesIn, remapConfig } from '../src/config/remap.js';
+import { namesIn } from '../src/config/names.js';
+import { remapConfig } from '../src/config/remap.js';
 import { withProjects } from '../src/docker/project.js';
 import { chooseAmongAll } from '../src/plan/choose-old-set.js';
 import type { ChosenSet } from '../src/plan/choose-set.js';

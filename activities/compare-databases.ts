@@ -3,7 +3,7 @@ import { compareWithManifest, describeMismatch, type Mismatch } from '../src/pos
 import { CountingPulse } from '../src/postgres/counting-pulse.js';
 import { inspectCluster, type ClusterState } from '../src/postgres/inspect.js';
 import type { LoginRoute } from '../src/postgres/ready.js';
-import type { LeftObject } from '../src/postgres/rebuild.js';
+import type { LeftObject } from '../src/postgres/left-object.js';
 import { HoldfastError } from '../src/errors.js';
 import type { Work } from '../src/progress.js';
 import type { PostgresInfo } from '../src/store/manifest.js';

@@ -2,7 +2,7 @@
 import type { Config, ServiceConfig } from '../src/config/schema.js';
 import { composeFiles, type ComposeProject } from '../src/docker/compose.js';
 import { HoldfastError } from '../src/errors.js';
-import { isBelow, isDrillId } from '../src/plan/drill.js';
+import { isBelow, isDrillId } from '../src/plan/drill-names.js';
 import { mapPath } from '../src/plan/mapping.js';
 import type { ServiceInventory } from '../src/store/manifest.js';
 import { readRunningBefore } from '../src/store/restore-running.js';

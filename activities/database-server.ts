@@ -7,11 +7,11 @@ import type { Engine } from '../src/docker/engine.js';
 import { ensureExternals } from '../src/docker/externals.js';
 import { containerExec } from '../src/postgres/container.js';
 import { pickRoute, waitUntilReady, type LoginRoute } from '../src/postgres/ready.js';
-import type { PostgresExec } from '../src/postgres/server.js';
+import type { PostgresExec } from '../src/postgres/exec.js';
 import type { Work } from '../src/progress.js';
 import { readDefinitionsBefore } from '../src/store/restore-running.js';
 import { composeProjectOf } from './compose-of.js';
-import { loginOf } from './dump.js';
+import { loginOf } from './postgres-source.js';
 
 interface ServerOf {
   /** Under the names of the restore. */

@@ -8,7 +8,7 @@ import { stagingName } from '../src/docker/aside.js';
 import { readableMountpoint } from '../src/docker/volumes.js';
 import { HoldfastError } from '../src/errors.js';
 import { sumTables } from '../src/plan/drill.js';
-import type { ComparedTables } from '../src/plan/drill-types.js';
+import type { ComparedTables } from '../src/plan/drill-result.js';
 import { compareDigests, describeMismatch, type ComparedContent } from '../src/postgres/compare.js';
 import { CountingPulse } from '../src/postgres/counting-pulse.js';
 import { readContent } from '../src/postgres/inspect.js';
@@ -19,7 +19,7 @@ import type { ArtifactManifest, SetArtifact } from '../src/store/manifest.js';
 import { verifyArtifact } from '../src/store/verify.js';
 import { pathExists } from '../src/system/durable.js';
 import { routeInto } from './database-server.js';
-import { postgresSource } from './dump.js';
+import { postgresSource } from './postgres-source.js';
 import { forRestore } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
 import {

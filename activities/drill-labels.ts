@@ -1,6 +1,6 @@
 /** What everything a drill makes in Docker is marked with. */
 import type { Config } from '../src/config/schema.js';
-import { DRILL_LABEL, DRILL_ROOT_LABEL, DRILL_WORKFLOW_LABEL } from '../src/plan/drill.js';
+import { DRILL_LABEL, DRILL_ROOT_LABEL, DRILL_WORKFLOW_LABEL } from '../src/plan/drill-names.js';
 
 export function drillLabels(
   config: Config,

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { drillsInEngine, isStillHeld, removeDrillLeft } from '../src/docker/drill-left.js';
 import { HoldfastError, messageOf } from '../src/errors.js';
-import { DRILL_MARKER_FILE, isDrillId } from '../src/plan/drill.js';
+import { DRILL_MARKER_FILE, isDrillId } from '../src/plan/drill-names.js';
 import type { IsAlive, RunIdentity } from '../src/plan/run-identity.js';
 import type { Work } from '../src/progress.js';
 import { kindOf } from '../src/store/layout.js';

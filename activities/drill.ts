@@ -1,22 +1,15 @@
 /** The steps that only a drill has: opening it, adapting compose files, asking gates, taking it down. */
 import { mkdir, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { namesIn } from '../src/config/remap.js';
+import { namesIn } from '../src/config/names.js';
 import { filesBase } from '../src/config/artifacts.js';
 import { toStackView } from '../src/config/stack-view.js';
 import { detectCompose } from '../src/docker/compose.js';
 import { messageOf, HoldfastError } from '../src/errors.js';
-import {
-  describeMeasured,
-  DRILL_MARKER_FILE,
-  drillMapping,
-  drillRoot,
-  fitDrill,
-  isBelow,
-  type StackNames,
-} from '../src/plan/drill.js';
+import { DRILL_MARKER_FILE, drillRoot, isBelow } from '../src/plan/drill-names.js';
+import { describeMeasured, drillMapping, fitDrill, type StackNames } from '../src/plan/drill.js';
 import { projectsIn, requireProjects } from '../src/docker/project.js';
-import type { DrillResult, NotTried } from '../src/plan/drill-types.js';
+import type { DrillResult, NotTried } from '../src/plan/drill-result.js';
 import type { RestoreServicePlan } from '../src/plan/restore-types.js';
 import { formatBytes } from '../src/plan/words.js';
 import { readArtifact } from '../src/store/artifact.js';
@@ -31,7 +24,7 @@ import { mkdirDurably, pathExists, writeFileDurably } from '../src/system/durabl
 import { noteRunningBefore } from '../src/store/restore-running.js';
 import { savedRunning } from './service-start.js';
 import { reapDrills, tearDownDrill } from './drill-teardown.js';
-import { aliveAt } from './recovery.js';
+import { aliveAt } from './liveness.js';
 import {
   checkDigest,
   guarded,

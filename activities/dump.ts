@@ -1,11 +1,10 @@
 /** A PostgreSQL server's databases into an artifact. */
 import { Context } from '@temporalio/activity';
-import { readFile } from 'node:fs/promises';
 import type { Config, PostgresSource } from '../src/config/schema.js';
 import { inspectContainer, type ContainerInfo } from '../src/docker/containers.js';
 import type { Engine } from '../src/docker/engine.js';
 import { inspectVolume } from '../src/docker/volumes.js';
-import { HoldfastError, messageOf } from '../src/errors.js';
+import { messageOf } from '../src/errors.js';
 import { formatBytes } from '../src/plan/words.js';
 import { containerExec } from '../src/postgres/container.js';
 import { dataLocation } from '../src/postgres/data-location.js';
@@ -15,15 +14,10 @@ import { saveSettings } from '../src/postgres/save-settings.js';
 import type { LoginRoute } from '../src/postgres/ready.js';
 import type { Work } from '../src/progress.js';
 import type { ArtifactFile, PostgresInfo } from '../src/store/manifest.js';
-import type { SourceReference } from './hold.js';
-import {
-  checkDigest,
-  guarded,
-  sourceOf,
-  withHeartbeat,
-  type ActivityDependencies,
-} from './runtime.js';
+import type { SourceReference } from './source-reference.js';
+import { checkDigest, guarded, withHeartbeat, type ActivityDependencies } from './runtime.js';
 import { saveArtifact, type SavedArtifact } from './save.js';
+import { postgresSource, loginOf, pgdataOf } from './postgres-source.js';
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createDumpActivities(dependencies: ActivityDependencies) {
@@ -188,27 +182,6 @@ async function saveBeside(
   };
 }
 
-export function postgresSource(
-  { config }: Pick<ActivityDependencies, 'config'>,
-  input: { readonly service: string; readonly source: string },
-): PostgresSource {
-  const source = sourceOf(config, input.service, input.source);
-  if (source.kind === 'postgres') return source;
-  throw new HoldfastError(
-    'INTERNAL',
-    `${input.service}/${input.source} is not a PostgreSQL source`,
-  );
-}
-
-/** User and, where one is configured, the password, read anew each time so that it can be changed. */
-export async function loginOf(
-  source: PostgresSource,
-): Promise<{ user: string; password?: string }> {
-  if (source.passwordFile === undefined) return { user: source.user };
-  const password = (await readFile(source.passwordFile, 'utf8')).replace(/\r?\n$/, '');
-  return { user: source.user, password };
-}
-
 /** Where the server keeps its data, so that a bare machine can be given the same place. */
 async function whereData(engine: Engine, container: ContainerInfo): Promise<PostgresInfo['data']> {
   const location = dataLocation(container.mounts, pgdataOf(container));
@@ -221,11 +194,4 @@ async function whereData(engine: Engine, container: ContainerInfo): Promise<Post
       return { type: 'volume', volume: { name, driver, options, labels } };
     }
   }
-}
-
-/** The official image's default when PGDATA is not set. */
-const DEFAULT_PGDATA = '/var/lib/postgresql/data';
-
-export function pgdataOf(container: ContainerInfo): string {
-  return container.env['PGDATA'] ?? DEFAULT_PGDATA;
 }

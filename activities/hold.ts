@@ -8,7 +8,7 @@ import { requireProjects } from '../src/docker/project.js';
 import { containersOf } from './containers.js';
 import { isHooked, runAfter, runBefore } from './hooks.js';
 import { stoppedFile } from './places.js';
-import { aliveAt } from './recovery.js';
+import { aliveAt } from './liveness.js';
 import {
   checkDigest,
   guarded,
@@ -18,15 +18,7 @@ import {
   runOf,
   type ActivityDependencies,
 } from './runtime.js';
-
-export interface SourceReference {
-  readonly setId: string;
-  readonly configDigest: string;
-  readonly service: string;
-  readonly source: string;
-  /** Relative to the root. */
-  readonly artifactPath: string;
-}
+import type { SourceReference } from './source-reference.js';
 
 /** What was found when a source was let go of. */
 export interface Released {

@@ -5,7 +5,7 @@ import { findAside, discardAside } from '../src/docker/aside.js';
 import { readableMountpoint } from '../src/docker/volumes.js';
 import { dropAsideDatabase } from '../src/postgres/replace-database.js';
 import { HoldfastError, isHoldfastError, messageOf, systemCodeOf } from '../src/errors.js';
-import { isDrillId } from '../src/plan/drill.js';
+import { isDrillId } from '../src/plan/drill-names.js';
 import type { PastRestore, ReplacedSource } from '../src/plan/undo-plan.js';
 import {
   readAllSteps,
@@ -20,7 +20,7 @@ import {
 import { diskUsage } from '../src/system/disk-usage.js';
 import { pathExists, removeTree } from '../src/system/durable.js';
 import { routeInto } from './database-server.js';
-import { postgresSource } from './dump.js';
+import { postgresSource } from './postgres-source.js';
 import { forRestore, withRestoreRecord } from './restore-context.js';
 import type { ActivityDependencies } from './runtime.js';
 

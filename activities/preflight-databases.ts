@@ -6,7 +6,7 @@ import type { RestoreServicePlan } from '../src/plan/restore-types.js';
 import { beforeAside } from '../src/postgres/replace-database.js';
 import type { Work } from '../src/progress.js';
 import { routeInto } from './database-server.js';
-import { postgresSource } from './dump.js';
+import { postgresSource } from './postgres-source.js';
 
 /**
  * Of a server that does not run nothing can be known: it is asked again when it does, and then still

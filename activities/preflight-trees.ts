@@ -1,7 +1,8 @@
 /** Whether what a restore brings can take the place of what is there: mounts, flags, read-only disks. */
 import { compileGlobs } from '../src/archive/glob.js';
 import { pathToText, type BytePath } from '../src/archive/paths.js';
-import { mountsIn, requireReplaceable } from '../src/archive/place.js';
+import { mountsIn } from '../src/system/places.js';
+import { requireReplaceable } from '../src/archive/place.js';
 import { isNamed } from '../src/archive/select.js';
 import { filesBase } from '../src/config/artifacts.js';
 import type { FilesSource } from '../src/config/schema.js';

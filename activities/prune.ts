@@ -1,6 +1,6 @@
 /** Retention: what would go, and letting it go. */
 import { toRetentionPolicy } from '../src/config/retention-policy.js';
-import { sayShrink, type Shrink } from '../src/plan/anomaly.js';
+import { acceptanceOf, sayShrink, type Shrink } from '../src/plan/anomaly.js';
 import { decisionsOf, type PruneDecisions } from '../src/plan/prune-types.js';
 import { planRetention, type RetentionPlan } from '../src/plan/retention.js';
 import { setName } from '../src/plan/set-order.js';
@@ -38,7 +38,7 @@ export function createPruneActivities(dependencies: ActivityDependencies) {
     );
   };
   const accept = async (shrinks: readonly Shrink[]): Promise<readonly string[]> => {
-    await acceptShrinks(root, config.stack, shrinks, timeOf(dependencies));
+    await acceptShrinks(root, config.stack, shrinks.map(acceptanceOf), timeOf(dependencies));
     const said = shrinks.map(sayShrink);
     for (const line of said) await runLog.write(`Accepted: ${line}`);
     return said;

@@ -1,9 +1,7 @@
-/** What a dead run left undone: at worker start and before the next run. */
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { releaseHold } from '../src/docker/holds.js';
 import { listRecords, type FoundRecord } from '../src/docker/running-record.js';
 import { messageOf } from '../src/errors.js';
-import { askedOnce, type IsAlive, type RunIdentity } from '../src/plan/run-identity.js';
+import { askedOnce, type IsAlive } from '../src/plan/run-identity.js';
 import type { PastRestore } from '../src/plan/undo-plan.js';
 import type { Work } from '../src/progress.js';
 import { readRestoreRecord } from '../src/store/restore-record.js';
@@ -17,6 +15,7 @@ import { stoppedDirectory, stoppedOf, type StoppedOf } from './places.js';
 import { forRestore, withRestoreRecord } from './restore-context.js';
 import type { ActivityDependencies } from './runtime.js';
 import { own } from '../src/plan/own.js';
+import { aliveAt } from './liveness.js';
 
 export type RecoveryDependencies = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
 
@@ -188,22 +187,4 @@ export function recoverHost(
   dependencies: RecoveryDependencies & Pick<ActivityDependencies, 'client'>,
 ): Promise<RecoveryReport> {
   return bringBackStopped(dependencies, aliveAt(dependencies.client));
-}
-
-/** Asks the server that knows the runs. */
-export function aliveAt(client: Client): IsAlive {
-  return (run) => workflowRuns(client, run);
-}
-
-/** Is the run still there? When the server can't say, it is taken to be: nothing of it is touched. */
-export async function workflowRuns(
-  client: Client,
-  { workflowId, runId }: RunIdentity,
-): Promise<boolean> {
-  try {
-    const { status } = await client.workflow.getHandle(workflowId, runId).describe();
-    return status.name === 'RUNNING';
-  } catch (error) {
-    return !(error instanceof WorkflowNotFoundError);
-  }
 }

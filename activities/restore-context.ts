@@ -10,7 +10,7 @@ import {
   DRILL_COMPOSE_FILE,
   isBelow,
   isDrillId,
-} from '../src/plan/drill.js';
+} from '../src/plan/drill-names.js';
 import type { VolumeInfo } from '../src/store/manifest.js';
 import { readRestoreRecord, readStep, type RestoreRecord } from '../src/store/restore-record.js';
 import { withFileLock } from '../src/system/lock.js';

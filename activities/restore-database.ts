@@ -8,7 +8,8 @@
  */
 import { chown, lstat, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { isPinned, mountsIn } from '../src/archive/place.js';
+import { mountsIn } from '../src/system/places.js';
+import { isPinned } from '../src/archive/place.js';
 import { planSwap, stagePath, swapIn } from '../src/archive/replace.js';
 import type { PostgresSource, ServiceConfig } from '../src/config/schema.js';
 import { findContainer, startContainer, stopContainer } from '../src/docker/containers.js';
@@ -18,7 +19,7 @@ import { swapVolume } from '../src/docker/volume-swap.js';
 import { findVolume } from '../src/docker/volumes.js';
 import { HoldfastError } from '../src/errors.js';
 import { dataLocation } from '../src/postgres/data-location.js';
-import { drillRoot, isBelow, isDrillId } from '../src/plan/drill.js';
+import { drillRoot, isBelow, isDrillId } from '../src/plan/drill-names.js';
 import { mapName, mapPath } from '../src/plan/mapping.js';
 import { expectedOfScript } from '../src/postgres/read-old-script.js';
 import type { SettingsPlan } from '../src/postgres/apply-settings.js';
@@ -33,7 +34,7 @@ import { pathExists, removeTree } from '../src/system/durable.js';
 import { withFileLock } from '../src/system/lock.js';
 import { compareRestored, describeLeft } from './compare-databases.js';
 import { composeServerUp, readyServer, routeInto } from './database-server.js';
-import { pgdataOf, postgresSource } from './dump.js';
+import { pgdataOf, postgresSource } from './postgres-source.js';
 import { forRestore, restoreLock, volumeToRestore, requireOpen } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';
 import { prepareTablespaces, type DataPlace } from './restore-tablespaces.js';

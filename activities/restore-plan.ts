@@ -1,3 +1,4 @@
+import { namesIn } from '../src/config/names.js';
 /** Before a restore: which set, and the record that opens it. */
 import { remapConfig } from '../src/config/remap.js';
 import { projectsIn, withProjects } from '../src/docker/project.js';

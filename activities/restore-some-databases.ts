@@ -12,7 +12,7 @@ import {
   type LoadDatabasesOptions,
 } from '../src/postgres/replace-database.js';
 import type { LoginRoute } from '../src/postgres/ready.js';
-import type { PostgresExec, ServerLogin } from '../src/postgres/server.js';
+import type { PostgresExec, ServerLogin } from '../src/postgres/exec.js';
 import type { Work } from '../src/progress.js';
 import { readArtifact } from '../src/store/artifact.js';
 import { resolveInside } from '../src/store/layout.js';
@@ -20,7 +20,7 @@ import { readStep, writeStep, type DatabasesStep } from '../src/store/restore-re
 import { withFileLock } from '../src/system/lock.js';
 import { compareRestored, describeLeft } from './compare-databases.js';
 import { composeServerUp, readyServer } from './database-server.js';
-import { postgresSource } from './dump.js';
+import { postgresSource } from './postgres-source.js';
 import { lockFile } from './places.js';
 import { forRestore, requireOpen } from './restore-context.js';
 import type { RestoreReference } from './restore-tree.js';

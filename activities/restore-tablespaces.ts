@@ -8,7 +8,7 @@ import type { PostgresSource } from '../src/config/schema.js';
 import { findContainer, inspectContainer } from '../src/docker/containers.js';
 import type { Engine } from '../src/docker/engine.js';
 import { readableMountpoint, sharesVolumes } from '../src/docker/volumes.js';
-import { isBelow, isDrillId } from '../src/plan/drill.js';
+import { isBelow, isDrillId } from '../src/plan/drill-names.js';
 import { containerExec } from '../src/postgres/container.js';
 import { dataLocation, type DataLocation } from '../src/postgres/data-location.js';
 import type { TablespacesToMake } from '../src/postgres/restore.js';
@@ -17,7 +17,7 @@ import type { Work } from '../src/progress.js';
 import type { VolumeInfo } from '../src/store/manifest.js';
 import { readStep, writeStep, type TreeStep } from '../src/store/restore-record.js';
 import { pathExists, removeTree } from '../src/system/durable.js';
-import { pgdataOf } from './dump.js';
+import { pgdataOf } from './postgres-source.js';
 import type { RestoreReference } from './restore-tree.js';
 
 /** What is swapped when all of a server is restored. */

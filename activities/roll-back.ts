@@ -1,7 +1,7 @@
 /** The activities that take a restore back or close it. */
 import { log } from '@temporalio/activity';
 import { messageOf } from '../src/errors.js';
-import type { Measurement } from '../src/plan/estimate.js';
+import type { Measurement } from '../src/plan/measurement.js';
 import { addMeasured } from '../src/store/measured.js';
 import { readRestoreRecord, type RestoreRecord } from '../src/store/restore-record.js';
 import { guarded, whileWaiting, withHeartbeat, type ActivityDependencies } from './runtime.js';

@@ -13,7 +13,7 @@ import {
 import { withFileLock } from '../src/system/lock.js';
 import { toolVersions } from '../src/system/tools.js';
 import { artifactName } from '../src/config/artifacts.js';
-import type { SourceReference } from './hold.js';
+import type { SourceReference } from './source-reference.js';
 import { lockFile } from './places.js';
 import { sourceOf, type ActivityDependencies } from './runtime.js';
 

@@ -9,7 +9,8 @@ import { composeFiles, detectCompose } from '../src/docker/compose.js';
 import type { Engine } from '../src/docker/engine.js';
 import { volumeTrouble } from '../src/docker/volume-needs.js';
 import { isHoldfastError, systemCodeOf } from '../src/errors.js';
-import type { InventoryVolume, SurveyFinding } from '../src/plan/stack-survey.js';
+import type { InventoryVolume } from '../src/plan/inventory.js';
+import type { SurveyFinding } from '../src/plan/stack-survey.js';
 import { pathExists } from '../src/system/durable.js';
 import { runCommand } from '../src/system/process.js';
 

@@ -1,17 +1,17 @@
 /** Can the databases of a configuration be dumped, and its SQL gates be asked? Asked of the servers. */
 import type { Config, PostgresSource } from '../src/config/schema.js';
 import { nearest } from '../src/config/nearest.js';
-import type { ConfigPath } from '../src/config/positions.js';
+import type { ConfigPath } from '../src/config/config-path.js';
 import type { ContainerInfo } from '../src/docker/containers.js';
 import { findContainer } from '../src/docker/containers.js';
 import type { Engine } from '../src/docker/engine.js';
 import { isHoldfastError } from '../src/errors.js';
 import type { SurveyFinding } from '../src/plan/stack-survey.js';
 import { containerExec } from '../src/postgres/container.js';
-import { runSql, serverFacts, type PostgresExec } from '../src/postgres/server.js';
+import type { PostgresExec } from '../src/postgres/exec.js';
+import { runSql, serverFacts } from '../src/postgres/server.js';
 import { clientVersion, majorOf } from '../src/postgres/version.js';
-import { loginOf } from './dump.js';
-
+import { loginOf } from './postgres-source.js';
 /** A server that is asked something takes milliseconds, and a busy one seconds. */
 const TIMEOUT_MS = 10_000;
 /** Made in a container one after the other by the engine: more at once wait for each other. */

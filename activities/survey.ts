@@ -11,7 +11,7 @@ import { measuredByDrills } from '../src/plan/estimate.js';
 import { readDrills } from '../src/store/drills.js';
 import { readMeasured } from '../src/store/measured.js';
 import { pathExists } from '../src/system/durable.js';
-import { pgdataOf } from './dump.js';
+import { pgdataOf } from './postgres-source.js';
 import type { ActivityDependencies } from './runtime.js';
 import { own } from '../src/plan/own.js';
 

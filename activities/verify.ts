@@ -13,7 +13,6 @@ import { archivesOf } from '../src/postgres/replace-database.js';
 import { verifyDump } from '../src/postgres/verify.js';
 import { containerExec } from '../src/postgres/container.js';
 import { findContainer } from '../src/docker/containers.js';
-import type { SourceReference } from './hold.js';
 import {
   guarded,
   sourceOf,
@@ -21,6 +20,7 @@ import {
   type ActivityDependencies,
   type Checkpoint,
 } from './runtime.js';
+import type { SourceReference } from './source-reference.js';
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createVerifyActivities({ config, engine }: ActivityDependencies) {

@@ -15,7 +15,7 @@ import { createInterface } from 'node:readline';
 import { archiveTree, type ArchivedTree } from '../src/archive/archive.js';
 import { extractTree } from '../src/archive/extract.js';
 import { INDEX_FILE, type IndexEntry } from '../src/archive/index-file.js';
-import { knownParts } from '../src/archive/reuse.js';
+import { knownParts } from '../src/archive/known-parts.js';
 import type { Work } from '../src/progress.js';
 import { finishArtifact, readArtifact } from '../src/store/artifact.js';
 import { ARTIFACT_FORMAT, FORMAT_VERSION, type ArtifactManifest } from '../src/store/manifest.js';

@@ -4,7 +4,7 @@
  */
 import { isCancellation, upsertSearchAttributes } from '@temporalio/workflow';
 import { checkBackupsInputSchema, type CheckBackupsResult } from '../src/plan/check-types.js';
-import type { CheckFinding } from '../src/plan/check.js';
+import type { CheckFinding } from '../src/plan/check-facts.js';
 import { hostActivities, resolveStack } from './activity-options.js';
 import { causeOf, failure, parseInput, raise } from './failure.js';
 import { Story } from './story.js';

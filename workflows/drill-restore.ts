@@ -11,20 +11,16 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
+import { drillId } from '../src/plan/drill-names.js';
 import {
   describeMeasured,
   drilledServices,
-  drillId,
   drillStages,
   restoreTime,
   sumTables,
 } from '../src/plan/drill.js';
-import {
-  drillRestoreInputSchema,
-  type DrillFailure,
-  type DrillRestoreResult,
-  type DrillResult,
-} from '../src/plan/drill-types.js';
+import type { DrillFailure, DrillResult } from '../src/plan/drill-result.js';
+import { drillRestoreInputSchema, type DrillRestoreResult } from '../src/plan/drill-types.js';
 import { drillPermit } from '../src/plan/ids.js';
 import { planRestore } from '../src/plan/restore-plan.js';
 import type { RestorePlan, RestoreServicePlan } from '../src/plan/restore-types.js';

@@ -6,7 +6,7 @@ import type {
   DrillStep,
   NotTried,
   SampledSource,
-} from '../src/plan/drill-types.js';
+} from '../src/plan/drill-result.js';
 import type { RestoreServicePlan, RestoreSourceStep } from '../src/plan/restore-types.js';
 import { describeTables } from '../src/plan/drill.js';
 import { formatDuration } from '../src/plan/words.js';

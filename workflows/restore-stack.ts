@@ -17,7 +17,7 @@ import { z } from 'zod';
 import { serviceWorkflowId } from '../src/plan/ids.js';
 import { restoreStackInputSchema } from '../src/plan/inputs.js';
 import { planChosen } from '../src/plan/plan-chosen.js';
-import type { Measurement } from '../src/plan/estimate.js';
+import type { Measurement } from '../src/plan/measurement.js';
 import { isErrorCode } from '../src/errors.js';
 import type {
   PerformedStep,

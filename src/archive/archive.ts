@@ -7,49 +7,18 @@ import { HoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
 import { isLinked, type ArtifactFile, type TreeInfo } from '../store/manifest.js';
 import { removeTree } from '../system/durable.js';
-import type { Priority } from '../system/process.js';
-import type { TreeSpec } from './entry.js';
 import { noteFinished } from './finished-parts.js';
 import { INDEX_FILE, writeIndex } from './index-file.js';
 import { pathToName } from './paths.js';
 import { planParts } from './plan-parts.js';
 import { directReader, type TreeReader } from './reader.js';
-import { indexFingerprint, linkSame, SETTLE_MS, unclearForMs, type KnownPart } from './reuse.js';
+import { indexFingerprint, linkSame, SETTLE_MS, unclearForMs } from './reuse.js';
 import { changedBetween, scanToFile, type ScanFile } from './scan-file.js';
 import { writeRound, type RoundPart } from './write-round.js';
+import type { ArchiveOptions } from './archive-options.js';
 
 /** How often a tree is read again because it changed meanwhile, after the first time. */
 const REREADS = 3;
-
-export interface ArchiveOptions {
-  readonly spec: TreeSpec;
-  /** Existing empty directory; gets `part-00001.tar.zst` … and `index.jsonl.zst`. */
-  readonly destination: string;
-  /** zstd's level, 1 to 19. */
-  readonly compressionLevel: number;
-  /** What it means that something keeps changing while it is read. */
-  readonly onChange: ChangePolicy;
-  /** A tree without a single file or link is not an error. */
-  readonly allowEmpty: boolean;
-  /** The set this is for; parts say in which one they were written. */
-  readonly setId: string;
-  /** How the bytes are reached; read directly by default. */
-  readonly reader?: TreeReader;
-  /** Where to cut; by the tree's size by default. */
-  readonly partTargetBytes?: number;
-  /** Parts that may be linked when nothing of theirs has changed, those preferred first. */
-  readonly known?: readonly KnownPart[];
-  /** A file beside the destination where finished parts are noted, to survive a kill. */
-  readonly journal?: string;
-  /** How many parts are written at a time; as many as there are processors, at most 4, by default. */
-  readonly writers?: number;
-  /** Of zstd where it is not tar's child; tar's own is the reader's. */
-  readonly priority?: Priority;
-  /** Asked before bytes of the tree go on to be compressed: slows the reading down. */
-  readonly throttle?: (bytes: number) => Promise<void>;
-  /** See {@link SETTLE_MS}, which is the default. */
-  readonly settleMs?: number;
-}
 
 export interface ArchivedTree {
   /** The parts in order, then the index. */

@@ -6,7 +6,7 @@ import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { artifactFileSchema, type ArtifactFile } from '../store/manifest.js';
 import { parseJsonIfWhole, readTextIfExists } from '../system/durable.js';
-import type { KnownPart } from './reuse.js';
+import type { KnownPart } from './known-parts.js';
 
 /** Notes that these parts are on disk, or are about to get these names. */
 export async function noteFinished(journal: string, files: readonly ArtifactFile[]): Promise<void> {

@@ -8,8 +8,6 @@ import type { ArtifactFile } from '../store/manifest.js';
 import { normalize } from './hostile.js';
 import { pathFromText, pathToName, type BytePath } from './paths.js';
 
-const DELIMITERS = [',', '|', '#', '!', '%', '@', '~'] as const;
-
 /** What the names of these parts begin with; undefined for parts of ours. */
 export function foreignPrefix(parts: readonly ArtifactFile[]): string | undefined {
   return parts[0]?.foreign?.stripPrefix;
@@ -18,32 +16,6 @@ export function foreignPrefix(parts: readonly ArtifactFile[]): string | undefine
 /** Is any of the files a part that another program wrote? */
 export function isForeign(files: readonly ArtifactFile[]): boolean {
   return files.some(({ foreign }) => foreign !== undefined);
-}
-
-/** GNU tar's arguments that take the prefix off names and targets of hard links. */
-export function renameArguments(prefix: string | undefined): readonly string[] {
-  return prefix === undefined || prefix === '' ? [] : [`--transform=${renameExpression(prefix)}`];
-}
-
-/** The sed-like expression itself, for instructions. Symlinks point where they point: `S`. */
-export function renameExpression(prefix: string): string {
-  const d = DELIMITERS.find((one) => !prefix.includes(one));
-  if (d === undefined) {
-    throw new HoldfastError('RESTORE_FAILED', `"${prefix}" can't be taken off names`, {
-      facts: { prefix },
-    });
-  }
-  const pattern = prefix.replace(/[\\.[\]*^$]/g, '\\$&');
-  const s = (from: string, to: string, flags = ''): string => `s${d}${from}${d}${to}${d}${flags}`;
-  return [
-    'flags=rSh',
-    // `a//b` and `a/./b` are `a/b`; a trailing slash is gone before tar comes to this.
-    s('/\\(\\.\\?/\\)*', '/', 'g'),
-    s('/\\.$', ''),
-    s('^\\(\\./\\)*', ''),
-    s(`^${pattern}$`, '.'),
-    s(`^${pattern}/`, './'),
-  ].join(';');
 }
 
 /** A member's path below the prefix, `''` for the root; undefined for what does not lie below it. */

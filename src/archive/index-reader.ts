@@ -7,7 +7,6 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { HoldfastError, messageOf, systemCodeOf } from '../errors.js';
 import type { Work } from '../progress.js';
-import { readArtifact } from '../store/artifact.js';
 import type { ArtifactFile, ArtifactManifest } from '../store/manifest.js';
 import { hashFile } from '../system/hash-file.js';
 import { startCommand } from '../system/process.js';
@@ -46,7 +45,7 @@ const indexEntrySchema = z.object({
  * are in memory at a time. The file is hashed as it is read; that it is not the recorded one may
  * therefore be found only at its end: nothing may be changed on the word of an index that has not been
  * read to its end. Ending the iteration early is fine.
- * @param manifest the artifact's, where the caller has read it already
+ * @param manifest the artifact's
  * @throws HoldfastError INTEGRITY (facts: path, expected, actual) when the file is missing or damaged;
  *   MANIFEST_INVALID (facts: path, line) when there is none or it is not of the format; USAGE where
  *   it may not be read; or the signal's reason
@@ -54,9 +53,9 @@ const indexEntrySchema = z.object({
 export async function* readIndex(
   directory: string,
   work: Work,
-  manifest?: ArtifactManifest,
+  manifest: ArtifactManifest,
 ): AsyncGenerator<IndexEntry, void, undefined> {
-  const { files } = manifest ?? (await readArtifact(directory));
+  const { files } = manifest;
   const index = files.find(({ role }) => role === 'index');
   if (index === undefined) {
     throw new HoldfastError('MANIFEST_INVALID', `${directory} has no index of its entries`, {

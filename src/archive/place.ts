@@ -1,28 +1,12 @@
-/** Where a tree lies on the host: behind links, on mounts, and what of it can be given another name. */
-import { lstat, readlink, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { HoldfastError, systemCodeOf } from '../errors.js';
+import { HoldfastError } from '../errors.js';
 import { pathExists } from '../system/durable.js';
 import { findFlagged } from '../system/file-flags.js';
-import { mountOf, mountPointsIn, readMounts } from '../system/mounts.js';
+import { mountOf, readMounts } from '../system/mounts.js';
 import { pathToText, type BytePath } from './paths.js';
+import { isMountPoint, latin1, mountsIn, realPlace } from '../system/places.js';
 
 export type BesideKind = 'new' | 'aside' | 'discard';
-
-/** The directory itself, where the configured path leads through links; it need not be there. */
-export async function realPlace(place: string): Promise<string> {
-  try {
-    return await realpath(place);
-  } catch (error) {
-    if (systemCodeOf(error) !== 'ENOENT') throw error;
-  }
-  if (path.dirname(place) === place) return place;
-  const at = path.join(await realPlace(path.dirname(place)), path.basename(place));
-  const found = await lstat(at).catch(() => undefined);
-  return found?.isSymbolicLink() === true
-    ? realPlace(path.resolve(path.dirname(at), await readlink(at)))
-    : at;
-}
 
 /**
  * A name for what a restore puts beside a place: on the same file system, so that swapping is a rename;
@@ -47,26 +31,6 @@ export async function isPinned(place: string): Promise<boolean> {
   if (await isMountPoint(place)) return true;
   if (!(await pathExists(place))) return false;
   return (await findFlagged(path.dirname(place), 'itself')).length > 0;
-}
-
-/** Is something mounted there, be it a directory of the same file system? */
-export async function isMountPoint(directory: string): Promise<boolean> {
-  try {
-    const real = latin1(await realpath(directory));
-    if (mountPointsIn(await readMounts(), real, 'at-or-below').includes(real)) return true;
-    const [own, parent] = await Promise.all([stat(directory), stat(path.dirname(directory))]);
-    return own.dev !== parent.dev;
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
-
-/** Mount points below a place, relative to it. */
-export async function mountsIn(place: string): Promise<readonly BytePath[]> {
-  const real = latin1(await realPlace(place));
-  const skip = real === '/' ? 1 : real.length + 1;
-  return mountPointsIn(await readMounts(), real, 'below').map((point) => point.slice(skip));
 }
 
 /**
@@ -128,8 +92,4 @@ function refused(at: string, why: string, hint: string): HoldfastError {
     facts: { path: at },
     hint: `${hint}; nothing was touched`,
   });
-}
-
-function latin1(text: string): BytePath {
-  return Buffer.from(text).toString('latin1');
 }

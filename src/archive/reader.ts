@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { HoldfastError, systemCodeOf } from '../errors.js';
 import type { BytePath } from './paths.js';
-import { mountsIn } from './place.js';
+import { mountsIn } from '../system/places.js';
 import { startCommand, type Priority, type RunningCommand } from '../system/process.js';
 
 export interface ReaderCommandOptions {

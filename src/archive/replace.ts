@@ -9,7 +9,8 @@ import { HoldfastError, systemCodeOf } from '../errors.js';
 import { fsyncPath, removeTree } from '../system/durable.js';
 import { readMounts } from '../system/mounts.js';
 import { pathFromBuffer, pathToBuffer, pathToText, type BytePath } from './paths.js';
-import { besidePath, mountsIn, realPlace } from './place.js';
+import { mountsIn, realPlace } from '../system/places.js';
+import { besidePath } from './place.js';
 import { listUnits } from './units.js';
 
 const SLASH = 0x2f;

@@ -11,22 +11,15 @@
  */
 import { createHash } from 'node:crypto';
 import { link, lstat } from 'node:fs/promises';
-import path from 'node:path';
-import { systemCodeOf } from '../errors.js';
 import type { ArtifactFile } from '../store/manifest.js';
 import type { Entry } from './entry.js';
+import { type KnownPart, cannotLink } from './known-parts.js';
 
 /** How long before a scan everything in a part must have been at rest for the part to be trusted. */
 export const SETTLE_MS = 60_000;
 
 /** Says how parts are written: a part of another recipe is never taken for one of this. */
 const RECIPE = 'holdfast-part-2';
-
-export interface KnownPart {
-  /** Absolute. */
-  readonly path: string;
-  readonly file: ArtifactFile;
-}
 
 /**
  * The state of a part in one value: the same means nothing of it has changed.
@@ -70,19 +63,6 @@ export function indexFingerprint(parts: readonly ArtifactFile[]): string {
   const hash = createHash('sha256').update(`${RECIPE} index\0`);
   for (const { name, state } of parts) hash.update(`${name} ${state?.fingerprint ?? ''}\0`);
   return hash.digest('hex');
-}
-
-/** The parts of an artifact that a later backup may link, and its index. */
-export function knownParts(directory: string, files: readonly ArtifactFile[]): KnownPart[] {
-  return files.flatMap((file) =>
-    file.state?.settled === true ? [{ path: path.join(directory, file.name), file }] : [],
-  );
-}
-
-/** Gone or unreadable, too many links, another file system, or one without hard links. */
-export function cannotLink(error: unknown): boolean {
-  const codes = ['ENOENT', 'EMLINK', 'EXDEV', 'EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'EIO', 'EUCLEAN'];
-  return codes.includes(systemCodeOf(error) ?? '');
 }
 
 /**

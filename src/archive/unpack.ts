@@ -6,7 +6,8 @@ import { hashFile } from '../system/hash-file.js';
 import { decoderFor } from '../system/decoder.js';
 import { joinCommands } from '../system/pipeline.js';
 import { startCommand, type RunningCommand } from '../system/process.js';
-import { foreignPrefix, renameArguments, requireBelow } from './foreign.js';
+import { renameArguments } from './rename-members.js';
+import { foreignPrefix, requireBelow } from './foreign.js';
 import { TarHeaderReader, type TarMember } from './tar-headers.js';
 
 const EXTRACT_ARGUMENTS = [

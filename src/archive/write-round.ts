@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Work } from '../progress.js';
 import type { ArtifactFile } from '../store/manifest.js';
 import { removeTree } from '../system/durable.js';
-import type { ArchiveOptions } from './archive.js';
+import type { ArchiveOptions } from './archive-options.js';
 import { noteFinished } from './finished-parts.js';
 import { eachInParallel, usualParallelism } from './parallel.js';
 import { writePart } from './part.js';

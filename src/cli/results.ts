@@ -1,7 +1,7 @@
 /** What the workflows answer, parsed at the CLI's door: a worker of another version may run them. */
 import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
-import { drillResultSchema } from '../plan/drill-types.js';
+import { drillResultSchema } from '../plan/drill-result.js';
 import type { BackupStackResult, UndoRestoreResult } from '../plan/inputs.js';
 import type { PruneBackupsResult } from '../plan/prune-types.js';
 import type { RestoreStackResult } from '../plan/restore-types.js';

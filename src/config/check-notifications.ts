@@ -2,7 +2,7 @@
 import { PLACEHOLDERS, unknownPlaceholders } from '../plan/body-template.js';
 import { isRecord } from './known-keys.js';
 import { nearest } from './nearest.js';
-import type { ConfigPath } from './positions.js';
+import type { ConfigPath } from './config-path.js';
 import type { PathProblem } from './problems.js';
 
 type Written = Readonly<Record<string, unknown>>;

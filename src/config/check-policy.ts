@@ -1,5 +1,4 @@
-/** What the check expects, from the configuration. */
-import type { CheckPolicy, TierPolicy } from '../plan/check.js';
+import type { CheckPolicy, TierPolicy } from '../plan/check-facts.js';
 import type { ScheduledTier } from '../plan/stack-view.js';
 import type { Config } from './schema.js';
 

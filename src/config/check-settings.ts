@@ -6,7 +6,7 @@ import { cronProblem } from './cron.js';
 import { cronSchema, modeSchema } from './fields.js';
 import { isRecord } from './known-keys.js';
 import { nearest } from './nearest.js';
-import type { ConfigPath } from './positions.js';
+import type { ConfigPath } from './config-path.js';
 import type { PathProblem } from './problems.js';
 
 type Written = Readonly<Record<string, unknown>>;

@@ -1,8 +1,7 @@
 /** Which keys may stand at a place of the file, for "did you mean". */
 import { configJsonSchema } from './json-schema.js';
 import type { JsonSchema } from './json-schema.js';
-import type { ConfigPath } from './positions.js';
-
+import type { ConfigPath } from './config-path.js';
 type Sub = JsonSchema | boolean | undefined;
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,8 +1,7 @@
 /** Where in the YAML text a value stands, so that every message names its line. */
 import { LineCounter, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import type { Document, Node, Pair } from 'yaml';
-
-export type ConfigPath = readonly (string | number)[];
+import type { ConfigPath } from './config-path.js';
 
 /** Both from 1, as editors count. */
 export interface Position {

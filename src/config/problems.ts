@@ -1,6 +1,7 @@
 /** What is wrong with a configuration file, as data and as the line a person reads. */
 import { HoldfastError } from '../errors.js';
-import type { ConfigPath, Position } from './positions.js';
+import type { ConfigPath } from './config-path.js';
+import type { Position } from './positions.js';
 
 /** A problem before its place in the text is known. */
 export interface PathProblem {

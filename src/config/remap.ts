@@ -1,6 +1,5 @@
 /** A configuration under other names: what a mapped restore and a drill work with. */
-import { mapName, mapPath, type Mapping, type NamesInUse } from '../plan/mapping.js';
-import { filesBase } from './artifacts.js';
+import { mapName, mapPath, type Mapping } from '../plan/mapping.js';
 import type { Config, HealthCheck, Quiesce, ServiceConfig, SourceConfig } from './schema.js';
 
 /**
@@ -18,50 +17,6 @@ export function remapConfig(config: Config, mapping: Mapping): Config {
       ]),
     ),
   };
-}
-
-/** What of a configuration has a name that {@link remapConfig} can change. */
-export function namesIn(
-  config: Pick<Config, 'services'>,
-): Record<Exclude<keyof NamesInUse, 'services'>, Set<string>> {
-  const names = {
-    paths: new Set<string>(),
-    volumes: new Set<string>(),
-    containers: new Set<string>(),
-    projects: new Set<string>(),
-  };
-  for (const [name, service] of Object.entries(config.services)) {
-    if (service.home !== undefined) names.paths.add(service.home);
-    if (service.compose !== undefined) names.projects.add(service.compose.project ?? name);
-    for (const check of service.health ?? []) {
-      if ('container' in check) names.containers.add(check.container);
-    }
-    for (const source of Object.values(service.sources)) addNames(service, source, names);
-  }
-  return names;
-}
-
-function addNames(
-  service: ServiceConfig,
-  source: SourceConfig,
-  names: Record<'paths' | 'volumes' | 'containers', Set<string>>,
-): void {
-  switch (source.kind) {
-    case 'files': {
-      const base = filesBase(service, source);
-      if (base !== undefined) names.paths.add(base);
-      break;
-    }
-    case 'volume':
-      names.volumes.add(source.volume);
-      break;
-    case 'postgres':
-      names.containers.add(source.container);
-      if (source.dataVolume !== undefined) names.volumes.add(source.dataVolume);
-      if (source.dataDirectory?.startsWith('/') === true) names.paths.add(source.dataDirectory);
-      return;
-  }
-  if (typeof source.quiesce !== 'string') names.containers.add(source.quiesce.container);
 }
 
 function remapService(name: string, service: ServiceConfig, mapping: Mapping): ServiceConfig {

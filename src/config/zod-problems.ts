@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { isRecord, knownKeysAt } from './known-keys.js';
 import { nearest, suggestion } from './nearest.js';
-import type { ConfigPath } from './positions.js';
+import type { ConfigPath } from './config-path.js';
 import type { PathProblem } from './problems.js';
 
 type Issue = z.core.$ZodIssue;

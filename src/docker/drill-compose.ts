@@ -12,7 +12,7 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
-import { drillName, drillPath, isBelow } from '../plan/drill.js';
+import { drillName, drillPath, isBelow } from '../plan/drill-names.js';
 import { unsafeReason } from './drill-unsafe.js';
 import {
   composeSchema,

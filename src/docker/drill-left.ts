@@ -4,7 +4,12 @@
  */
 import { z } from 'zod';
 import { isHoldfastError } from '../errors.js';
-import { DRILL_LABEL, DRILL_ROOT_LABEL, DRILL_WORKFLOW_LABEL, drillPrefix } from '../plan/drill.js';
+import {
+  DRILL_LABEL,
+  DRILL_ROOT_LABEL,
+  DRILL_WORKFLOW_LABEL,
+  drillPrefix,
+} from '../plan/drill-names.js';
 import { ASIDE_LABEL, STAGING_LABEL } from './aside.js';
 import { listContainers, removeContainer } from './containers.js';
 import { HELPER_LABEL } from './helper.js';

@@ -221,3 +221,6 @@ async function awaitExit(engine: Engine, name: string): Promise<number> {
     await delay(waitMs);
   }
 }
+
+/** Where the volume is mounted in the helper: a neutral path, since nothing may be copied into it. */
+export const VOLUME_ROOT = '/volume';

@@ -1,6 +1,6 @@
 /** All containers and volumes of the engine, by one call each, however many there are. */
 import { z } from 'zod';
-import type { InventoryContainer, InventoryVolume } from '../plan/stack-survey.js';
+import type { InventoryContainer, InventoryVolume } from '../plan/inventory.js';
 import { COMPOSE_PROJECT_LABEL } from './container-info.js';
 import { parseAnswer, type Engine } from './engine.js';
 import { HELPER_LABEL } from './helper.js';

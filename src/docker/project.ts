@@ -5,7 +5,7 @@
 import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { namesIn } from '../config/remap.js';
+import { namesIn } from '../config/names.js';
 import type { Config, ServiceConfig } from '../config/schema.js';
 import { HoldfastError } from '../errors.js';
 import { composeFiles, detectCompose } from './compose.js';

@@ -7,9 +7,8 @@ import type { Work } from '../progress.js';
 import type { ArtifactFile } from '../store/manifest.js';
 import { removeTree } from '../system/durable.js';
 import type { Engine } from './engine.js';
-import { helperImage, runHelper } from './helper.js';
+import { helperImage, runHelper, VOLUME_ROOT } from './helper.js';
 import { startHelperCommand } from './helper-command.js';
-import { VOLUME_ROOT } from './volume-reader.js';
 import { readableMountpoint } from './volumes.js';
 
 export interface VolumeExtract {

@@ -5,12 +5,10 @@ import type { Engine } from './engine.js';
 import { helperImage } from './helper.js';
 import { startHelperCommand } from './helper-command.js';
 import { inspectVolume } from './volumes.js';
+import { VOLUME_ROOT } from './helper.js';
 
 /** Label with the work's name: what a killed attempt left is found by it. */
 const WORK_LABEL = 'dev.holdfast.helper.work';
-
-/** Where the volume is mounted in the helper: a neutral path, since nothing may be copied into it. */
-export const VOLUME_ROOT = '/volume';
 
 /**
  * @param options.name names the work, the same for every attempt at it

@@ -5,7 +5,7 @@
  */
 import { access, constants, lstat, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { isMountPoint, mountsIn } from '../archive/place.js';
+import { isMountPoint, mountsIn } from '../system/places.js';
 import { HoldfastError, messageOf, systemCodeOf } from '../errors.js';
 import { fsyncPath } from '../system/durable.js';
 import type { Work } from '../progress.js';

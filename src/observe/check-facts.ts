@@ -5,7 +5,7 @@ import { toRetentionPolicy } from '../config/retention-policy.js';
 import { listRecords } from '../docker/running-file.js';
 import { messageOf } from '../errors.js';
 import { findShrinks } from '../plan/anomaly.js';
-import type { CheckFacts, LeftOpen } from '../plan/check.js';
+import type { CheckFacts, LeftOpen } from '../plan/check-facts.js';
 import { runKey, type RunIdentity } from '../plan/run-identity.js';
 import { isOfFuture, setName } from '../plan/set-order.js';
 import { lookAtStore, refusalOf } from '../store/known-store.js';

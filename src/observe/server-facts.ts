@@ -1,7 +1,7 @@
 /** What Temporal's server tells a check: its schedules, and which runs go on. */
 import { WorkflowNotFoundError, type Client, type ScheduleDescription } from '@temporalio/client';
 import { messageOf } from '../errors.js';
-import type { ScheduleFact, ScheduleFacts } from '../plan/check.js';
+import type { ScheduleFact, ScheduleFacts } from '../plan/check-facts.js';
 import { schedulePrefix } from '../plan/ids.js';
 import { runKey, type RunIdentity } from '../plan/run-identity.js';
 

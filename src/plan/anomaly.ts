@@ -12,6 +12,7 @@
 import type { SetArtifact, SetFile } from '../store/manifest.js';
 import { newestFirst } from './set-order.js';
 import { formatBytes } from './words.js';
+import type { AcceptedShrink } from './set-knowledge.js';
 
 export interface AnomalyRule {
   /** A source is suspicious below this percentage of what is usual; 0 finds nothing. */
@@ -20,19 +21,6 @@ export interface AnomalyRule {
   readonly ignoreUnderBytes: number;
   /** `<service>/<source>` of volumes that are empty now and then, as their configuration says. */
   readonly mayBeEmpty?: ReadonlySet<string>;
-}
-
-/**
- * An operator's word that a source is so small now: backups up to this start time are fine, and what
- * they held is what is usual for those that follow, also when they are gone themselves.
- */
-export interface AcceptedShrink {
-  readonly service: string;
-  readonly source: string;
-  /** ISO time. */
-  readonly upTo: string;
-  readonly contentBytes: number;
-  readonly entries: number;
 }
 
 type Amount = Pick<SetArtifact, 'contentBytes' | 'entries'>;

@@ -1,5 +1,4 @@
-/** What a check says of the disk: bytes, inodes, the next backup, and how long it lasts. Pure. */
-import type { CheckFacts, CheckFinding, CheckPolicy, DiskFacts, Severity } from './check.js';
+import type { CheckFacts, CheckFinding, CheckPolicy, DiskFacts, Severity } from './check-facts.js';
 import { forecastDisk, type Forecast } from './forecast.js';
 import { isOfFuture } from './set-order.js';
 import { formatBytes } from './words.js';

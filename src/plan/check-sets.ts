@@ -1,7 +1,7 @@
 /** What a check says of the sets: all there, read again, plausible, of the present, and whose. Pure. */
 import type { SetFile } from '../store/manifest.js';
 import { sayShrink } from './anomaly.js';
-import type { CheckFacts, CheckFinding, CheckPolicy } from './check.js';
+import type { CheckFacts, CheckFinding, CheckPolicy } from './check-facts.js';
 import { isOfFuture, newestFirst, setName } from './set-order.js';
 import { formatSpan } from './words.js';
 

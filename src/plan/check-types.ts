@@ -1,7 +1,6 @@
 /** Input and result of `checkBackups`. */
 import { z } from 'zod';
-import type { CheckFinding, Severity } from './check.js';
-
+import type { CheckFinding, Severity } from './check-facts.js';
 export const checkBackupsInputSchema = z.strictObject({
   stack: z.string().min(1).optional(),
   host: z.string().min(1).optional(),

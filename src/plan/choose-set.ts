@@ -1,7 +1,7 @@
 /** Which set a restore starts from. Pure. */
 import { HoldfastError } from '../errors.js';
 import type { SetArtifact, SetFile } from '../store/manifest.js';
-import type { UnsoundSet } from './retention.js';
+import type { UnsoundSet } from './set-knowledge.js';
 import { isOfFuture, newestFirst, setName as nameOf } from './set-order.js';
 
 export interface ChosenSet {

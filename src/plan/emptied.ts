@@ -3,7 +3,8 @@
  * before had content. Pure.
  */
 import type { SetArtifact, SetFile } from '../store/manifest.js';
-import { findShrinks, type AcceptedShrink, type AnomalyRule, type Shrink } from './anomaly.js';
+import type { AcceptedShrink } from './set-knowledge.js';
+import { findShrinks, type AnomalyRule, type Shrink } from './anomaly.js';
 import { isOfFuture } from './set-order.js';
 
 export type Emptiness =

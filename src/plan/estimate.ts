@@ -1,22 +1,6 @@
-/** How long a restore will take, from what restores and drills on this host have taken. Pure. */
-import type { DrillResult } from './drill-types.js';
+import type { DrillResult } from './drill-result.js';
 import type { RestorePlan, RestoreServicePlan, RestoreSourceStep } from './restore-types.js';
-
-/** One thing that was done before, and how long it took. */
-export interface Measurement {
-  /** What was restored; `start` from the start of the containers until they were healthy; `check`
-   * reading all artifacts of the set before anything was touched. */
-  readonly kind: 'files' | 'volume' | 'postgres' | 'start' | 'check';
-  /** Empty for `check`. */
-  readonly service: string;
-  /** Empty for `start` and `check`. */
-  readonly source: string;
-  /** Of content; 0 for `start`. */
-  readonly bytes: number;
-  readonly durationMs: number;
-  /** ISO 8601 */
-  readonly at: string;
-}
+import type { Measurement } from './measurement.js';
 
 /**
  * What drills have measured, in the form that restores do.

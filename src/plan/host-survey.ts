@@ -1,5 +1,6 @@
+import type { Measurement } from './measurement.js';
 /** What a restore will meet on the host, and the plan that knows of it. Pure. */
-import { withEstimates, type Measurement } from './estimate.js';
+import { withEstimates } from './estimate.js';
 import type { RestorePlan, RestoreSourceStep, SpaceNeed } from './restore-types.js';
 
 /** One source's place on the host. */

@@ -23,16 +23,11 @@
  * - what is over the limit of one run: it goes with the next ones.
  */
 import type { SetArtifact, SetFile } from '../store/manifest.js';
-import {
-  findShrinks,
-  sayShrink,
-  type AcceptedShrink,
-  type AnomalyRule,
-  type Shrink,
-} from './anomaly.js';
+import { findShrinks, sayShrink, type AnomalyRule, type Shrink } from './anomaly.js';
 import { isOfFuture, newestFirst, setName } from './set-order.js';
 import type { ScheduledTier, StackView } from './stack-view.js';
 import { formatSpan } from './words.js';
+import type { UnsoundSet, SetKnowledge } from './set-knowledge.js';
 
 /** `keep` of one source: how many versions of it stay, where that is fewer than the sets that stay. */
 export interface SourceKeep {
@@ -64,29 +59,6 @@ export interface RetentionPolicy {
   readonly anomaly?: AnomalyRule | undefined;
   /** How many sets of one tier, and of how many sets old versions, go at a time. No limit by default. */
   readonly limit?: number | undefined;
-}
-
-export interface UnsoundSet {
-  /** In words: `2 damaged files`. */
-  readonly reason: string;
-  /**
-   * - `damaged`: a verification read it and found it so.
-   * - `incomplete`: files are missing or have another size. They may come back: a mount below the root.
-   * - `unknown`: it could not be looked at.
-   *
-   * Damaged by default.
-   */
-  readonly state?: 'damaged' | 'incomplete' | 'unknown';
-  /** Directories of the artifacts it is about, relative to the root. */
-  readonly artifacts: ReadonlySet<string>;
-}
-
-/** What is known of the sets besides their files, by `<id>-<tier>`. */
-export interface SetKnowledge {
-  readonly unsound?: ReadonlyMap<string, UnsoundSet>;
-  /** With the operator's note; empty for none. */
-  readonly pins?: ReadonlyMap<string, string>;
-  readonly accepted?: readonly AcceptedShrink[];
 }
 
 export interface DecidedSet {

@@ -5,37 +5,10 @@
 import path from 'node:path';
 import { filesBase, relativeWithin } from '../config/artifacts.js';
 import { covers, mayCover } from '../config/glob.js';
-import type { ConfigPath } from '../config/positions.js';
+import type { ConfigPath } from '../config/config-path.js';
 import type { Config, ServiceConfig } from '../config/schema.js';
 import type { Uncovered } from '../store/manifest.js';
-
-export interface InventoryMount {
-  readonly type: string;
-  readonly volume?: string;
-  /** Path on the engine's host. */
-  readonly source: string;
-  readonly destination: string;
-  readonly readWrite: boolean;
-}
-
-export interface InventoryContainer {
-  readonly id: string;
-  readonly name: string;
-  readonly image: string;
-  /** As the engine says: `running`, `exited` … */
-  readonly state: string;
-  /** Compose's. */
-  readonly project?: string;
-  readonly mounts: readonly InventoryMount[];
-}
-
-export interface InventoryVolume {
-  readonly name: string;
-  readonly driver: string;
-  readonly mountpoint: string;
-  readonly options: Readonly<Record<string, string>>;
-  readonly project?: string;
-}
+import type { InventoryMount, InventoryContainer, InventoryVolume } from './inventory.js';
 
 /** error: a backup or a restore would go wrong · note: worth knowing */
 export type SurveySeverity = 'error' | 'note';

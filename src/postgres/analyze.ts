@@ -1,7 +1,7 @@
 /** Statistics of loaded databases, which a dump does not hold: without them the first queries choose bad plans. */
 import type { Work } from '../progress.js';
 import { connectTo, loadEnv, psqlArgv } from './client-env.js';
-import type { PostgresExec, ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
 import { errorLineOf, warningsOf } from './warnings.js';
 
 /** Tables without statistics of their own, one statement each: one that fails costs no other's. */

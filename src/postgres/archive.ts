@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { HoldfastError, messageOf, type ErrorCode, type ErrorFacts } from '../errors.js';
 import { asBuffer } from './bytes.js';
 import { clientError } from './client-error.js';
-import type { PostgresExec } from './server.js';
+import type { PostgresExec } from './exec.js';
 import { errorLineOf } from './warnings.js';
 
 /** `PGDMP` and, after version and sizes of numbers, 1 for the custom format (pg_backup_archiver.c). */

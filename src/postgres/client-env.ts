@@ -1,6 +1,4 @@
-/** Environments and connection arguments of the client programs. */
-import type { ServerLogin } from './server.js';
-
+import type { ServerLogin } from './exec.js';
 /**
  * Settings that make a session's answers independent of what databases and roles have configured.
  * Options given at connection time win over ALTER DATABASE SET and ALTER ROLE SET.

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { HoldfastError, isHoldfastError } from '../errors.js';
 import { startCommand } from '../system/process.js';
 import { asBuffer } from './bytes.js';
-import type { PostgresExec } from './server.js';
+import type { PostgresExec } from './exec.js';
 
 /** A zstd stream of `source`, with its check sum. @param level 1 to 19. */
 export function compressed(source: Readable, level: number, signal: AbortSignal): Readable {

@@ -2,7 +2,7 @@
 import type { Engine } from '../docker/engine.js';
 import { execCapture, execInContainer } from '../docker/exec.js';
 import { findEndpoint, foundNoServer, type Endpoint } from '../docker/postgres-endpoint.js';
-import type { PostgresExec, PostgresExecOptions } from './server.js';
+import type { PostgresExec, PostgresExecOptions } from './exec.js';
 
 export interface ContainerServer {
   readonly container: string;

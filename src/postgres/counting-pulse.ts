@@ -1,7 +1,8 @@
 /** How far counting is: by tables, and, while one large table is counted, by seeing that it still is. */
 import type { Work } from '../progress.js';
 import { INSPECTOR_NAME } from './client-env.js';
-import { quoteLiteral, runSql, type PostgresExec, type ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { quoteLiteral, runSql } from './server.js';
 
 const PULSE_MS = 60_000;
 

@@ -7,7 +7,7 @@ import { dumpScript } from './dump-script.js';
 import { readContent } from './inspect.js';
 import type { ScriptScanner } from './script-scan.js';
 import { quoteIdentifier } from './sql-text.js';
-import type { PostgresExec } from './server.js';
+import type { PostgresExec } from './exec.js';
 
 /**
  * Runs pg_dumpall. It takes a snapshot of its own in each database, which nobody can join: rows are

@@ -12,7 +12,7 @@ import { runFramed } from './framed.js';
 import type { DatabaseCatalogue } from './inspect.js';
 import type { OutputFile, OutputSet } from './output-file.js';
 import { connectTo, dumpEnv } from './client-env.js';
-import type { PostgresExec, ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
 import { PsqlSession } from './session.js';
 import { warningsOf } from './warnings.js';
 

@@ -17,8 +17,7 @@ import { dumpScript } from './dump-script.js';
 import type { DatabaseCatalogue } from './inspect.js';
 import { lacksConnection } from './patience.js';
 import { ScarceSessions } from './scarce-sessions.js';
-import type { PostgresExec } from './server.js';
-
+import type { PostgresExec } from './exec.js';
 /** zstd's memory, measured: 40 MB at 3, 84 MB at 9, 153 MB at 19; a small container may lack it. */
 const MAX_LEVEL_BESIDE = 9;
 

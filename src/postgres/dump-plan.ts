@@ -2,7 +2,7 @@
 import type { ArtifactFile, PostgresInfo } from '../store/manifest.js';
 import type { ClusterCatalogue } from './inspect.js';
 import type { OutputSet } from './output-file.js';
-import type { ServerLogin } from './server.js';
+import type { ServerLogin } from './exec.js';
 import type { ClientVersion } from './version.js';
 
 /**

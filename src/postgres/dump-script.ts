@@ -11,7 +11,7 @@ import type { OutputSet } from './output-file.js';
 import { roleAllSettings } from './role-all-settings.js';
 import { ScriptScanner, isCompleteScript } from './script-scan.js';
 import { dumpEnv } from './client-env.js';
-import type { PostgresExec, ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
 import { warningsOf } from './warnings.js';
 
 export interface ScriptDump {

@@ -16,7 +16,8 @@ import { dumpEachDatabase } from './dump-databases.js';
 export type { DumpOptions, DumpResult } from './dump-plan.js';
 import { OutputSet } from './output-file.js';
 import { readCatalogue, type ClusterCatalogue, type DatabaseCatalogue } from './inspect.js';
-import { endSessions, serverFacts, type PostgresExec } from './server.js';
+import type { PostgresExec } from './exec.js';
+import { endSessions, serverFacts } from './server.js';
 import { clientVersion, majorOf } from './version.js';
 
 /** Limit for ending sessions, which must not make a cancellation hang. */

@@ -18,8 +18,7 @@ import { setImmediate as tick, setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError, type ErrorCode, type ErrorFacts } from '../errors.js';
 import { asBuffer } from './bytes.js';
 import { clientError } from './client-error.js';
-import type { PostgresExec, PostgresStream } from './server.js';
-
+import type { PostgresExec, PostgresStream } from './exec.js';
 /** The trap keeps the shell until its child has ended, so that not even TERM makes an orphan. */
 const SCRIPT = 'trap : TERM; "$@"; printf "\\n%s %03d\\n" "$0" "$?"';
 

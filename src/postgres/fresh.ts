@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
 import { releaseDatabase } from './held-database.js';
 import type { ClusterCatalogue } from './inspect.js';
-import { queryJson, runSql, type PostgresExec, type ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { queryJson, runSql } from './server.js';
 import { quoteIdentifier } from './sql-text.js';
 import { majorOf } from './version.js';
 

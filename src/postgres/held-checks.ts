@@ -7,8 +7,9 @@
 import { z } from 'zod';
 import { isHoldfastError, messageOf } from '../errors.js';
 import { loadEnv, questionEnv } from './client-env.js';
-import type { LeftObject } from './rebuild.js';
-import { queryJson, quoteLiteral, runSql, type PostgresExec, type ServerLogin } from './server.js';
+import type { LeftObject } from './left-object.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { queryJson, quoteLiteral, runSql } from './server.js';
 
 export interface Holding {
   readonly pg: PostgresExec;

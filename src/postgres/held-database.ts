@@ -1,7 +1,8 @@
 /** What ties a database down: what keeps it from being renamed or dropped, or is lost when it is. */
 import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
-import { queryJson, quoteLiteral, runSql, type PostgresExec, type ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { queryJson, quoteLiteral, runSql } from './server.js';
 import { quoteIdentifier } from './sql-text.js';
 
 const holdsSchema = z.object({

@@ -3,13 +3,8 @@ import { z } from 'zod';
 import { NOT_UTF8, askContent } from './ask-content.js';
 import { INSPECTOR_NAME, questionEnv } from './client-env.js';
 import { NO_CONTENT, type ContentScope, type DatabaseContent } from './content.js';
-import {
-  queryJson,
-  serverFacts,
-  type PostgresExec,
-  type ServerFacts,
-  type ServerLogin,
-} from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { queryJson, serverFacts, type ServerFacts } from './server.js';
 import { CONNECTION_WAITS_MS, untilConnected } from './patience.js';
 import { PsqlSession } from './session.js';
 

@@ -6,10 +6,12 @@ import { LOADER_NAME, connectTo, loadEnv } from './client-env.js';
 import { databaseBeside, dropDatabase } from './fresh.js';
 import type { ClusterCatalogue } from './inspect.js';
 import type { LoadProgress } from './load-progress.js';
-import { rebuild, type LeftObject } from './rebuild.js';
+import type { LeftObject } from './left-object.js';
+import { rebuild } from './rebuild.js';
 import type { RestoreReport } from './restore-report.js';
 import { restoreFromFile, restoreFromStream, type ArchiveRun } from './run-pg-restore.js';
-import { endSessions, type PostgresExec, type ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { endSessions } from './server.js';
 import { stageArchive, stagingPlaces } from './staged-archive.js';
 import { clientVersion } from './version.js';
 

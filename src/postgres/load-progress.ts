@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { Work } from '../progress.js';
 import type { ArtifactFile } from '../store/manifest.js';
-import { queryJson, type PostgresExec, type ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { queryJson } from './server.js';
 
 const PULSE_MS = 15_000;
 

@@ -7,7 +7,7 @@ import { decompressed } from './compress.js';
 import { asBuffer, observed } from './bytes.js';
 import { loadEnv, psqlArgv } from './client-env.js';
 import { clientError } from './client-error.js';
-import type { PostgresExec, ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
 import { ScriptFilter } from './script-filter.js';
 import { errorLineOf, warningsOf } from './warnings.js';
 

@@ -1,10 +1,17 @@
 /** Dumps as a verification sees them: whole as files, and whole as dumps? */
 import { isHoldfastError } from '../errors.js';
 import type { Work } from '../progress.js';
-import type { LookInside } from '../store/find-damage.js';
-import type { ArtifactFile } from '../store/manifest.js';
-import type { PostgresExec } from './server.js';
+import type { ArtifactFile, ArtifactManifest } from '../store/manifest.js';
+import type { PostgresExec } from './exec.js';
 import { verifyDump } from './verify.js';
+
+/** The problem of what is whole as a file and yet no whole dump; undefined where there is none. */
+export type LookInsideDump = (
+  directory: string,
+  manifest: ArtifactManifest,
+  file: ArtifactFile,
+  work: Work,
+) => Promise<string | undefined>;
 
 /**
  * Looks for the last line of scripts, at the first bytes of archives, and has a server list them
@@ -12,7 +19,7 @@ import { verifyDump } from './verify.js';
  */
 export function lookInsideDumps(
   serverOf: (container: string) => Promise<PostgresExec | undefined>,
-): LookInside {
+): LookInsideDump {
   return async (directory, { postgres }, file, work) => {
     if (postgres === undefined) return undefined;
     const server = await serverOf(postgres.container).catch(() => undefined);

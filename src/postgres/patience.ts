@@ -2,8 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isHoldfastError } from '../errors.js';
 import { isNoFreeConnection } from './client-error.js';
-import type { PostgresCommandResult, PostgresExec, PostgresExecOptions } from './server.js';
-
+import type { PostgresCommandResult, PostgresExec, PostgresExecOptions } from './exec.js';
 /** Pauses between tries. The first is for a session of ours whose end the server has not noticed yet. */
 export const CONNECTION_WAITS_MS: readonly number[] = [250, 1_000, 3_000, 6_000, 10_000];
 

@@ -2,7 +2,8 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
-import { queryJson, quoteLiteral, type PostgresExec, type ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { queryJson, quoteLiteral } from './server.js';
 import { authInclusions, confInclusions, librariesIn, type Inclusion } from './settings-text.js';
 import { fitsTar, type SettingsFile } from './settings-tar.js';
 

@@ -5,8 +5,7 @@ import { HoldfastError, isHoldfastError, messageOf } from '../errors.js';
 import type { Work } from '../progress.js';
 import { psqlArgv, questionEnv } from './client-env.js';
 import { clientError } from './client-error.js';
-import type { PostgresCommandResult, PostgresExec, ServerLogin } from './server.js';
-
+import type { PostgresCommandResult, PostgresExec, ServerLogin } from './exec.js';
 const CHECK_INTERVAL_MS = 500;
 /** Checks in a row that must find the same server process, or be refused alike. */
 const CHECKS = 3;

@@ -18,20 +18,11 @@ import { OWN_PATH_SQL } from './content.js';
 import { withoutChecks } from './held-checks.js';
 import type { FailedEntry } from './restore-report.js';
 import { restoreFromStream } from './run-pg-restore.js';
-import { queryJson, type PostgresExec, type ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { queryJson } from './server.js';
 import { quoteIdentifier } from './sql-text.js';
 import { withTemporaryFile } from './staged-archive.js';
-
-/** Something of the archive that is not in the database. */
-export interface LeftObject {
-  readonly database: string;
-  /** As pg_restore names it: `INDEX public people_name postgres`. */
-  readonly what: string;
-  /** In the server's words. */
-  readonly reason: string;
-  /** What makes it, once the reason is gone. Empty where there is no such statement. */
-  readonly sql: string;
-}
+import type { LeftObject } from './left-object.js';
 
 export interface Rebuilding {
   readonly pg: PostgresExec;

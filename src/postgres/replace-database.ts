@@ -19,15 +19,9 @@ import {
 import { readCatalogue } from './inspect.js';
 import { defaultLoadJobs, loadArchive, PARALLEL_FROM_BYTES } from './load-archive.js';
 import { LoadProgress } from './load-progress.js';
-import type { LeftObject } from './rebuild.js';
-import {
-  endSessions,
-  quoteLiteral,
-  runSql,
-  serverFacts,
-  type PostgresExec,
-  type ServerLogin,
-} from './server.js';
+import type { LeftObject } from './left-object.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { endSessions, quoteLiteral, runSql, serverFacts } from './server.js';
 import { quoteIdentifier } from './sql-text.js';
 import { removeStaged, stagingPlaces } from './staged-archive.js';
 

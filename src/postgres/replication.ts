@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
 import type { PostgresInfo } from '../store/manifest.js';
 import { describeDisabled } from './held-database.js';
-import { queryJson, serverFacts, type PostgresExec, type ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { queryJson, serverFacts } from './server.js';
 
 const replicationSchema = z.object({
   slots: z.array(z.object({ name: z.string(), database: z.string().nullable() })),

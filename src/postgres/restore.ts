@@ -8,12 +8,13 @@ import { ensureEmptyCluster } from './fresh.js';
 import { readCatalogue } from './inspect.js';
 import { PARALLEL_FROM_BYTES, defaultLoadJobs, loadArchive } from './load-archive.js';
 import { LoadProgress } from './load-progress.js';
-import type { LeftObject } from './rebuild.js';
+import type { LeftObject } from './left-object.js';
 import { loadScript } from './load-script.js';
 import { removeStaged, stagingPlaces } from './staged-archive.js';
 import { LOADER_NAME } from './client-env.js';
 import type { LoginRoute } from './ready.js';
-import { endSessions, runSql, serverFacts, type PostgresExec, type ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { endSessions, runSql, serverFacts } from './server.js';
 import {
   assertTablespaceDirectories,
   tablespacesIn,

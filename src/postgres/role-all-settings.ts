@@ -2,8 +2,7 @@
 import { dumpEnv } from './client-env.js';
 import { clientError } from './client-error.js';
 import { captureConnected } from './patience.js';
-import type { PostgresExec, ServerLogin } from './server.js';
-
+import type { PostgresExec, ServerLogin } from './exec.js';
 /**
  * The statements that make them again. Values of list settings are kept as the server stores them,
  * already quoted (variable_is_guc_list_quote in PostgreSQL's dumputils.c); all others are literals.

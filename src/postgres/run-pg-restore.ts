@@ -10,8 +10,7 @@ import { clientError } from './client-error.js';
 import { decompressed } from './compress.js';
 import { runFramed } from './framed.js';
 import { RestoreReport } from './restore-report.js';
-import type { PostgresExec } from './server.js';
-
+import type { PostgresExec } from './exec.js';
 /** Its errors go where its output would: all of them are wanted, not the last few kilobytes. */
 const MERGED = 'exec "$@" 2>&1';
 /** The same under framed.ts, which takes any exit status but 0 for a failure of the whole. */

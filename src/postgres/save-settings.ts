@@ -7,7 +7,8 @@ import { asBuffer } from './bytes.js';
 import { compressed, decompressed } from './compress.js';
 import { OutputSet } from './output-file.js';
 import { readSettings } from './read-settings.js';
-import { serverFacts, type PostgresExec, type ServerLogin } from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { serverFacts } from './server.js';
 import { packTar, unpackTar, type SettingsFile } from './settings-tar.js';
 
 export const SETTINGS_FILE = 'server-settings.tar.zst';

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import type { ErrorCode } from '../errors.js';
 import { psqlArgv, questionEnv } from './client-env.js';
 import { clientError } from './client-error.js';
-import type { PostgresExec, PostgresStream, ServerLogin } from './server.js';
+import type { PostgresExec, PostgresStream, ServerLogin } from './exec.js';
 
 export interface SessionOptions {
   readonly database: string;

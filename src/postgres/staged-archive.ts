@@ -10,8 +10,7 @@ import type { ArtifactFile } from '../store/manifest.js';
 import { unreadable } from './archive.js';
 import { asBuffer, observed } from './bytes.js';
 import { hasZstd, unpacked } from './compress.js';
-import type { PostgresExec } from './server.js';
-
+import type { PostgresExec } from './exec.js';
 /** Directories that hold one archive each; a later attempt knows them by this name. */
 const PREFIX = 'holdfast-load.';
 /** Limit for removing one, which must not make a cancellation hang. */

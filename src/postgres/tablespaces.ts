@@ -4,13 +4,8 @@ import { z } from 'zod';
 import { HoldfastError } from '../errors.js';
 import { decompressed } from './compress.js';
 import { asBuffer } from './bytes.js';
-import {
-  queryJson,
-  quoteLiteral,
-  type PostgresExec,
-  type ServerFacts,
-  type ServerLogin,
-} from './server.js';
+import type { PostgresExec, ServerLogin } from './exec.js';
+import { queryJson, quoteLiteral, type ServerFacts } from './server.js';
 import { SqlQuoting, fromLatin1, readIdentifier } from './sql-text.js';
 
 export interface TablespaceLocation {

@@ -12,7 +12,7 @@ import { assertArchive, decodeArchive, listArchive, unreadable } from './archive
 import { decompressed, unpacked } from './compress.js';
 import { asBuffer, observed } from './bytes.js';
 import { ScriptScanner, isCompleteScript } from './script-scan.js';
-import type { PostgresExec } from './server.js';
+import type { PostgresExec } from './exec.js';
 
 export interface DumpOnDisk {
   readonly directory: string;

@@ -1,7 +1,7 @@
 /** Versions of the client programs that sit next to the server. */
 import { HoldfastError } from '../errors.js';
 import { clientError } from './client-error.js';
-import type { PostgresExec } from './server.js';
+import type { PostgresExec } from './exec.js';
 
 export interface ClientVersion {
   /** As the program tells it, e.g. `pg_dump (PostgreSQL) 15.18`. */

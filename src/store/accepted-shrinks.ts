@@ -1,6 +1,6 @@
 /** Shrinks an operator accepted, in `.holdfast/accepted-shrinks.json`: sources that are smaller now. */
 import { z } from 'zod';
-import { acceptanceOf, type AcceptedShrink, type Shrink } from '../plan/anomaly.js';
+import type { AcceptedShrink } from '../plan/set-knowledge.js';
 import { parseJsonIfWhole, readTextIfExists, writeFileDurably } from '../system/durable.js';
 import { makeDirectoriesInside, RECORDS_DIRECTORY, resolveInside } from './layout.js';
 
@@ -31,7 +31,7 @@ export async function readAcceptedShrinks(root: string, stack: string): Promise<
 export async function acceptShrinks(
   root: string,
   stack: string,
-  shrinks: readonly Shrink[],
+  shrinks: readonly AcceptedShrink[],
   at: Date,
 ): Promise<void> {
   if (shrinks.length === 0) return;
@@ -41,7 +41,7 @@ export async function acceptShrinks(
     shrinks.some(({ service, source }) => service === one.service && source === one.source);
   const accepted = [
     ...(await readAll(root)).filter((one) => !isNow(one)),
-    ...shrinks.map((shrink) => ({ stack, ...acceptanceOf(shrink), at: at.toISOString() })),
+    ...shrinks.map((shrink) => ({ stack, ...shrink, at: at.toISOString() })),
   ];
   const record = { format: 'holdfast-accepted-shrinks', version: 1, accepted };
   await writeFileDurably(await resolveInside(root, FILE), `${JSON.stringify(record, null, 2)}\n`);

@@ -1,7 +1,6 @@
 /** Choosing a set by what is on disk: only those that come into question are looked at. */
 import { HoldfastError } from '../errors.js';
-import type { ChosenSet } from '../plan/choose-set.js';
-import type { UnsoundSet } from '../plan/retention.js';
+import type { UnsoundSet } from '../plan/set-knowledge.js';
 import { setName } from '../plan/set-order.js';
 import { inspectSets, sayLacks } from './inspect.js';
 import type { SetArtifact, SetFile } from './manifest.js';
@@ -13,11 +12,11 @@ import { readVerification } from './verification.js';
  * known how it is. @param choose is given what is known to be wrong, by `<id>-<tier>`
  * @param sets those of the catalogue: others can't be looked at
  */
-export async function chooseLooking(
+export async function chooseLooking<Choice extends { readonly set: SetFile }>(
   root: string,
   sets: readonly SetFile[],
-  choose: (unsound: ReadonlyMap<string, UnsoundSet>) => ChosenSet,
-): Promise<ChosenSet> {
+  choose: (unsound: ReadonlyMap<string, UnsoundSet>) => Choice,
+): Promise<Choice> {
   const known = new Set(sets.map(setName));
   const unsound = new Map<string, UnsoundSet>();
   const looked = new Set<string>();

@@ -6,7 +6,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { systemCodeOf } from '../errors.js';
-import { drillResultSchema, type DrillResult } from '../plan/drill-types.js';
+import { drillResultSchema, type DrillResult } from '../plan/drill-result.js';
 import { readTextIfExists, removeTree, writeFileDurably } from '../system/durable.js';
 import { makeDirectoriesInside, RECORDS_DIRECTORY, resolveInside, setFileName } from './layout.js';
 

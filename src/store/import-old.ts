@@ -5,7 +5,7 @@
  */
 import { link, lstat, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { cannotLink } from '../archive/reuse.js';
+import { cannotLink } from '../archive/known-parts.js';
 import type { Config } from '../config/schema.js';
 import { toStackView } from '../config/stack-view.js';
 import { HoldfastError, isHoldfastError } from '../errors.js';

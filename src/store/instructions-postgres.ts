@@ -1,5 +1,4 @@
-/** The PostgreSQL part of `RESTORE.md`. */
-import type { Step } from './instructions.js';
+import type { Step } from './instruction-step.js';
 import type { ArtifactManifest, PostgresInfo, SettingsInfo } from './manifest.js';
 import { shellQuote, shellWords } from './shell.js';
 

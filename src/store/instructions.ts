@@ -1,11 +1,8 @@
-/**
- * `RESTORE.md`: the commands that restore one artifact with nothing of ours installed. A person reads
- * it in a bad hour, so every command is complete, in order, with the real names in it.
- */
-import { renameArguments } from '../archive/foreign.js';
+import { renameArguments } from '../archive/rename-members.js';
 import { postgresSteps } from './instructions-postgres.js';
 import type { ArtifactManifest } from './manifest.js';
 import { shellQuote, shellWords } from './shell.js';
+import type { Step } from './instruction-step.js';
 
 /** Unpacks what arrives on standard input; the target is added behind. */
 export const UNPACK_OPTIONS =
@@ -21,12 +18,6 @@ function unpackLine({ files }: ArtifactManifest): { read: string; options: strin
     read: `gzip -dc ${shellQuote(foreign.name)}`,
     options: [UNPACK_OPTIONS, ...rename].join(' '),
   };
-}
-
-export interface Step {
-  readonly title: string;
-  readonly text?: string;
-  readonly commands: readonly string[];
 }
 
 /** The whole document for one artifact. */

@@ -5,7 +5,7 @@
  */
 import { cp, link, lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { cannotLink } from '../archive/reuse.js';
+import { cannotLink } from '../archive/known-parts.js';
 import { systemCodeOf } from '../errors.js';
 import type { RunIdentity } from '../plan/run-identity.js';
 import { fsyncTree, pathExists } from '../system/durable.js';

@@ -3,7 +3,7 @@
  * of the backups: without it a plan says nothing of time.
  */
 import { z } from 'zod';
-import type { Measurement } from '../plan/estimate.js';
+import type { Measurement } from '../plan/measurement.js';
 import { readTextIfExists, writeFileDurably } from '../system/durable.js';
 import { makeDirectoriesInside, RECORDS_DIRECTORY, resolveInside } from './layout.js';
 

@@ -1,6 +1,6 @@
 /** What the last backup of a source left that the next one may link. */
 import { lstat } from 'node:fs/promises';
-import { knownParts, type KnownPart } from '../archive/reuse.js';
+import { knownParts, type KnownPart } from '../archive/known-parts.js';
 import { isHoldfastError, systemCodeOf } from '../errors.js';
 import { identityOf } from './artifact-files.js';
 import { readManifest } from './artifact.js';

@@ -8,7 +8,7 @@ import { readdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { HoldfastError, messageOf, systemCodeOf } from '../errors.js';
-import { isDrillId } from '../plan/drill.js';
+import { isDrillId } from '../plan/drill-names.js';
 import { mappingSchema } from '../plan/mapping.js';
 import {
   fsyncPath,

@@ -1,5 +1,4 @@
-/** What the store knows of its sets besides their files: what is damaged or gone, pinned, accepted. */
-import type { SetKnowledge, UnsoundSet } from '../plan/retention.js';
+import type { SetKnowledge, UnsoundSet } from '../plan/set-knowledge.js';
 import { setName } from '../plan/set-order.js';
 import { readAcceptedShrinks } from './accepted-shrinks.js';
 import { readCatalogue, type Catalogue } from './catalogue.js';

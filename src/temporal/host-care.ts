@@ -6,7 +6,8 @@ import {
   pastRestores,
   safetyCopyBytes,
 } from '../../activities/past-restores.js';
-import { aliveAt, bringBackStopped, type RecoveryReport } from '../../activities/recovery.js';
+import { aliveAt } from '../../activities/liveness.js';
+import { bringBackStopped, type RecoveryReport } from '../../activities/recovery.js';
 import type { Config } from '../config/schema.js';
 import { connectEngine } from '../docker/engine.js';
 import { attendedRunLog } from '../observe/run-log.js';

@@ -29,7 +29,7 @@ import { RunLog } from '../observe/run-log.js';
 import { goodSets } from '../plan/check.js';
 import { tierSchema } from '../store/manifest.js';
 import { readStoreKnowledge } from '../store/set-knowledge.js';
-import { configVersions } from '../store/config-versions.js';
+import { configVersions } from '../config/config-versions.js';
 import { drillQueue, heavyQueue, lightQueue, stackQueue } from '../plan/ids.js';
 import { connectClient, connectWorker } from './connect.js';
 import { followConfig } from './follow-config.js';

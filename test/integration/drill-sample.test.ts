@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { DrillResult } from '../../src/plan/drill-types.js';
+import type { DrillResult } from '../../src/plan/drill-result.js';
 import type { BackupStackResult } from '../../src/plan/inputs.js';
 import { newestDrillOf } from '../support/newest-drill.js';
 import { runCommand } from '../../src/system/process.js';

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { unpacked } from '../../src/postgres/compress.js';
 import { dumpCluster, type DumpOptions, type DumpResult } from '../../src/postgres/dump.js';
-import type { PostgresExec } from '../../src/postgres/server.js';
+import type { PostgresExec } from '../../src/postgres/exec.js';
 import { ScriptScanner } from '../../src/postgres/script-scan.js';
 import { verifyDump } from '../../src/postgres/verify.js';
 import { runCommand } from '../../src/system/process.js';

@@ -8,7 +8,7 @@ import { dumpCluster } from '../../src/postgres/dump.js';
 import { inspectCluster } from '../../src/postgres/inspect.js';
 import { loadDump, waitUntilReady } from '../../src/postgres/restore.js';
 import { pickRoute } from '../../src/postgres/ready.js';
-import type { PostgresExec } from '../../src/postgres/server.js';
+import type { PostgresExec } from '../../src/postgres/exec.js';
 import type { PostgresInfo } from '../../src/store/manifest.js';
 import { eventually, startServer, work, type TestServer } from '../support/postgres.js';
 

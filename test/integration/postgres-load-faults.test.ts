@@ -9,7 +9,7 @@ import { compareWithManifest, describeMismatch } from '../../src/postgres/compar
 import { dumpCluster } from '../../src/postgres/dump.js';
 import { inspectCluster } from '../../src/postgres/inspect.js';
 import { loadDump, type LoadOptions, type LoadResult } from '../../src/postgres/restore.js';
-import type { PostgresExec } from '../../src/postgres/server.js';
+import type { PostgresExec } from '../../src/postgres/exec.js';
 import type { ArtifactFile, PostgresInfo } from '../../src/store/manifest.js';
 import { runCommand } from '../../src/system/process.js';
 import { eventually, login, startServer, work, type TestServer } from '../support/postgres.js';

@@ -8,7 +8,7 @@ import { compareWithManifest, describeMismatch } from '../../src/postgres/compar
 import { dumpCluster, type DumpOptions, type DumpResult } from '../../src/postgres/dump.js';
 import { inspectCluster, type ClusterState } from '../../src/postgres/inspect.js';
 import { loadDump, type LoadOptions, type LoadResult } from '../../src/postgres/restore.js';
-import type { PostgresExec } from '../../src/postgres/server.js';
+import type { PostgresExec } from '../../src/postgres/exec.js';
 import { verifyDump } from '../../src/postgres/verify.js';
 import type { Work } from '../../src/progress.js';
 import { runCommand } from '../../src/system/process.js';

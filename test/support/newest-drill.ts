@@ -1,5 +1,4 @@
-/** What the store has recorded of the last drill of a daily set. */
-import type { DrillResult } from '../../src/plan/drill-types.js';
+import type { DrillResult } from '../../src/plan/drill-result.js';
 import { readDrills } from '../../src/store/drills.js';
 
 export async function newestDrillOf(backups: string, setId: string): Promise<DrillResult> {

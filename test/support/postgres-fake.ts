@@ -4,8 +4,7 @@ import type {
   PostgresCommandResult,
   PostgresExec,
   PostgresExecOptions,
-} from '../../src/postgres/server.js';
-
+} from '../../src/postgres/exec.js';
 export type Player = (
   argv: readonly string[],
   options: PostgresExecOptions,

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connectEngine } from '../../src/docker/engine.js';
 import { containerExec } from '../../src/postgres/container.js';
 import { waitUntilReady } from '../../src/postgres/ready.js';
-import type { PostgresExec } from '../../src/postgres/server.js';
+import type { PostgresExec } from '../../src/postgres/exec.js';
 import type { Work } from '../../src/progress.js';
 import { runCommand } from '../../src/system/process.js';
 import { POSTGRES_IMAGE } from './docker-images.js';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { CliContext, type CliHost, type Environment } from '../../src/cli/context.js';
 import type { Ports, RunGateway, RunSnapshot } from '../../src/cli/ports.js';
-import type { Reporter } from '../../src/cli/progress/reporter.js';
+import type { Reporter } from '../../src/cli/progress/reporter-contract.js';
 import { watchRun, type WatchOutcome } from '../../src/cli/progress/watch.js';
 import { HoldfastError } from '../../src/errors.js';
 import { PassThrough } from 'node:stream';

@@ -6,7 +6,7 @@ import { newestFirst } from '../../plan/set-order.js';
 import { oldestChecked } from '../../plan/verify-order.js';
 import { formatBytes } from '../../plan/words.js';
 import { lookInsideDumps } from '../../postgres/look-inside.js';
-import type { PostgresExec } from '../../postgres/server.js';
+import type { PostgresExec } from '../../postgres/exec.js';
 import type { SetFile } from '../../store/manifest.js';
 import {
   artifactsDone,

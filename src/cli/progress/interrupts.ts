@@ -4,7 +4,7 @@
  */
 import { ask, INTERRUPTED } from '../ask.js';
 import type { CliContext } from '../context.js';
-import type { Reporter } from './reporter.js';
+import type { Reporter } from './reporter-contract.js';
 
 export interface InterruptActions {
   /** Asks the server to cancel the run; its end arrives as the run's result. */

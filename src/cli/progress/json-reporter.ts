@@ -1,5 +1,4 @@
-/** With `--json`: one event a line, when something changed. */
-import type { Reporter, RunTitle } from './reporter.js';
+import type { Reporter, RunTitle } from './reporter-contract.js';
 import type { RunPicture, StepRow } from './tracker.js';
 
 export type Emit = (event: { readonly type: string } & Readonly<Record<string, unknown>>) => void;

@@ -3,7 +3,7 @@ import { formatDuration } from '../../plan/words.js';
 import { rowName, rowPieces } from '../render/rows.js';
 import type { Style } from '../render/style.js';
 import { oneLine } from '../render/text.js';
-import type { Reporter, RunTitle } from './reporter.js';
+import type { Reporter, RunTitle } from './reporter-contract.js';
 import type { RunPicture, StepRow } from './tracker.js';
 
 const PROGRESS_EVERY_MS = 15_000;

@@ -5,7 +5,7 @@ import { renderRow, rowName, summarize } from '../render/rows.js';
 import { formatClock } from '../render/words.js';
 import type { Style } from '../render/style.js';
 import { displayWidth, oneLine, truncate } from '../render/text.js';
-import type { Reporter, RunTitle } from './reporter.js';
+import type { Reporter, RunTitle } from './reporter-contract.js';
 import type { RunPicture, StepRow } from './tracker.js';
 
 /** Lines of the block that are not steps, and one for the cursor. */

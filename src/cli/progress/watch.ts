@@ -5,7 +5,7 @@ import type { CliContext } from '../context.js';
 import type { RunGateway } from '../ports.js';
 import { toHoldfastError } from '../report-error.js';
 import { handleInterrupts } from './interrupts.js';
-import type { Reporter, RunTitle } from './reporter.js';
+import type { Reporter, RunTitle } from './reporter-contract.js';
 import { ProgressTracker } from './tracker.js';
 
 const POLL_MS = 500;

@@ -1,5 +1,4 @@
-/** What a check found, for people. Pure. */
-import type { CheckFinding, Severity } from '../../plan/check.js';
+import type { CheckFinding, Severity } from '../../plan/check-facts.js';
 import type { Style } from '../render/style.js';
 import { oneLine, wrap } from '../render/text.js';
 

@@ -1,24 +1,13 @@
 /** Drills for people: the result of a run, the mark in the list, the details of a set. Pure. */
 import { describeSample, describeTime, describeTables } from '../../plan/drill.js';
-import type { DrillResult, DrillRestoreResult, DrillStep } from '../../plan/drill-types.js';
+import type { DrillResult, DrillStep } from '../../plan/drill-result.js';
+import type { DrillRestoreResult } from '../../plan/drill-types.js';
 import { formatBytes, formatDuration } from '../../plan/words.js';
 import type { Style } from '../render/style.js';
 import { count, oneLine } from '../render/text.js';
 import { formatAge } from '../render/words.js';
 import { setName } from './set-rows.js';
-
-/** The newest drill of a set as `list` shows it, and the newest of all in `--json`. */
-export interface DrillSummary {
-  readonly at: string;
-  readonly status: DrillResult['status'];
-  /** All of the set, and nothing left out. */
-  readonly whole: boolean;
-  /** What a restore takes, measured. */
-  readonly restoreMs: number;
-  /** It restored nothing whole: samples were compared, and there is no time. */
-  readonly onlySampled: boolean;
-  readonly drills: number;
-}
+import type { DrillSummary } from './set-facts.js';
 
 export function summarizeDrills(results: readonly DrillResult[] | undefined): DrillSummary | null {
   const [newest] = results ?? [];

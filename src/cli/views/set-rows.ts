@@ -3,8 +3,8 @@ import type { SetDiskUse } from '../../store/disk-use.js';
 import type { Lack } from '../../store/inspect.js';
 import type { SetFile } from '../../store/manifest.js';
 import type { Pin } from '../../store/pins.js';
-import type { DrillSummary } from './drill-view.js';
-import type { VerificationSummary } from './verify-view.js';
+import type { DrillSummary } from './set-facts.js';
+import type { VerificationSummary } from './set-facts.js';
 
 export interface SetSummary {
   readonly id: string;

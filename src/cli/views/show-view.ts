@@ -1,5 +1,4 @@
-/** `holdfast show` for people. Pure. */
-import type { DrillResult } from '../../plan/drill-types.js';
+import type { DrillResult } from '../../plan/drill-result.js';
 import { nameUncovered } from '../../plan/uncovered.js';
 import { formatBytes, formatDuration } from '../../plan/words.js';
 import { sayLack } from '../../store/inspect.js';

@@ -5,6 +5,7 @@ import type { Style } from '../render/style.js';
 import { count, oneLine } from '../render/text.js';
 import { formatAge } from '../render/words.js';
 import { setName } from './set-rows.js';
+import type { VerificationSummary } from './set-facts.js';
 
 /** One line for a set, and some for each damaged file. */
 export function renderOutcome(
@@ -74,15 +75,6 @@ export function outcomeAsJson({
       })),
     })),
   };
-}
-
-/** The last verification of a set, where `--json` tells of it; null where there was none. */
-export interface VerificationSummary {
-  /** Null where damage became known by another set that has the same file. */
-  readonly at: string | null;
-  readonly level: 'hashes' | 'decode' | null;
-  readonly ok: boolean;
-  readonly damagedFiles: number;
 }
 
 export function summarizeVerification(

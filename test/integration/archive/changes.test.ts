@@ -12,11 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import {
-  archiveTree,
-  type ArchivedTree,
-  type ArchiveOptions,
-} from '../../../src/archive/archive.js';
+import type { ArchiveOptions } from '../../../src/archive/archive-options.js';
+import { archiveTree, type ArchivedTree } from '../../../src/archive/archive.js';
 import { compareTrees } from '../../../src/archive/compare.js';
 import { extractTree } from '../../../src/archive/extract.js';
 import { disturbedReader, powerlessReader } from './disturbed-reader.js';

@@ -21,7 +21,7 @@ import path from 'node:path';
 import { archiveTree, type ArchivedTree } from '../../../src/archive/archive.js';
 import { compareTrees } from '../../../src/archive/compare.js';
 import { extractTree } from '../../../src/archive/extract.js';
-import { knownParts } from '../../../src/archive/reuse.js';
+import { knownParts } from '../../../src/archive/known-parts.js';
 import { runCommand } from '../../../src/system/process.js';
 import { disturbedReader } from './disturbed-reader.js';
 import { quiet, temporaryDirectory } from './awkward-tree.js';

@@ -6,6 +6,7 @@ import { readIndex } from '../../../src/archive/index-reader.js';
 import type { IndexEntry } from '../../../src/archive/index-file.js';
 import { pathFromJson } from '../../../src/archive/paths.js';
 import type { HoldfastError } from '../../../src/errors.js';
+import { readArtifact } from '../../../src/store/artifact.js';
 import type { ArtifactManifest } from '../../../src/store/manifest.js';
 import { createHash } from 'node:crypto';
 import { writeTreeArtifact } from '../store/fixtures.js';
@@ -30,7 +31,9 @@ beforeEach(() => {
 
 async function read(known?: ArtifactManifest): Promise<IndexEntry[]> {
   const entries: IndexEntry[] = [];
-  for await (const entry of readIndex(copy, quiet, known)) entries.push(entry);
+  for await (const entry of readIndex(copy, quiet, known ?? (await readArtifact(copy)))) {
+    entries.push(entry);
+  }
   return entries;
 }
 const failure = (known?: ArtifactManifest): Promise<HoldfastError> =>
@@ -102,7 +105,7 @@ describe('an index that is read', () => {
   });
 
   test('can be left before its end, without a process staying behind', async () => {
-    for await (const entry of readIndex(copy, quiet)) {
+    for await (const entry of readIndex(copy, quiet, await readArtifact(copy))) {
       expect(entry.path).toBe('.');
       break;
     }

@@ -14,14 +14,11 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  archiveTree,
-  type ArchivedTree,
-  type ArchiveOptions,
-} from '../../../src/archive/archive.js';
+import type { ArchiveOptions } from '../../../src/archive/archive-options.js';
+import { archiveTree, type ArchivedTree } from '../../../src/archive/archive.js';
 import { compareTrees } from '../../../src/archive/compare.js';
 import { extractTree } from '../../../src/archive/extract.js';
-import { knownParts } from '../../../src/archive/reuse.js';
+import { knownParts } from '../../../src/archive/known-parts.js';
 import { disturbedReader } from './disturbed-reader.js';
 import { quiet, temporaryDirectory } from './awkward-tree.js';
 

@@ -3,11 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import {
-  archiveTree,
-  type ArchivedTree,
-  type ArchiveOptions,
-} from '../../../src/archive/archive.js';
+import type { ArchiveOptions } from '../../../src/archive/archive-options.js';
+import { archiveTree, type ArchivedTree } from '../../../src/archive/archive.js';
 import { extractTree } from '../../../src/archive/extract.js';
 import { directReader, type TreeReader } from '../../../src/archive/reader.js';
 import type { Work } from '../../../src/progress.js';

@@ -2,14 +2,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import {
-  archiveTree,
-  type ArchivedTree,
-  type ArchiveOptions,
-} from '../../../src/archive/archive.js';
+import type { ArchiveOptions } from '../../../src/archive/archive-options.js';
+import { archiveTree, type ArchivedTree } from '../../../src/archive/archive.js';
 import { extractTree } from '../../../src/archive/extract.js';
 import { directReader } from '../../../src/archive/reader.js';
-import { knownParts } from '../../../src/archive/reuse.js';
+import { knownParts } from '../../../src/archive/known-parts.js';
 import { fuseContent, mountFuse, type LyingFile } from '../../support/fuse.js';
 import { mountedPlaces, type MountedPlaces } from '../../support/mounted-places.js';
 import { quiet } from './awkward-tree.js';

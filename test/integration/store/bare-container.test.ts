@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { archiveTree } from '../../../src/archive/archive.js';
 import { compareTrees } from '../../../src/archive/compare.js';
-import { knownParts } from '../../../src/archive/reuse.js';
+import { knownParts } from '../../../src/archive/known-parts.js';
 import { finishArtifact } from '../../../src/store/artifact.js';
 import { runCommand } from '../../../src/system/process.js';
 import { BASE_IMAGE } from '../../support/docker-images.js';

@@ -455,7 +455,7 @@ describe('an imported archive', () => {
     expect(differences.filter(({ path: at, what }) => at !== '.' || what !== 'mtime')).toEqual([]);
 
     const names: string[] = [];
-    for await (const entry of readIndex(directory, quiet)) {
+    for await (const entry of readIndex(directory, quiet, manifest)) {
       names.push(entry.path === '.' ? '.' : pathFromJson(entry.path));
     }
     expect(names).toHaveLength(manifest.totals.entries);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { pathBelow, renameExpression } from '../../../src/archive/foreign.js';
+import { renameExpression } from '../../../src/archive/rename-members.js';
+import { pathBelow } from '../../../src/archive/foreign.js';
 import { StripPrefixFinder, type StripTarget } from '../../../src/archive/strip-prefix.js';
 
 const MLOPS: StripTarget = { kind: 'files', target: '/srv/mlopsnew', include: ['**'] };

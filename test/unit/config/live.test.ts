@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { LiveConfig } from '../../../src/config/live.js';
 import { loadConfig } from '../../../src/config/load.js';
-import { configVersions } from '../../../src/store/config-versions.js';
+import { configVersions } from '../../../src/config/config-versions.js';
 
 let directory: string;
 let file: string;

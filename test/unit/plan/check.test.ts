@@ -1,13 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import {
-  checkBackups,
-  worstOf,
-  type CheckFacts,
-  type CheckPolicy,
-  type ScheduleFact,
-} from '../../../src/plan/check.js';
+import type { CheckFacts, CheckPolicy, ScheduleFact } from '../../../src/plan/check-facts.js';
+import { checkBackups, worstOf } from '../../../src/plan/check.js';
 import { sayShrink } from '../../../src/plan/anomaly.js';
-import type { UnsoundSet } from '../../../src/plan/retention.js';
+import type { UnsoundSet } from '../../../src/plan/set-knowledge.js';
 import { dueTimesBack, lastDue } from '../../../src/plan/due-times.js';
 import { forecastDisk } from '../../../src/plan/forecast.js';
 import { oldestChecked } from '../../../src/plan/verify-order.js';

@@ -2,20 +2,22 @@
 import { describe, expect, test } from '@jest/globals';
 import {
   drillId,
-  drilledServices,
-  drillMapping,
   drillName,
   drillPath,
-  fitDrill,
   isBelow,
   isDrillId,
+} from '../../../src/plan/drill-names.js';
+import {
+  drilledServices,
+  drillMapping,
+  fitDrill,
   describeMeasured,
   describeSample,
   describeTables,
   restoreTime,
   sumTables,
 } from '../../../src/plan/drill.js';
-import type { DrillStep } from '../../../src/plan/drill-types.js';
+import type { DrillStep } from '../../../src/plan/drill-result.js';
 import { mapName, mapPath } from '../../../src/plan/mapping.js';
 import type { RestoreServicePlan } from '../../../src/plan/restore-types.js';
 import type { ServiceView } from '../../../src/plan/stack-view.js';

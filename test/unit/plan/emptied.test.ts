@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { findShrinks, type AcceptedShrink, type AnomalyRule } from '../../../src/plan/anomaly.js';
+import { findShrinks, type AnomalyRule } from '../../../src/plan/anomaly.js';
+import type { AcceptedShrink } from '../../../src/plan/set-knowledge.js';
 import { judgeEmptiness, type Emptiness } from '../../../src/plan/emptied.js';
 import { planRetention } from '../../../src/plan/retention.js';
 import type { SetArtifact, SetFile } from '../../../src/store/manifest.js';

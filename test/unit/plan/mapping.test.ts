@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { namesIn, remapConfig } from '../../../src/config/remap.js';
+import { namesIn } from '../../../src/config/names.js';
+import { remapConfig } from '../../../src/config/remap.js';
 import { loadConfig } from '../../../src/config/load.js';
 import { mapName, mapPath, parseMapping, requireUsed } from '../../../src/plan/mapping.js';
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { measuredByDrills, withEstimates, type Measurement } from '../../../src/plan/estimate.js';
+import type { Measurement } from '../../../src/plan/measurement.js';
+import { measuredByDrills, withEstimates } from '../../../src/plan/estimate.js';
 import { spaceProblems, withSurvey } from '../../../src/plan/host-survey.js';
 import { mixSets, renameServices } from '../../../src/plan/mix-sets.js';
 import { pauseStage, planRestore } from '../../../src/plan/restore-plan.js';

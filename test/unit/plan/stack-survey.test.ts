@@ -1,11 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseConfig } from '../../../src/config/load.js';
+import type {
+  InventoryContainer,
+  InventoryMount,
+  InventoryVolume,
+} from '../../../src/plan/inventory.js';
 import {
   overlapFindings,
   uncoveredCandidates,
-  type InventoryContainer,
-  type InventoryMount,
-  type InventoryVolume,
   type StackFacts,
 } from '../../../src/plan/stack-survey.js';
 

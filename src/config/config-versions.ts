@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
-import type { VersionKeeper } from '../config/live.js';
-import type { Config } from '../config/schema.js';
+import type { VersionKeeper } from './live.js';
+import type { Config } from './schema.js';
 import { mkdirDurably, pathExists, readTextIfExists, writeFileDurably } from '../system/durable.js';
 
 /** Longer than any run; a run that waits for a person's approval may take days. */

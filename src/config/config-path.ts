@@ -1,0 +1,3 @@
+/** A place in the configuration. */
+
+export type ConfigPath = readonly (string | number)[];
