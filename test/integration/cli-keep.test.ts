@@ -6,7 +6,8 @@ import path from 'node:path';
 import { writeSet } from './cli-support/sets.js';
 import { jsonLines, makePlace, PLAIN_ENV, type Place } from './cli-support/place.js';
 import { runCommand } from '../../src/system/process.js';
-import { cliMain, nodeArgs, runTypeScript } from './cli-support/run.js';
+import { PROGRAM } from '../support/worker-host.js';
+import { cliMain, runTypeScript } from './cli-support/run.js';
 
 const DAY_MS = 86_400_000;
 
@@ -97,7 +98,7 @@ test('who may not read the store is told so, by whatever command, and it is no b
   const commands = [['list'], ['show', 'latest'], ['check'], ['verify'], ['prune', '--dry-run']];
   await Promise.all(
     commands.map(async (args) => {
-      const run = await runCommand('setpriv', [...asNobody, ...nodeArgs(cliMain, args)], {
+      const run = await runCommand('setpriv', [...asNobody, PROGRAM, ...args], {
         okExitCodes: [0, 1, 2, 3, 130],
         cwd: place.directory,
         env: { ...PLAIN_ENV, NODE_OPTIONS: '', HOME: place.directory },
