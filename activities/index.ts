@@ -1,28 +1,28 @@
 /** All activities, by family. */
-import { createArchiveActivities } from './archive.js';
-import { createBackupRunActivities } from './backup-run.js';
-import { createCheckActivities } from './check.js';
-import { createContainerActivities } from './containers.js';
-import { createDrillActivities } from './drill.js';
-import { createDrillCompareActivities } from './drill-compare.js';
-import { createDrillSampleActivities } from './drill-sample.js';
-import { createDrillServiceActivities } from './drill-service.js';
-import { createDumpActivities } from './dump.js';
-import { createHoldActivities } from './hold.js';
-import { createPermitActivities } from './permit.js';
-import { createPruneActivities } from './prune.js';
-import { createRestoreDatabaseActivities } from './restore-database.js';
-import { createPreflightActivities } from './preflight-host.js';
-import { createRestorePlanActivities } from './restore-plan.js';
-import { createRestoreSomeDatabasesActivities } from './restore-some-databases.js';
-import { createRestoreTreeActivities } from './restore-tree.js';
-import { createRollBackActivities } from './roll-back.js';
-import type { ActivityDependencies } from './runtime.js';
-import { createStackActivities as createResolveActivities } from './stack.js';
-import { createTellActivities } from './tell.js';
-import { createVerifyStoreActivities } from './verify-store.js';
-import { createUndoActivities } from './undo.js';
-import { createVerifyActivities } from './verify.js';
+import { createArchiveActivities } from './backup/archive.js';
+import { createBackupRunActivities } from './backup/backup-run.js';
+import { createCheckActivities } from './check/check.js';
+import { createContainerActivities } from './shared/containers.js';
+import { createDrillActivities } from './drill/drill.js';
+import { createDrillCompareActivities } from './drill/drill-compare.js';
+import { createDrillSampleActivities } from './drill/drill-sample.js';
+import { createDrillServiceActivities } from './drill/drill-service.js';
+import { createDumpActivities } from './backup/dump.js';
+import { createHoldActivities } from './backup/hold.js';
+import { createPermitActivities } from './shared/permit.js';
+import { createPruneActivities } from './retention/prune.js';
+import { createRestoreDatabaseActivities } from './restore/restore-database.js';
+import { createPreflightActivities } from './preflight/preflight-host.js';
+import { createRestorePlanActivities } from './restore/restore-plan.js';
+import { createRestoreSomeDatabasesActivities } from './restore/restore-some-databases.js';
+import { createRestoreTreeActivities } from './restore/restore-tree.js';
+import { createRollBackActivities } from './rollback/roll-back.js';
+import type { ActivityDependencies } from './shared/runtime.js';
+import { createStackActivities as createResolveActivities } from './shared/stack.js';
+import { createTellActivities } from './notify/tell.js';
+import { createVerifyStoreActivities } from './verify/verify-store.js';
+import { createUndoActivities } from './rollback/undo.js';
+import { createVerifyActivities } from './verify/verify.js';
 
 /** What runs on the stack's own queue, beside the workflows: before it is known which host serves it. */
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product

@@ -1,8 +1,8 @@
 /** Whether a restore brought back what was there; never part of what is timed. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { compareTreesInDetail, requireEqual } from '../src/archive/compare.js';
-import { runCommand } from '../src/system/process.js';
+import { compareTreesInDetail, requireEqual } from '../src/tree/compare/compare.js';
+import { runCommand } from '../src/base/process/process.js';
 import type { ToolName } from './tools/tool.js';
 
 /**

@@ -1,8 +1,8 @@
 /** The machine, as far as it explains the figures; not its name. */
 import { readFile, statfs } from 'node:fs/promises';
 import os from 'node:os';
-import { formatBytes } from '../src/plan/words.js';
-import { runCommand } from '../src/system/process.js';
+import { formatBytes } from '../src/base/words.js';
+import { runCommand } from '../src/base/process/process.js';
 import type { Report } from './report.js';
 
 export async function describeHost(work: string): Promise<Report['host']> {

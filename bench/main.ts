@@ -6,7 +6,7 @@ import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { runCommand } from '../src/system/process.js';
+import { runCommand } from '../src/base/process/process.js';
 import { writeTree } from './generate.js';
 import { describeHost, requireSpace } from './host.js';
 import { DROP_CACHES } from './measure.js';

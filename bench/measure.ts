@@ -1,6 +1,6 @@
 /** One command, from start to end: how long, how much processor time, how much memory. */
 import { writeFileSync } from 'node:fs';
-import { runCommand, startCommand } from '../src/system/process.js';
+import { runCommand, startCommand } from '../src/base/process/process.js';
 import { cpuOfEndedChildren, familyOf, memoryKind, memoryOf } from './processes.js';
 
 export interface Step {

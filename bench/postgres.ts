@@ -10,12 +10,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
-import { connectEngine } from '../src/docker/engine.js';
-import { containerExec } from '../src/postgres/container.js';
-import { dumpCluster, type DumpResult } from '../src/postgres/dump.js';
-import { loadDump, waitUntilReady } from '../src/postgres/restore.js';
-import type { Work } from '../src/progress.js';
-import { runCommand } from '../src/system/process.js';
+import { connectEngine } from '../src/docker/engine/engine.js';
+import { containerExec } from '../src/postgres/client/container.js';
+import { dumpCluster, type DumpResult } from '../src/postgres/dump/dump.js';
+import { loadDump, waitUntilReady } from '../src/postgres/load/restore.js';
+import type { Work } from '../src/base/progress.js';
+import { runCommand } from '../src/base/process/process.js';
 
 const IMAGE = 'holdfast-sample-postgres:latest';
 const ROUNDS = Number(process.env['HOLDFAST_BENCH_ROUNDS'] ?? 3);

@@ -1,5 +1,5 @@
 /** A report as text: a table for the terminal, the same one for the documentation. */
-import { formatBytes } from '../src/plan/words.js';
+import { formatBytes } from '../src/base/words.js';
 import type { Report } from './report.js';
 import { spread, summarise, type Row, type Spread } from './summary.js';
 import { judge } from './targets.js';

@@ -2,8 +2,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { formatBytes } from '../src/plan/words.js';
-import { runCommand } from '../src/system/process.js';
+import { formatBytes } from '../src/base/words.js';
+import { runCommand } from '../src/base/process/process.js';
 import { checkOneFile, checkRestore, storedBytes } from './check.js';
 import type { Tree } from './generate.js';
 import { measure, type Step } from './measure.js';

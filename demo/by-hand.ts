@@ -4,7 +4,7 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { runCommand } from '../src/system/process.js';
+import { runCommand } from '../src/base/process/process.js';
 import type { Checks } from './report.js';
 import { treeDigest } from './proof.js';
 import type { SampleStack } from './sample-stack.js';

@@ -6,8 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../src/temporal/dev-server.js';
 import { newestSet, proveReuse } from './reuse.js';
 import { proveDrill, proveRollBack, proveUndo, type Stage } from './taking-back.js';
-import { runCommand, startCommand, type RunningCommand } from '../src/system/process.js';
-import { stackQueue } from '../src/plan/ids.js';
+import { runCommand, startCommand, type RunningCommand } from '../src/base/process/process.js';
+import { stackQueue } from '../src/plan/shared/ids.js';
 import type { Checks } from './report.js';
 import {
   clusterFacts,

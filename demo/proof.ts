@@ -3,7 +3,7 @@
  * Taken before everything is lost and after it is restored.
  */
 import path from 'node:path';
-import { runCommand } from '../src/system/process.js';
+import { runCommand } from '../src/base/process/process.js';
 import { SERVICES, type SampleStack } from './sample-stack.js';
 
 /** The table the demo keeps writing to while the backup runs; counted apart from the others. */

@@ -1,9 +1,9 @@
 /** What the second backup did not have to read: from the set's own file, and from the disk. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { formatBytes } from '../src/plan/words.js';
-import { readArtifact } from '../src/store/artifact.js';
-import { isLinked, setFileSchema, type SetFile } from '../src/store/manifest.js';
+import { formatBytes } from '../src/base/words.js';
+import { readArtifact } from '../src/store/write/artifact.js';
+import { isLinked, setFileSchema, type SetFile } from '../src/format/manifest.js';
 import type { Checks } from './report.js';
 
 export async function proveReuse(

@@ -2,7 +2,7 @@
 import { createServer } from 'node:net';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { runCommand } from '../src/system/process.js';
+import { runCommand } from '../src/base/process/process.js';
 import {
   MODEL_DIRECTORY,
   projectName,

@@ -1,10 +1,10 @@
 /** Which artifacts of a set are meant: options, and what they choose. */
 import { InvalidArgumentError, Option } from 'commander';
-import { globProblem } from '../config/glob.js';
-import { HoldfastError } from '../errors.js';
-import { requireKnown } from '../plan/order.js';
-import type { SetArtifact, SetFile } from '../store/manifest.js';
-import { setName } from './views/set-rows.js';
+import { globProblem } from '../format/config/glob.js';
+import { HoldfastError } from '../base/errors.js';
+import { requireKnown } from '../plan/shared/order.js';
+import type { SetArtifact, SetFile } from '../format/manifest.js';
+import { setName } from './views/sets/set-rows.js';
 
 export interface ArtifactFilter {
   readonly service?: readonly string[] | undefined;

@@ -1,13 +1,13 @@
 /** What an artifact's own manifest tells beyond its line in the set, read from disk. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { systemCodeOf } from '../errors.js';
+import { systemCodeOf } from '../base/errors.js';
 import { MANIFEST_FILE, resolveInside } from '../store/layout.js';
 import {
   artifactManifestSchema,
   type ArtifactManifest,
   type SetArtifact,
-} from '../store/manifest.js';
+} from '../format/manifest.js';
 
 /** `ok`: the manifest is the one the set vouches for. */
 export type ManifestState = 'ok' | 'missing' | 'changed' | 'unreadable';

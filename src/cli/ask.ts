@@ -1,6 +1,6 @@
 /** Questions to the person at the terminal. */
 import { createInterface } from 'node:readline/promises';
-import type { CliHost } from './context.js';
+import type { CliHost } from './host/context.js';
 
 /** What came instead of an answer: Ctrl-C, or the end of the input. */
 export const INTERRUPTED = Symbol('interrupted');

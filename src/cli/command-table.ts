@@ -3,7 +3,7 @@
  * which a script that asks ten times would pay ten times.
  */
 import type { Command } from 'commander';
-import type { CommandHost } from './command-host.js';
+import type { CommandHost } from './host/command-host.js';
 
 type AddCommand = (program: Command, commands: CommandHost) => void;
 
@@ -14,57 +14,69 @@ interface Entry {
 
 /** In the order of the help. */
 const TABLE: readonly Entry[] = [
-  { names: ['up'], load: async () => (await import('./commands/up.js')).addUpCommand },
+  { names: ['up'], load: async () => (await import('./commands/host/up.js')).addUpCommand },
   {
     names: ['worker'],
-    load: async () => (await import('./commands/worker.js')).addWorkerCommand,
+    load: async () => (await import('./commands/host/worker.js')).addWorkerCommand,
   },
   {
     names: ['backup'],
-    load: async () => (await import('./commands/backup.js')).addBackupCommand,
+    load: async () => (await import('./commands/runs/backup.js')).addBackupCommand,
   },
   {
     names: ['restore'],
-    load: async () => (await import('./commands/restore.js')).addRestoreCommand,
+    load: async () => (await import('./commands/restore/restore.js')).addRestoreCommand,
   },
-  { names: ['undo'], load: async () => (await import('./commands/undo.js')).addUndoCommand },
+  {
+    names: ['undo'],
+    load: async () => (await import('./commands/restore/undo.js')).addUndoCommand,
+  },
   {
     names: ['restores', 'discard', 'recover', 'approve'],
-    load: async () => (await import('./commands/restores.js')).addRestoresCommands,
+    load: async () => (await import('./commands/restore/restores.js')).addRestoresCommands,
   },
-  { names: ['list'], load: async () => (await import('./commands/list.js')).addListCommand },
-  { names: ['show'], load: async () => (await import('./commands/show.js')).addShowCommand },
+  { names: ['list'], load: async () => (await import('./commands/sets/list.js')).addListCommand },
+  { names: ['show'], load: async () => (await import('./commands/sets/show.js')).addShowCommand },
   {
     names: ['browse'],
-    load: async () => (await import('./commands/browse.js')).addBrowseCommand,
+    load: async () => (await import('./commands/sets/browse.js')).addBrowseCommand,
   },
-  { names: ['check'], load: async () => (await import('./commands/check.js')).addCheckCommand },
+  {
+    names: ['check'],
+    load: async () => (await import('./commands/runs/check.js')).addCheckCommand,
+  },
   {
     names: ['verify'],
-    load: async () => (await import('./commands/verify.js')).addVerifyCommand,
+    load: async () => (await import('./commands/runs/verify.js')).addVerifyCommand,
   },
-  { names: ['prune'], load: async () => (await import('./commands/prune.js')).addPruneCommand },
+  {
+    names: ['prune'],
+    load: async () => (await import('./commands/runs/prune.js')).addPruneCommand,
+  },
   {
     names: ['pin', 'unpin'],
-    load: async () => (await import('./commands/pin.js')).addPinCommands,
+    load: async () => (await import('./commands/sets/pin.js')).addPinCommands,
   },
-  { names: ['drill'], load: async () => (await import('./commands/drill.js')).addDrillCommand },
-  { names: ['diff'], load: async () => (await import('./commands/diff.js')).addDiffCommand },
+  {
+    names: ['drill'],
+    load: async () => (await import('./commands/runs/drill.js')).addDrillCommand,
+  },
+  { names: ['diff'], load: async () => (await import('./commands/sets/diff.js')).addDiffCommand },
   {
     names: ['schedules'],
-    load: async () => (await import('./commands/schedules.js')).addSchedulesCommand,
+    load: async () => (await import('./commands/runs/schedules.js')).addSchedulesCommand,
   },
   {
     names: ['import'],
-    load: async () => (await import('./commands/import.js')).addImportCommand,
+    load: async () => (await import('./commands/sets/import.js')).addImportCommand,
   },
   {
     names: ['config'],
-    load: async () => (await import('./commands/config.js')).addConfigCommand,
+    load: async () => (await import('./commands/host/config.js')).addConfigCommand,
   },
   {
     names: ['notify'],
-    load: async () => (await import('./commands/notify.js')).addNotifyCommand,
+    load: async () => (await import('./commands/runs/notify.js')).addNotifyCommand,
   },
 ];
 

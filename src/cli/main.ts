@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /** The program: the real process around the command line. */
-import type { CliHost } from './context.js';
-import { messageOf } from '../errors.js';
-import { streamOutput } from './output.js';
+import type { CliHost } from './host/context.js';
+import { messageOf } from '../base/errors.js';
+import { streamOutput } from './output/output.js';
 import { runCli } from './program.js';
-import { reportError } from './report-error.js';
-import { realPorts } from './wiring.js';
+import { reportError } from './output/report-error.js';
+import { realPorts } from './host/wiring.js';
 
 /** How long open handles (a connection that does not close) may keep the finished process alive. */
 const LINGER_MS = 3_000;

@@ -1,14 +1,14 @@
 /** The old script's backups as the commands see them. */
-import { HoldfastError, isHoldfastError } from '../errors.js';
-import { chooseSet, type ChosenSet } from '../plan/choose-set.js';
-import type { SetFile } from '../store/manifest.js';
-import { chooseLooking } from '../store/choose-whole.js';
-import { findOldFiles } from '../store/old-files.js';
-import { readOldBackups, type OldBackups } from '../store/old-sets.js';
-import type { CliContext } from './context.js';
+import { HoldfastError, isHoldfastError } from '../base/errors.js';
+import { chooseSet, type ChosenSet } from '../plan/restore/choose-set.js';
+import type { SetFile } from '../format/manifest.js';
+import { chooseLooking } from '../store/catalogue/choose-whole.js';
+import { findOldFiles } from '../legacy/old-files.js';
+import { readOldBackups, type OldBackups } from '../legacy/old-sets.js';
+import type { CliContext } from './host/context.js';
 import { count } from './render/text.js';
-import type { OpenStore } from './store.js';
-import { setName } from './views/set-rows.js';
+import type { OpenStore } from './host/store.js';
+import { setName } from './views/sets/set-rows.js';
 
 const NONE: OldBackups = { backups: [], unknown: [] };
 

@@ -1,11 +1,11 @@
 /** Options that several commands share. */
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
-import { durationSchema } from '../config/fields.js';
-import type { Config } from '../config/schema.js';
-import { HoldfastError } from '../errors.js';
-import { requireKnown } from '../plan/order.js';
-import { tierSchema, type Tier } from '../store/manifest.js';
+import { durationSchema } from '../format/config/fields.js';
+import type { Config } from '../format/config/schema.js';
+import { HoldfastError } from '../base/errors.js';
+import { requireKnown } from '../plan/shared/order.js';
+import { tierSchema, type Tier } from '../format/manifest.js';
 
 /** `--service a --service b,c` → `['a', 'b', 'c']`. */
 export function serviceOption(

@@ -1,12 +1,12 @@
 /** The command line: its commands, the options common to all, and the one place errors end up in. */
 import { Command, CommanderError } from 'commander';
-import { HoldfastError } from '../errors.js';
-import { CommandHost } from './command-host.js';
+import { HoldfastError } from '../base/errors.js';
+import { CommandHost } from './host/command-host.js';
 import { loadCommands } from './command-table.js';
-import type { CliHost } from './context.js';
-import type { ExitCode } from './exit.js';
-import { DEFAULT_COLUMNS, type Output } from './output.js';
-import { reportError } from './report-error.js';
+import type { CliHost } from './host/context.js';
+import type { ExitCode } from './output/exit.js';
+import { DEFAULT_COLUMNS, type Output } from './output/output.js';
+import { reportError } from './output/report-error.js';
 import { programVersion } from './version.js';
 
 const EXAMPLES = `

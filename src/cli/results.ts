@@ -1,11 +1,11 @@
 /** What the workflows answer, parsed at the CLI's door: a worker of another version may run them. */
 import { z } from 'zod';
-import { HoldfastError } from '../errors.js';
-import { drillResultSchema } from '../plan/drill-result.js';
-import type { BackupStackResult, UndoRestoreResult } from '../plan/inputs.js';
-import type { PruneBackupsResult } from '../plan/prune-types.js';
-import type { RestoreStackResult } from '../plan/restore-types.js';
-import { problemSchema, setArtifactSchema, tierSchema } from '../store/manifest.js';
+import { HoldfastError } from '../base/errors.js';
+import { drillResultSchema } from '../format/drill-result.js';
+import type { BackupStackResult, UndoRestoreResult } from '../plan/shared/inputs.js';
+import type { PruneBackupsResult } from '../plan/retention/prune-types.js';
+import type { RestoreStackResult } from '../plan/restore/restore-types.js';
+import { problemSchema, setArtifactSchema, tierSchema } from '../format/manifest.js';
 
 const kind = z.enum(['files', 'volume', 'postgres']);
 

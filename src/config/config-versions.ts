@@ -6,8 +6,13 @@ import { createHash } from 'node:crypto';
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import type { VersionKeeper } from './live.js';
-import type { Config } from './schema.js';
-import { mkdirDurably, pathExists, readTextIfExists, writeFileDurably } from '../system/durable.js';
+import type { Config } from '../format/config/schema.js';
+import {
+  mkdirDurably,
+  pathExists,
+  readTextIfExists,
+  writeFileDurably,
+} from '../base/files/durable.js';
 
 /** Longer than any run; a run that waits for a person's approval may take days. */
 const KEPT_MS = 60 * 24 * 3_600_000;

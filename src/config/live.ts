@@ -4,10 +4,10 @@
  * mended. One run uses one version from its beginning to its end, whatever is edited meanwhile.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf } from '../errors.js';
-import { checkConfig, parseConfig } from './check.js';
+import { messageOf } from '../base/errors.js';
+import { checkConfig, parseConfig } from './check/check.js';
 import { readConfigText } from './load.js';
-import type { Config } from './schema.js';
+import type { Config } from '../format/config/schema.js';
 
 /** Why the file as it is now is not what the worker goes by. */
 export interface ConfigTrouble {

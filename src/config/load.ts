@@ -1,17 +1,17 @@
 /** The configuration file: found and read. */
 import { access, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { HoldfastError, systemCodeOf } from '../errors.js';
-import { parseConfig } from './check.js';
-import type { Locate } from './positions.js';
-import { configInvalid } from './problems.js';
-import type { Config } from './schema.js';
+import { HoldfastError, systemCodeOf } from '../base/errors.js';
+import { parseConfig } from './check/check.js';
+import type { Locate } from './check/positions.js';
+import { configInvalid } from './check/problems.js';
+import type { Config } from '../format/config/schema.js';
 
-export { artifactName } from './artifacts.js';
-export { checkConfig, hostIdOf, parseConfig } from './check.js';
-export type { ConfigCheck } from './check.js';
-export type { ConfigProblem } from './problems.js';
-export type { Locate, Position } from './positions.js';
+export { artifactName } from '../format/config/artifacts.js';
+export { checkConfig, hostIdOf, parseConfig } from './check/check.js';
+export type { ConfigCheck } from './check/check.js';
+export type { ConfigProblem } from './check/problems.js';
+export type { Locate, Position } from './check/positions.js';
 
 const DEFAULT_NAME = 'holdfast.yaml';
 const SYSTEM_FILE = '/etc/holdfast/config.yaml';

@@ -1,6 +1,6 @@
 /** Files a notification channel takes its address and its secrets from. Pure. */
-import type { NotificationConfig, SecretValue } from './notifications.js';
-import type { ConfigPath } from './config-path.js';
+import type { NotificationConfig, SecretValue } from '../format/config/notifications.js';
+import type { ConfigPath } from '../format/config/config-path.js';
 
 export interface NamedFile {
   /** Below the channel. */

@@ -1,6 +1,12 @@
 /** A configuration under other names: what a mapped restore and a drill work with. */
-import { mapName, mapPath, type Mapping } from '../plan/mapping.js';
-import type { Config, HealthCheck, Quiesce, ServiceConfig, SourceConfig } from './schema.js';
+import { mapName, mapPath, type Mapping } from '../format/mapping.js';
+import type {
+  Config,
+  HealthCheck,
+  Quiesce,
+  ServiceConfig,
+  SourceConfig,
+} from '../format/config/schema.js';
 
 /**
  * The configuration with every path, volume, container and project under its other name. Services

@@ -1,7 +1,7 @@
 /** Retention as configured, in the form planning takes it. */
-import { sourceKeeps, type RetentionPolicy, type TierKeep } from '../plan/retention.js';
+import { sourceKeeps, type RetentionPolicy, type TierKeep } from '../plan/retention/retention.js';
 import { toStackView } from './stack-view.js';
-import type { Config } from './schema.js';
+import type { Config } from '../format/config/schema.js';
 
 export function toRetentionPolicy(config: Config): RetentionPolicy {
   const { daily, weekly, monthly } = config.tiers;

@@ -1,8 +1,8 @@
 /** The configuration as planning sees it. */
-import { categoryOf } from '../plan/paths.js';
-import type { ServiceView, SourceView, StackView } from '../plan/stack-view.js';
-import { artifactName, filesBase, hasContainers } from './artifacts.js';
-import type { Config, ServiceConfig, SourceConfig } from './schema.js';
+import { categoryOf } from '../format/artifact-paths.js';
+import type { ServiceView, SourceView, StackView } from '../plan/shared/stack-view.js';
+import { artifactName, filesBase, hasContainers } from '../format/config/artifacts.js';
+import type { Config, ServiceConfig, SourceConfig } from '../format/config/schema.js';
 
 function sourceView(key: string, service: ServiceConfig, source: SourceConfig): SourceView {
   const common = {

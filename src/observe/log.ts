@@ -1,6 +1,6 @@
 /** The structured log: one JSON object a line on standard output, for machines. */
 import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
-import { redact } from './redact.js';
+import { redact } from '../base/redact.js';
 
 export type { Logger } from 'pino';
 

@@ -1,8 +1,8 @@
 /** What Prometheus may scrape from a worker: enough to alert on a backup that fails or never ran. */
 import { createServer, type Server } from 'node:http';
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { RunStatus } from '../config/schema.js';
-import { HoldfastError, messageOf } from '../errors.js';
+import type { RunStatus } from '../format/config/schema.js';
+import { HoldfastError, messageOf } from '../base/errors.js';
 
 export interface BackupObservation {
   readonly stack: string;

@@ -6,7 +6,7 @@
  */
 import { mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
-import { messageOf, systemCodeOf } from '../errors.js';
+import { messageOf, systemCodeOf } from '../base/errors.js';
 import { createLogger, structuredLog, type Logger } from './log.js';
 
 export interface RunLogOptions {

@@ -1,9 +1,9 @@
 /** What Temporal's server tells a check: its schedules, and which runs go on. */
 import { WorkflowNotFoundError, type Client, type ScheduleDescription } from '@temporalio/client';
-import { messageOf } from '../errors.js';
-import type { ScheduleFact, ScheduleFacts } from '../plan/check-facts.js';
-import { schedulePrefix } from '../plan/ids.js';
-import { runKey, type RunIdentity } from '../plan/run-identity.js';
+import { messageOf } from '../base/errors.js';
+import type { ScheduleFact, ScheduleFacts } from '../plan/check/check-facts.js';
+import { schedulePrefix } from '../plan/shared/ids.js';
+import { runKey, type RunIdentity } from '../format/run-identity.js';
 
 export interface ServerFacts {
   readonly schedules: ScheduleFacts;

@@ -1,8 +1,8 @@
 /** Names below the root of the store, and the rule that nothing is touched outside of it. */
 import { chmod, chown, lstat, mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { HoldfastError, systemCodeOf } from '../errors.js';
-import { fsyncPath } from '../system/durable.js';
+import { HoldfastError, systemCodeOf } from '../base/errors.js';
+import { fsyncPath } from '../base/files/durable.js';
 
 export const SETS_DIRECTORY = 'sets';
 export const INCOMING_DIRECTORY = '.incoming';

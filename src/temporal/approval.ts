@@ -1,8 +1,8 @@
 /** Runs that wait for a person, and letting them go on. */
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
-import { HoldfastError, messageOf } from '../errors.js';
-import { SEARCH_ATTRIBUTES } from '../plan/ids.js';
+import { HoldfastError, messageOf } from '../base/errors.js';
+import { SEARCH_ATTRIBUTES } from '../plan/shared/ids.js';
 
 /** Ids of the stack's runs that wait for an approval now. */
 export async function waitingRuns(client: Client, stack: string): Promise<readonly string[]> {

@@ -3,7 +3,7 @@ import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import { setTimeout as delay } from 'node:timers/promises';
-import { HoldfastError, messageOf } from '../errors.js';
+import { HoldfastError, messageOf } from '../base/errors.js';
 
 const DEFAULT_ADDRESS = '127.0.0.1:7233';
 /** Long enough for a busy host, short enough not to leave a person wondering. */

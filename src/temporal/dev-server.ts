@@ -7,10 +7,10 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-import { HoldfastError, messageOf, systemCodeOf } from '../errors.js';
-import { pathExists } from '../system/durable.js';
-import { startCommand } from '../system/process.js';
-import { SEARCH_ATTRIBUTES } from '../plan/ids.js';
+import { HoldfastError, messageOf, systemCodeOf } from '../base/errors.js';
+import { pathExists } from '../base/files/durable.js';
+import { startCommand } from '../base/process/process.js';
+import { SEARCH_ATTRIBUTES } from '../plan/shared/ids.js';
 import { findTemporalCli } from './temporal-cli.js';
 
 const START_TIMEOUT_MS = 60_000;

@@ -9,7 +9,7 @@ import {
 } from '@temporalio/common';
 import { WorkflowFailedError } from '@temporalio/client';
 import { z } from 'zod';
-import { HoldfastError, isErrorCode, isHoldfastError, messageOf } from '../errors.js';
+import { HoldfastError, isErrorCode, isHoldfastError, messageOf } from '../base/errors.js';
 
 /** What activities and workflows put into `details[0]` of their failures. */
 const failureDetailSchema = z.object({

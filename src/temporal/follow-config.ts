@@ -5,19 +5,19 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import { surveyStack } from '../../activities/stack-survey.js';
+import { surveyStack } from '../../activities/survey/stack-survey.js';
 import type { ConfigTrouble, LiveConfig } from '../config/live.js';
-import { formatPath } from '../config/problems.js';
-import type { Config } from '../config/schema.js';
-import { connectEngine } from '../docker/engine.js';
-import { messageOf } from '../errors.js';
-import { channelName, notificationTimestamp } from '../observe/notify.js';
-import { redactText } from '../observe/redact.js';
+import { formatPath } from '../config/check/problems.js';
+import type { Config } from '../format/config/schema.js';
+import { connectEngine } from '../docker/engine/engine.js';
+import { messageOf } from '../base/errors.js';
+import { channelName, notificationTimestamp } from '../notify/notify.js';
+import { redactText } from '../base/redact.js';
 import { RunLog } from '../observe/run-log.js';
-import { channelKey, type DeliverInput } from '../plan/delivery.js';
-import { stackQueue } from '../plan/ids.js';
-import { nameUncovered } from '../plan/uncovered.js';
-import { keepSchedules, type ScheduleLog } from './keep-schedules.js';
+import { channelKey, type DeliverInput } from '../plan/notify/delivery.js';
+import { stackQueue } from '../plan/shared/ids.js';
+import { nameUncovered } from '../plan/backup/uncovered.js';
+import { keepSchedules, type ScheduleLog } from './schedules/keep-schedules.js';
 import { asOnlyWorker } from './worker-lock.js';
 
 /** Soon enough for a person who saves the file and waits for what happens. */

@@ -1,18 +1,18 @@
 /** What a person does on the host itself, without a run: looking after past restores and dead runs. */
-import { leaveRestore } from '../../activities/dead-restores.js';
+import { leaveRestore } from '../../activities/rollback/dead-restores.js';
 import {
   discardRestore,
   markDiscarded,
   pastRestores,
   safetyCopyBytes,
-} from '../../activities/past-restores.js';
-import { aliveAt } from '../../activities/liveness.js';
-import { bringBackStopped, type RecoveryReport } from '../../activities/recovery.js';
-import type { Config } from '../config/schema.js';
-import { connectEngine } from '../docker/engine.js';
+} from '../../activities/rollback/past-restores.js';
+import { aliveAt } from '../../activities/shared/liveness.js';
+import { bringBackStopped, type RecoveryReport } from '../../activities/rollback/recovery.js';
+import type { Config } from '../format/config/schema.js';
+import { connectEngine } from '../docker/engine/engine.js';
 import { attendedRunLog } from '../observe/run-log.js';
-import type { IsAlive } from '../plan/run-identity.js';
-import type { PastRestore } from '../plan/undo-plan.js';
+import type { IsAlive } from '../format/run-identity.js';
+import type { PastRestore } from '../plan/rollback/undo-plan.js';
 import { connectClient } from './connect.js';
 
 function contextOf(config: Config) {

@@ -1,14 +1,14 @@
 /** What a restore or an undo would do, without a run: where no Temporal is, none is needed to look. */
-import { chooseRestoreSet } from '../../activities/choose-restore-set.js';
-import { pastRestores } from '../../activities/past-restores.js';
+import { chooseRestoreSet } from '../../activities/restore/choose-restore-set.js';
+import { pastRestores } from '../../activities/rollback/past-restores.js';
 import { remapConfig } from '../config/remap.js';
-import type { Config } from '../config/schema.js';
+import type { Config } from '../format/config/schema.js';
 import { toStackView } from '../config/stack-view.js';
-import { connectEngine } from '../docker/engine.js';
-import { restoreStackInputSchema, type RestoreStackInput } from '../plan/inputs.js';
-import { planChosen } from '../plan/plan-chosen.js';
-import type { RestorePlan } from '../plan/restore-types.js';
-import { chooseUndo, planUndo, type UndoPlan } from '../plan/undo-plan.js';
+import { connectEngine } from '../docker/engine/engine.js';
+import { restoreStackInputSchema, type RestoreStackInput } from '../plan/shared/inputs.js';
+import { planChosen } from '../plan/restore/plan-chosen.js';
+import type { RestorePlan } from '../plan/restore/restore-types.js';
+import { chooseUndo, planUndo, type UndoPlan } from '../plan/rollback/undo-plan.js';
 
 /** @throws HoldfastError as the workflow restoreStack while it plans */
 export async function planRestoreHere(

@@ -1,7 +1,7 @@
 /** Who takes a stack's work, by what the server remembers of those who asked for some. */
 import type { Client } from '@temporalio/client';
-import { lightQueue, stackQueue } from '../plan/ids.js';
-import type { Poller, Pollers } from '../plan/worker-presence.js';
+import { lightQueue, stackQueue } from '../plan/shared/ids.js';
+import type { Poller, Pollers } from '../plan/shared/worker-presence.js';
 
 /** Of `temporal.api.enums.v1`; the package that has the names is large, and is needed for nothing else. */
 const TASK_QUEUE_TYPE = { workflow: 1, activity: 2 } as const;

@@ -2,7 +2,7 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
 import { z } from 'zod';
-import type { RunView } from '../plan/inputs.js';
+import type { RunView } from '../plan/shared/inputs.js';
 import { toHoldfastError } from './failures.js';
 
 export interface ActivitySnapshot {

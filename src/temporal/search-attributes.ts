@@ -1,6 +1,6 @@
 /** Registers the search attributes of the runs, so that Temporal's list can be filtered by them. */
 import type { Client } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES } from '../plan/ids.js';
+import { SEARCH_ATTRIBUTES } from '../plan/shared/ids.js';
 
 /** Keyword, as Temporal's own enumeration numbers it. */
 const INDEXED_VALUE_TYPE_KEYWORD = 2;

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { HoldfastError } from '../errors.js';
+import { HoldfastError } from '../base/errors.js';
 
 /** @throws HoldfastError TEMPORAL_UNREACHABLE when there is none */
 export async function findTemporalCli(env: NodeJS.ProcessEnv = process.env): Promise<string> {

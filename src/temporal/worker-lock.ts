@@ -2,11 +2,11 @@
  * Tells others on the host that a worker of the stack runs. A second worker is fine; but a command that
  * brings a Temporal of its own must not take the runs of a living worker for dead.
  */
-import { lockFile } from '../../activities/places.js';
-import type { Config } from '../config/schema.js';
-import { isHoldfastError } from '../errors.js';
-import { pathExists } from '../system/durable.js';
-import { isFileLocked, withFileLock } from '../system/lock.js';
+import { lockFile } from '../../activities/shared/places.js';
+import type { Config } from '../format/config/schema.js';
+import { isHoldfastError } from '../base/errors.js';
+import { pathExists } from '../base/files/durable.js';
+import { isFileLocked, withFileLock } from '../base/files/lock.js';
 
 /** Works while holding the worker's lock, or beside the worker that holds it. */
 export async function asOnlyWorker(config: Config, work: () => Promise<void>): Promise<void> {

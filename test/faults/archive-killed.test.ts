@@ -6,12 +6,12 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { compareTrees } from '../../src/archive/compare.js';
-import { extractTree } from '../../src/archive/extract.js';
-import { beginSet, discardSet, incomingArtifact } from '../../src/store/incoming.js';
-import { artifactFileSchema } from '../../src/store/manifest.js';
+import { compareTrees } from '../../src/tree/compare/compare.js';
+import { extractTree } from '../../src/tree/unpack/extract.js';
+import { beginSet, discardSet, incomingArtifact } from '../../src/store/write/incoming.js';
+import { artifactFileSchema } from '../../src/format/manifest.js';
 import { z } from 'zod';
-import { quiet, temporaryDirectory } from '../integration/archive/awkward-tree.js';
+import { quiet, temporaryDirectory } from '../integration/tree/awkward-tree.js';
 
 const FILES = 10;
 let base: { dir: string; remove: () => Promise<void> };

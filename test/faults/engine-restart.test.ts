@@ -3,7 +3,7 @@
  * crash: the restore ends fully new or fully old. On an engine of the test's own.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { RunView } from '../../src/plan/inputs.js';
+import type { RunView } from '../../src/plan/shared/inputs.js';
 import { PrivateEngine } from '../support/private-engine.js';
 import { SmallStack, type StackState } from '../support/small-stack.js';
 

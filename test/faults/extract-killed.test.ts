@@ -14,8 +14,8 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { compareTrees } from '../../src/archive/compare.js';
-import { quiet, temporaryDirectory } from '../integration/archive/awkward-tree.js';
+import { compareTrees } from '../../src/tree/compare/compare.js';
+import { quiet, temporaryDirectory } from '../integration/tree/awkward-tree.js';
 import { writeTreeArtifact } from '../integration/store/fixtures.js';
 
 const FILES = 12;

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RunView } from '../../src/plan/inputs.js';
-import type { RestoreStackResult } from '../../src/plan/restore-types.js';
-import { runCommand } from '../../src/system/process.js';
+import type { RunView } from '../../src/plan/shared/inputs.js';
+import type { RestoreStackResult } from '../../src/plan/restore/restore-types.js';
+import { runCommand } from '../../src/base/process/process.js';
 import { SmallStack, type StackState } from '../support/small-stack.js';
 
 let stack: SmallStack;

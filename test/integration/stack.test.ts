@@ -5,11 +5,11 @@ import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/pro
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { clusterFacts, psql, quietTrees, tableDigests, treeDigest } from '../../demo/proof.js';
-import { stackQueue } from '../../src/plan/ids.js';
-import type { BackupStackResult, RunView } from '../../src/plan/inputs.js';
-import type { RestoreStackResult } from '../../src/plan/restore-types.js';
-import { readArtifact } from '../../src/store/artifact.js';
-import { runCommand } from '../../src/system/process.js';
+import { stackQueue } from '../../src/plan/shared/ids.js';
+import type { BackupStackResult, RunView } from '../../src/plan/shared/inputs.js';
+import type { RestoreStackResult } from '../../src/plan/restore/restore-types.js';
+import { readArtifact } from '../../src/store/write/artifact.js';
+import { runCommand } from '../../src/base/process/process.js';
 import { findTemporalCli } from '../../src/temporal/temporal-cli.js';
 import { recordHistories } from '../support/record-histories.js';
 import { StackHost, temporalAddress } from '../support/stack-host.js';

@@ -3,8 +3,8 @@
  * drilled. scripts/matrix.sh brings the versions and says by the environment where they are.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { DrillRestoreResult } from '../../src/plan/drill-types.js';
-import { runCommand } from '../../src/system/process.js';
+import type { DrillRestoreResult } from '../../src/plan/drill/drill-types.js';
+import { runCommand } from '../../src/base/process/process.js';
 import { PrivateEngine } from '../support/private-engine.js';
 import { SmallStack, type StackState } from '../support/small-stack.js';
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, lstatSync, readdirSync, readlinkSync, type BigIntStats } from 'node:fs';
 import path from 'node:path';
-import { runCommand } from '../../src/system/process.js';
+import { runCommand } from '../../src/base/process/process.js';
 
 export type Entries = Readonly<Record<string, string>>;
 

@@ -1,7 +1,7 @@
 /** A certificate authority of a test's own, made by openssl. */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { runCommand } from '../../src/system/process.js';
+import { runCommand } from '../../src/base/process/process.js';
 
 export interface Certificate {
   readonly cert: string;

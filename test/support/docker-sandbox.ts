@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { connectEngine, type Engine } from '../../src/docker/engine.js';
+import { connectEngine, type Engine } from '../../src/docker/engine/engine.js';
 import { BASE_IMAGE } from './docker-images.js';
 
 export interface SandboxContainer {

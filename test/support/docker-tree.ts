@@ -1,5 +1,5 @@
 /** Trees that are hard to copy, and their fingerprints. */
-import { runCommand } from '../../src/system/process.js';
+import { runCommand } from '../../src/base/process/process.js';
 
 /** Fills a directory with one of everything a copy may lose; `seed` makes it differ from others. */
 export async function makeTree(directory: string, seed: string): Promise<void> {

@@ -4,8 +4,8 @@
  *   node extract-once.mjs <artifact> <target> <journal>
  */
 /* global AbortController */
-import { canResume, extractTree } from '../../dist/src/archive/extract.js';
-import { readArtifact } from '../../dist/src/store/artifact.js';
+import { canResume, extractTree } from '../../dist/src/tree/unpack/extract.js';
+import { readArtifact } from '../../dist/src/store/write/artifact.js';
 
 const [artifactDirectory, target, journal] = process.argv.slice(2);
 const { files } = await readArtifact(artifactDirectory);

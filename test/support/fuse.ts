@@ -1,7 +1,7 @@
 /** The file system of `fuse-server.mjs`, mounted. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { runCommand, startCommand } from '../../src/system/process.js';
+import { runCommand, startCommand } from '../../src/base/process/process.js';
 
 export interface LyingFile {
   readonly size: number;

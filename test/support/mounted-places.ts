@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { mountPointsIn, readMounts } from '../../src/system/mounts.js';
-import { runCommand } from '../../src/system/process.js';
+import { mountPointsIn, readMounts } from '../../src/base/files/mounts.js';
+import { runCommand } from '../../src/base/process/process.js';
 
 export interface MountedPlaces {
   /** Absolute, without links. */

@@ -1,5 +1,5 @@
-import type { DrillResult } from '../../src/plan/drill-result.js';
-import { readDrills } from '../../src/store/drills.js';
+import type { DrillResult } from '../../src/format/drill-result.js';
+import { readDrills } from '../../src/store/records/drills.js';
 
 export async function newestDrillOf(backups: string, setId: string): Promise<DrillResult> {
   const [newest] = (await readDrills(backups)).get(`${setId}-daily`) ?? [];

@@ -4,7 +4,7 @@ import type {
   PostgresCommandResult,
   PostgresExec,
   PostgresExecOptions,
-} from '../../src/postgres/exec.js';
+} from '../../src/postgres/client/exec.js';
 export type Player = (
   argv: readonly string[],
   options: PostgresExecOptions,

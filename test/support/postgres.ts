@@ -1,12 +1,12 @@
 /** Throw-away PostgreSQL servers in containers, as a stack would run them. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectEngine } from '../../src/docker/engine.js';
-import { containerExec } from '../../src/postgres/container.js';
-import { waitUntilReady } from '../../src/postgres/ready.js';
-import type { PostgresExec } from '../../src/postgres/exec.js';
-import type { Work } from '../../src/progress.js';
-import { runCommand } from '../../src/system/process.js';
+import { connectEngine } from '../../src/docker/engine/engine.js';
+import { containerExec } from '../../src/postgres/client/container.js';
+import { waitUntilReady } from '../../src/postgres/client/ready.js';
+import type { PostgresExec } from '../../src/postgres/client/exec.js';
+import type { Work } from '../../src/base/progress.js';
+import { runCommand } from '../../src/base/process/process.js';
 import { POSTGRES_IMAGE } from './docker-images.js';
 
 /** The whole test run's id where the run gives one, so that its reaper finds what was left. */

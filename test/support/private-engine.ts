@@ -9,7 +9,7 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { runCommand, startCommand, type RunningCommand } from '../../src/system/process.js';
+import { runCommand, startCommand, type RunningCommand } from '../../src/base/process/process.js';
 
 export interface PrivateEngineOptions {
   /** Where `dockerd`, `containerd` and what they need are, ahead of the machine's own. */

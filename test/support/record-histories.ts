@@ -5,7 +5,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { runCommand } from '../../src/system/process.js';
+import { runCommand } from '../../src/base/process/process.js';
 import { findTemporalCli } from '../../src/temporal/temporal-cli.js';
 import { PROJECT, temporalAddress } from './worker-host.js';
 

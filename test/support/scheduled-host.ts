@@ -9,8 +9,8 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { loadConfig } from '../../src/config/load.js';
-import type { Config } from '../../src/config/schema.js';
-import { setFileSchema, type SetFile } from '../../src/store/manifest.js';
+import type { Config } from '../../src/format/config/schema.js';
+import { setFileSchema, type SetFile } from '../../src/format/manifest.js';
 import { freePort, startDevServer, type DevServer } from '../../src/temporal/dev-server.js';
 import { WorkerHost, type CliRun } from './worker-host.js';
 

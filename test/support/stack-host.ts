@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { sampleStackName } from '../../demo/sample-config.js';
 import { SampleStack } from '../../demo/sample-stack.js';
-import { runCommand } from '../../src/system/process.js';
+import { runCommand } from '../../src/base/process/process.js';
 import { PROJECT, WorkerHost } from './worker-host.js';
 
 export { PROJECT, temporalAddress, type CliRun } from './worker-host.js';

@@ -1,11 +1,11 @@
 /** A worker of its own, and the command line, for the tests of whole runs. */
-import { startCommand, type RunningCommand } from '../../src/system/process.js';
+import { startCommand, type RunningCommand } from '../../src/base/process/process.js';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import { stackQueue } from '../../src/plan/ids.js';
-import type { BackupStackResult, RunView } from '../../src/plan/inputs.js';
+import { stackQueue } from '../../src/plan/shared/ids.js';
+import type { BackupStackResult, RunView } from '../../src/plan/shared/inputs.js';
 
 export const PROJECT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 /** The Node.js that runs the program; another version than that of the tests where one is named. */

@@ -1,6 +1,6 @@
 /** zstd for tests that make files of their own. */
-import { joinCommands } from '../../src/system/pipeline.js';
-import { startCommand } from '../../src/system/process.js';
+import { joinCommands } from '../../src/base/process/pipeline.js';
+import { startCommand } from '../../src/base/process/process.js';
 
 export async function zstdCompress(content: Buffer): Promise<Buffer> {
   const chunks: Buffer[] = [];

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { runCommand } from '../../src/system/process.js';
+import { runCommand } from '../../src/base/process/process.js';
 import { CertificateAuthority } from '../support/certificates.js';
 import { FilesHost } from '../support/files-host.js';
 import { TemporalHost, whyNot } from './temporal-host.js';

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { access, copyFile, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { runCommand, type CommandResult } from '../../src/system/process.js';
+import { runCommand, type CommandResult } from '../../src/base/process/process.js';
 import { freePort } from '../../src/temporal/dev-server.js';
 import { findTemporalCli } from '../../src/temporal/temporal-cli.js';
 import { PROJECT } from '../support/stack-host.js';

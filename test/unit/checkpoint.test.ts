@@ -1,7 +1,7 @@
 /** What an attempt saved last is what the next one of the same activity begins with. */
 import { expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { withHeartbeat, type Checkpoint } from '../../activities/runtime.js';
+import { withHeartbeat, type Checkpoint } from '../../activities/shared/runtime.js';
 
 const subject = { service: 'app', source: 'data' };
 

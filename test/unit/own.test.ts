@@ -1,8 +1,8 @@
 /** Services may be called `toString`: what every object inherits is not taken for theirs. */
 import { describe, expect, it } from '@jest/globals';
-import { connectEngine } from '../../src/docker/engine.js';
-import { projectsIn, withProjects } from '../../src/docker/project.js';
-import { own } from '../../src/plan/own.js';
+import { connectEngine } from '../../src/docker/engine/engine.js';
+import { projectsIn, withProjects } from '../../src/docker/compose/project.js';
+import { own } from '../../src/base/own.js';
 import { configOf } from './config/helpers.js';
 
 const INHERITED = ['toString', 'constructor', 'valueOf', 'hasOwnProperty'];

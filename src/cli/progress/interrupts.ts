@@ -3,7 +3,7 @@
  * cancel it (it puts services back first), or leave it to itself.
  */
 import { ask, INTERRUPTED } from '../ask.js';
-import type { CliContext } from '../context.js';
+import type { CliContext } from '../host/context.js';
 import type { Reporter } from './reporter-contract.js';
 
 export interface InterruptActions {

@@ -1,5 +1,5 @@
 /** Into a pipe or a file: a line when a step changes, and now and then how far it is. */
-import { formatDuration } from '../../plan/words.js';
+import { formatDuration } from '../../base/words.js';
 import { rowName, rowPieces } from '../render/rows.js';
 import type { Style } from '../render/style.js';
 import { oneLine } from '../render/text.js';

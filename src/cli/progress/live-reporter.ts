@@ -1,5 +1,5 @@
 /** On a terminal: a block redrawn in place, one line per step. */
-import type { Output } from '../output.js';
+import type { Output } from '../output/output.js';
 import { LiveBlock } from '../render/live-block.js';
 import { renderRow, rowName, summarize } from '../render/rows.js';
 import { formatClock } from '../render/words.js';

@@ -1,7 +1,7 @@
 /** How far work on this machine is, on standard error: a line redrawn in place, or now and then one. */
-import type { Progress, ReportProgress } from '../../progress.js';
-import { formatBytes } from '../../plan/words.js';
-import type { CliContext } from '../context.js';
+import type { Progress, ReportProgress } from '../../base/progress.js';
+import { formatBytes } from '../../base/words.js';
+import type { CliContext } from '../host/context.js';
 import { truncate } from '../render/text.js';
 import { formatCount, formatPercent, formatRate } from '../render/words.js';
 import { RateEstimator } from './rate.js';

@@ -2,8 +2,8 @@
  * A run and the children that work for it, as one snapshot. A parent hears of its child when that
  * ends; what the child itself says of its steps is newer.
  */
-import type { StepView } from '../../plan/inputs.js';
-import type { ActivitySnapshot, RunSnapshot } from '../ports.js';
+import type { StepView } from '../../plan/shared/inputs.js';
+import type { ActivitySnapshot, RunSnapshot } from '../host/ports.js';
 
 /** Services whose child may have more to tell than the parent. */
 export function servicesAtWork({ view }: RunSnapshot): string[] {

@@ -1,5 +1,5 @@
 /** How a run that is being watched is shown: redrawn, line by line, as JSON events, or not at all. */
-import type { CliContext } from '../context.js';
+import type { CliContext } from '../host/context.js';
 import { JsonReporter } from './json-reporter.js';
 import { LineReporter } from './line-reporter.js';
 import { LiveReporter } from './live-reporter.js';

@@ -1,6 +1,6 @@
 /** From snapshots of a run to rows with speed and time. Deterministic: the clock is an argument. */
-import type { StepView } from '../../plan/inputs.js';
-import type { ActivitySnapshot, RunSnapshot } from '../ports.js';
+import type { StepView } from '../../plan/shared/inputs.js';
+import type { ActivitySnapshot, RunSnapshot } from '../host/ports.js';
 import { RateEstimator } from './rate.js';
 
 /** How far the work behind a row is; absent where nothing was told yet. */

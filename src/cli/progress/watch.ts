@@ -1,9 +1,9 @@
 /** Watches one run to its end, or until the person leaves it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { HoldfastError } from '../../errors.js';
-import type { CliContext } from '../context.js';
-import type { RunGateway } from '../ports.js';
-import { toHoldfastError } from '../report-error.js';
+import { HoldfastError } from '../../base/errors.js';
+import type { CliContext } from '../host/context.js';
+import type { RunGateway } from '../host/ports.js';
+import { toHoldfastError } from '../output/report-error.js';
 import { handleInterrupts } from './interrupts.js';
 import type { Reporter, RunTitle } from './reporter-contract.js';
 import { ProgressTracker } from './tracker.js';

@@ -1,5 +1,5 @@
 /** A few lines at the bottom of the terminal that are drawn again and again in place. */
-import type { Output } from '../output.js';
+import type { Output } from '../output/output.js';
 import { displayWidth } from './text.js';
 
 const HIDE_CURSOR = '\u001b[?25l';

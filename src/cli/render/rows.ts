@@ -1,5 +1,5 @@
 /** A step of a run as one line of text. Pure. */
-import { formatBytes } from '../../plan/words.js';
+import { formatBytes } from '../../base/words.js';
 import type { RunPicture, StepRow } from '../progress/tracker.js';
 import type { Style } from './style.js';
 import { displayWidth, oneLine, padEnd, truncate } from './text.js';

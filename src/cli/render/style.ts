@@ -1,5 +1,5 @@
 /** Colours and marks, or none of them: `NO_COLOR`, `--no-color`, a pipe, a terminal without UTF-8. */
-import type { StepView } from '../../plan/inputs.js';
+import type { StepView } from '../../plan/shared/inputs.js';
 
 export type Colour = 'red' | 'green' | 'yellow' | 'cyan' | 'dim' | 'bold';
 

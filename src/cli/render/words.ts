@@ -1,5 +1,5 @@
 /** Ages, times and counts as the CLI says them; sizes and durations are in the plan's words. */
-import { formatBytes, formatDuration } from '../../plan/words.js';
+import { formatBytes, formatDuration } from '../../base/words.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

@@ -1,8 +1,8 @@
 /** `holdfast config check` for people: what the configuration amounts to. Pure. */
-import type { Config, SourceConfig } from '../../config/schema.js';
-import { stagesOf } from '../../plan/order.js';
+import type { Config, SourceConfig } from '../../format/config/schema.js';
+import { stagesOf } from '../../plan/shared/order.js';
 import type { Style } from '../render/style.js';
-import type { HostFinding } from '../ports.js';
+import type { HostFinding } from '../host/ports.js';
 import { count, oneLine, wrap } from '../render/text.js';
 
 export interface ConfigSummary {

@@ -1,5 +1,5 @@
 /** One problem of a run, wrapped to the terminal. Pure. */
-import type { Problem, SetFile } from '../../store/manifest.js';
+import type { Problem, SetFile } from '../../format/manifest.js';
 import type { Style } from '../render/style.js';
 import { oneLine, wrap } from '../render/text.js';
 

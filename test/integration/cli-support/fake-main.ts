@@ -1,7 +1,7 @@
 /** The program as it is, but with runs that need no Temporal. */
-import { streamOutput } from '../../../src/cli/output.js';
+import { streamOutput } from '../../../src/cli/output/output.js';
 import { runCli } from '../../../src/cli/program.js';
-import { realPorts } from '../../../src/cli/wiring.js';
+import { realPorts } from '../../../src/cli/host/wiring.js';
 import { fakeRuns } from './fake-runs.js';
 
 process.exitCode = await runCli(process.argv.slice(2), {

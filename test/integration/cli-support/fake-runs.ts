@@ -4,15 +4,15 @@
  */
 import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { HoldfastError } from '../../../src/errors.js';
+import { HoldfastError } from '../../../src/base/errors.js';
 import type {
   ActivitySnapshot,
   RunGateway,
   RunSnapshot,
   StartRun,
-} from '../../../src/cli/ports.js';
-import type { StepView } from '../../../src/plan/inputs.js';
-import type { RestorePlan } from '../../../src/plan/restore-types.js';
+} from '../../../src/cli/host/ports.js';
+import type { StepView } from '../../../src/plan/shared/inputs.js';
+import type { RestorePlan } from '../../../src/plan/restore/restore-types.js';
 
 const MIB = 1024 ** 2;
 const STEPS = [

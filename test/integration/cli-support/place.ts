@@ -3,7 +3,7 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { CommandResult } from '../../../src/system/process.js';
+import type { CommandResult } from '../../../src/base/process/process.js';
 import { cliMain, runTypeScript } from './run.js';
 
 /** The program with runs that need no Temporal. */

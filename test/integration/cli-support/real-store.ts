@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto';
 import { linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { finishArtifact, readArtifact } from '../../../src/store/artifact.js';
+import { finishArtifact, readArtifact } from '../../../src/store/write/artifact.js';
 import type {
   ArtifactManifest,
   PostgresInfo,
   SetArtifact,
   SetFile,
   Tier,
-} from '../../../src/store/manifest.js';
+} from '../../../src/format/manifest.js';
 import { MANIFEST, setOf, writeTreeArtifact } from '../store/fixtures.js';
 
 export interface TreeSource {

@@ -4,7 +4,7 @@ import {
   runCommand,
   type CommandOptions,
   type CommandResult,
-} from '../../../src/system/process.js';
+} from '../../../src/base/process/process.js';
 
 const register = new URL('./register.mjs', import.meta.url).href;
 const root = fileURLToPath(new URL('../../../', import.meta.url));

@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { checksumLine } from '../../../src/store/checksums.js';
+import { checksumLine } from '../../../src/format/checksums.js';
 import {
   artifactManifestSchema,
   setFileSchema,
   type ArtifactManifest,
   type SetArtifact,
   type SetFile,
-} from '../../../src/store/manifest.js';
+} from '../../../src/format/manifest.js';
 
 const GIB = 1024 ** 3;
 const HOUR_MS = 3_600_000;

@@ -2,9 +2,9 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { compareTrees } from '../../../src/archive/compare.js';
-import { runCommand } from '../../../src/system/process.js';
-import { makeAwkwardTree, quiet, temporaryDirectory } from '../archive/awkward-tree.js';
+import { compareTrees } from '../../../src/tree/compare/compare.js';
+import { runCommand } from '../../../src/base/process/process.js';
+import { makeAwkwardTree, quiet, temporaryDirectory } from '../tree/awkward-tree.js';
 import { writeTreeArtifact } from './fixtures.js';
 
 let base: { dir: string; remove: () => Promise<void> };

@@ -16,19 +16,19 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { findDamage } from '../../../src/store/find-damage.js';
-import { measureDiskUse } from '../../../src/store/disk-use.js';
-import type { SetArtifact, SetFile } from '../../../src/store/manifest.js';
-import { removeSet } from '../../../src/store/remove.js';
+import { findDamage } from '../../../src/store/verify/find-damage.js';
+import { measureDiskUse } from '../../../src/store/catalogue/disk-use.js';
+import type { SetArtifact, SetFile } from '../../../src/format/manifest.js';
+import { removeSet } from '../../../src/store/remove/remove.js';
 import {
   damagedFiles,
   readVerification,
   recordVerification,
   type VerificationOutcome,
-} from '../../../src/store/verification.js';
-import { SetVerifier } from '../../../src/store/verify-set.js';
-import type { VerifyLevel } from '../../../src/store/verify.js';
-import { quiet, temporaryDirectory } from '../archive/awkward-tree.js';
+} from '../../../src/store/verify/verification.js';
+import { SetVerifier } from '../../../src/store/verify/verify-set.js';
+import type { VerifyLevel } from '../../../src/store/verify/verify.js';
+import { quiet, temporaryDirectory } from '../tree/awkward-tree.js';
 import { addTree, publishByHand } from '../cli-support/real-store.js';
 
 let base: { dir: string; remove: () => Promise<void> };

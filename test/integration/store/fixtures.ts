@@ -1,11 +1,11 @@
 /** A store in a temporary directory with artifacts that are real enough to be verified. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { archiveTree } from '../../../src/archive/archive.js';
-import { finishArtifact } from '../../../src/store/artifact.js';
-import { beginAttempt, promoteAttempt } from '../../../src/store/incoming.js';
-import type { ArtifactManifest, SetArtifact, SetFile, Tier } from '../../../src/store/manifest.js';
-import { quiet } from '../archive/awkward-tree.js';
+import { archiveTree } from '../../../src/tree/pack/archive.js';
+import { finishArtifact } from '../../../src/store/write/artifact.js';
+import { beginAttempt, promoteAttempt } from '../../../src/store/write/incoming.js';
+import type { ArtifactManifest, SetArtifact, SetFile, Tier } from '../../../src/format/manifest.js';
+import { quiet } from '../tree/awkward-tree.js';
 
 export const MANIFEST: ArtifactManifest = {
   format: 'holdfast-artifact',

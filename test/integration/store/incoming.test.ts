@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import type { IsAlive } from '../../../src/plan/run-identity.js';
+import type { IsAlive } from '../../../src/format/run-identity.js';
 import {
   beginAttempt,
   beginSet,
@@ -17,9 +17,9 @@ import {
   incomingArtifact,
   promoteAttempt,
   recoverIncoming,
-} from '../../../src/store/incoming.js';
-import { publishSet } from '../../../src/store/publish.js';
-import { temporaryDirectory } from '../archive/awkward-tree.js';
+} from '../../../src/store/write/incoming.js';
+import { publishSet } from '../../../src/store/write/publish.js';
+import { temporaryDirectory } from '../tree/awkward-tree.js';
 import { addArtifact, setOf } from './fixtures.js';
 
 const STAMP = '20241231_235959';

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'; // eslint-disable-line no-restricted
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { withFileLock } from '../../../src/system/lock.js';
-import { temporaryDirectory } from '../archive/awkward-tree.js';
+import { withFileLock } from '../../../src/base/files/lock.js';
+import { temporaryDirectory } from '../tree/awkward-tree.js';
 
 let base: { dir: string; remove: () => Promise<void> };
 let file: string;

@@ -5,11 +5,11 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { isHoldfastError } from '../../../src/errors.js';
-import { beginSet } from '../../../src/store/incoming.js';
-import { acceptStore, lookAtStore, requireStore } from '../../../src/store/known-store.js';
-import { publishSet } from '../../../src/store/publish.js';
-import { fromSystemError } from '../../../src/system/system-error.js';
+import { isHoldfastError } from '../../../src/base/errors.js';
+import { beginSet } from '../../../src/store/write/incoming.js';
+import { acceptStore, lookAtStore, requireStore } from '../../../src/store/write/known-store.js';
+import { publishSet } from '../../../src/store/write/publish.js';
+import { fromSystemError } from '../../../src/base/files/system-error.js';
 import { addArtifact, setOf } from './fixtures.js';
 
 let base: string;

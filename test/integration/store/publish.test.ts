@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
-import { readCatalogue } from '../../../src/store/catalogue.js';
-import { beginSet, incomingSet, recoverIncoming } from '../../../src/store/incoming.js';
-import type { SetFile } from '../../../src/store/manifest.js';
-import { publishSet } from '../../../src/store/publish.js';
-import { verifyArtifact } from '../../../src/store/verify.js';
-import { quiet, temporaryDirectory } from '../archive/awkward-tree.js';
+import { readCatalogue } from '../../../src/store/catalogue/catalogue.js';
+import { beginSet, incomingSet, recoverIncoming } from '../../../src/store/write/incoming.js';
+import type { SetFile } from '../../../src/format/manifest.js';
+import { publishSet } from '../../../src/store/write/publish.js';
+import { verifyArtifact } from '../../../src/store/verify/verify.js';
+import { quiet, temporaryDirectory } from '../tree/awkward-tree.js';
 import { addArtifact, setOf } from './fixtures.js';
 
 const ID = '20241212_010000';

@@ -10,13 +10,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { readCatalogue, readSet } from '../../../src/store/catalogue.js';
-import { beginSet } from '../../../src/store/incoming.js';
-import type { SetFile, Tier } from '../../../src/store/manifest.js';
-import { publishSet } from '../../../src/store/publish.js';
-import { emptyTrash, removeSet } from '../../../src/store/remove.js';
-import { trimSet } from '../../../src/store/trim.js';
-import { temporaryDirectory } from '../archive/awkward-tree.js';
+import { readCatalogue, readSet } from '../../../src/store/catalogue/catalogue.js';
+import { beginSet } from '../../../src/store/write/incoming.js';
+import type { SetFile, Tier } from '../../../src/format/manifest.js';
+import { publishSet } from '../../../src/store/write/publish.js';
+import { emptyTrash, removeSet } from '../../../src/store/remove/remove.js';
+import { trimSet } from '../../../src/store/remove/trim.js';
+import { temporaryDirectory } from '../tree/awkward-tree.js';
 import { addArtifact, setOf } from './fixtures.js';
 
 let base: { dir: string; remove: () => Promise<void> };

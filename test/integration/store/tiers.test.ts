@@ -2,14 +2,14 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { readCatalogue } from '../../../src/store/catalogue.js';
-import { beginSet, recoverIncoming } from '../../../src/store/incoming.js';
-import { linkIntoTier } from '../../../src/store/link-tier.js';
-import type { SetFile } from '../../../src/store/manifest.js';
-import { publishSet } from '../../../src/store/publish.js';
-import { removeSet } from '../../../src/store/remove.js';
-import { verifyArtifact } from '../../../src/store/verify.js';
-import { quiet, temporaryDirectory } from '../archive/awkward-tree.js';
+import { readCatalogue } from '../../../src/store/catalogue/catalogue.js';
+import { beginSet, recoverIncoming } from '../../../src/store/write/incoming.js';
+import { linkIntoTier } from '../../../src/store/write/link-tier.js';
+import type { SetFile } from '../../../src/format/manifest.js';
+import { publishSet } from '../../../src/store/write/publish.js';
+import { removeSet } from '../../../src/store/remove/remove.js';
+import { verifyArtifact } from '../../../src/store/verify/verify.js';
+import { quiet, temporaryDirectory } from '../tree/awkward-tree.js';
 import { addArtifact, setOf } from './fixtures.js';
 
 const ID = '20241212_010000';

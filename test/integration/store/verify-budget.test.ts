@@ -3,11 +3,11 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { lookInsideDumps } from '../../../src/postgres/look-inside.js';
-import type { SetArtifact, SetFile } from '../../../src/store/manifest.js';
-import { unsoundSets } from '../../../src/store/set-knowledge.js';
-import { readCatalogue } from '../../../src/store/catalogue.js';
-import { inspectSets } from '../../../src/store/inspect.js';
+import { lookInsideDumps } from '../../../src/postgres/inspect/look-inside.js';
+import type { SetArtifact, SetFile } from '../../../src/format/manifest.js';
+import { unsoundSets } from '../../../src/store/catalogue/set-knowledge.js';
+import { readCatalogue } from '../../../src/store/catalogue/catalogue.js';
+import { inspectSets } from '../../../src/store/catalogue/inspect.js';
 import {
   artifactsDone,
   damagedFiles,
@@ -15,9 +15,9 @@ import {
   readVerifications,
   recordVerification,
   spreadDamage,
-} from '../../../src/store/verification.js';
-import { SetVerifier } from '../../../src/store/verify-set.js';
-import { quiet, temporaryDirectory } from '../archive/awkward-tree.js';
+} from '../../../src/store/verify/verification.js';
+import { SetVerifier } from '../../../src/store/verify/verify-set.js';
+import { quiet, temporaryDirectory } from '../tree/awkward-tree.js';
 import { addPostgres, addTree, publishByHand } from '../cli-support/real-store.js';
 
 let base: { dir: string; remove: () => Promise<void> };

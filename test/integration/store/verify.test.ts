@@ -9,12 +9,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import type { HoldfastError } from '../../../src/errors.js';
-import { finishArtifact, readArtifact } from '../../../src/store/artifact.js';
-import type { ArtifactManifest } from '../../../src/store/manifest.js';
-import { verifyArtifact, type VerifiedSoFar } from '../../../src/store/verify.js';
-import { runCommand } from '../../../src/system/process.js';
-import { makeAwkwardTree, quiet, temporaryDirectory } from '../archive/awkward-tree.js';
+import type { HoldfastError } from '../../../src/base/errors.js';
+import { finishArtifact, readArtifact } from '../../../src/store/write/artifact.js';
+import type { ArtifactManifest } from '../../../src/format/manifest.js';
+import { verifyArtifact, type VerifiedSoFar } from '../../../src/store/verify/verify.js';
+import { runCommand } from '../../../src/base/process/process.js';
+import { makeAwkwardTree, quiet, temporaryDirectory } from '../tree/awkward-tree.js';
 import { writeTreeArtifact } from './fixtures.js';
 
 let base: { dir: string; remove: () => Promise<void> };

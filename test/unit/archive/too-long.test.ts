@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import type { Entry } from '../../../src/archive/entry.js';
-import { globsOf, Selector } from '../../../src/archive/select.js';
+import type { Entry } from '../../../src/tree/index/entry.js';
+import { globsOf, Selector } from '../../../src/tree/scan/select.js';
 
 function entry(path: string, type: Entry['type'] = 'directory'): Entry {
   return {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { checkHost } from '../../../src/config/check-host.js';
-import type { HostProbe } from '../../../src/config/check-host.js';
+import { checkHost } from '../../../src/config/check/check-host.js';
+import type { HostProbe } from '../../../src/config/check/check-host.js';
 import { parseConfig } from '../../../src/config/load.js';
 import { FILE, fileWith } from './helpers.js';
 

@@ -1,6 +1,6 @@
 import { checkConfig } from '../../../src/config/load.js';
-import { formatProblem } from '../../../src/config/problems.js';
-import type { Config } from '../../../src/config/schema.js';
+import { formatProblem } from '../../../src/config/check/problems.js';
+import type { Config } from '../../../src/format/config/schema.js';
 
 export const FILE = 'holdfast.yaml';
 

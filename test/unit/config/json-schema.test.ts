@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
-import { configJsonSchema } from '../../../src/config/json-schema.js';
-import { knownKeysAt } from '../../../src/config/known-keys.js';
+import { configJsonSchema } from '../../../src/format/config/json-schema.js';
+import { knownKeysAt } from '../../../src/config/check/known-keys.js';
 
 const SCHEMA_FILE = new URL('../../../config/schema.json', import.meta.url);
 

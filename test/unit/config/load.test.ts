@@ -10,7 +10,7 @@ import {
   loadConfigFile,
   parseConfig,
 } from '../../../src/config/load.js';
-import { HoldfastError } from '../../../src/errors.js';
+import { HoldfastError } from '../../../src/base/errors.js';
 import { FILE, configOf, fileWith, problemsOf } from './helpers.js';
 
 function errorOf(run: () => unknown): HoldfastError {

@@ -1,12 +1,12 @@
 /** The example is the guide's stack: what the guide saves, keeps and orders must be in it. */
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
-import { covers } from '../../../src/config/glob.js';
+import { covers } from '../../../src/format/config/glob.js';
 import { loadConfig } from '../../../src/config/load.js';
 import { toStackView } from '../../../src/config/stack-view.js';
-import { planBackup } from '../../../src/plan/backup-plan.js';
-import { stagesOf } from '../../../src/plan/order.js';
-import { serviceOrder } from '../../../src/plan/stack-view.js';
+import { planBackup } from '../../../src/plan/backup/backup-plan.js';
+import { stagesOf } from '../../../src/plan/shared/order.js';
+import { serviceOrder } from '../../../src/plan/shared/stack-view.js';
 
 const file = fileURLToPath(new URL('../../../config/ml-stack.yaml', import.meta.url));
 const config = await loadConfig(file);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { resolveComposeFiles } from '../../../src/config/compose-files.js';
-import { cronProblem } from '../../../src/config/cron.js';
-import { nearest, suggestion } from '../../../src/config/nearest.js';
+import { resolveComposeFiles } from '../../../src/docker/compose/compose-files.js';
+import { cronProblem } from '../../../src/format/config/cron.js';
+import { nearest, suggestion } from '../../../src/base/nearest.js';
 
 describe('cron lines', () => {
   test.each([

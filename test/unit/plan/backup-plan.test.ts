@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { planBackup } from '../../../src/plan/backup-plan.js';
-import { artifactPath } from '../../../src/plan/paths.js';
+import { planBackup } from '../../../src/plan/backup/backup-plan.js';
+import { artifactPath } from '../../../src/format/artifact-paths.js';
 import { service, source, stackOf } from './helpers.js';
 
 const stack = stackOf([

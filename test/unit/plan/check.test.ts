@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import type { CheckFacts, CheckPolicy, ScheduleFact } from '../../../src/plan/check-facts.js';
-import { checkBackups, worstOf } from '../../../src/plan/check.js';
-import { sayShrink } from '../../../src/plan/anomaly.js';
-import type { UnsoundSet } from '../../../src/plan/set-knowledge.js';
-import { dueTimesBack, lastDue } from '../../../src/plan/due-times.js';
-import { forecastDisk } from '../../../src/plan/forecast.js';
-import { oldestChecked } from '../../../src/plan/verify-order.js';
-import type { SetFile } from '../../../src/store/manifest.js';
+import type { CheckFacts, CheckPolicy, ScheduleFact } from '../../../src/plan/check/check-facts.js';
+import { checkBackups, worstOf } from '../../../src/plan/check/check.js';
+import { sayShrink } from '../../../src/plan/backup/anomaly.js';
+import type { UnsoundSet } from '../../../src/format/set-knowledge.js';
+import { dueTimesBack, lastDue } from '../../../src/plan/schedule/due-times.js';
+import { forecastDisk } from '../../../src/plan/check/forecast.js';
+import { oldestChecked } from '../../../src/plan/verify/verify-order.js';
+import type { SetFile } from '../../../src/format/manifest.js';
 import { artifact, setFile } from './helpers.js';
 
 const HOUR_MS = 3_600_000;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { chooseSet } from '../../../src/plan/choose-set.js';
-import { newestFirst, setName } from '../../../src/plan/set-order.js';
+import { chooseSet } from '../../../src/plan/restore/choose-set.js';
+import { newestFirst, setName } from '../../../src/format/set-order.js';
 import { artifact, setFile } from './helpers.js';
 
 const monday = setFile('20241209_010000');

@@ -6,7 +6,7 @@ import {
   drillPath,
   isBelow,
   isDrillId,
-} from '../../../src/plan/drill-names.js';
+} from '../../../src/format/drill-names.js';
 import {
   drilledServices,
   drillMapping,
@@ -16,11 +16,11 @@ import {
   describeTables,
   restoreTime,
   sumTables,
-} from '../../../src/plan/drill.js';
-import type { DrillStep } from '../../../src/plan/drill-result.js';
-import { mapName, mapPath } from '../../../src/plan/mapping.js';
-import type { RestoreServicePlan } from '../../../src/plan/restore-types.js';
-import type { ServiceView } from '../../../src/plan/stack-view.js';
+} from '../../../src/plan/drill/drill.js';
+import type { DrillStep } from '../../../src/format/drill-result.js';
+import { mapName, mapPath } from '../../../src/format/mapping.js';
+import type { RestoreServicePlan } from '../../../src/plan/restore/restore-types.js';
+import type { ServiceView } from '../../../src/plan/shared/stack-view.js';
 
 const ID = 'drill-20241212_010000-1a2b';
 const WORKSPACE = `/backups/.drill/${ID}`;

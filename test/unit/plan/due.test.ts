@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { dueTiers, isDueBetween, timesOf, type TierCron } from '../../../src/plan/due.js';
+import { dueTiers, isDueBetween, timesOf, type TierCron } from '../../../src/plan/schedule/due.js';
 
 /** The guide's crontab. */
 const GUIDE: readonly TierCron[] = [

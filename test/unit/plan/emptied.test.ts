@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { findShrinks, type AnomalyRule } from '../../../src/plan/anomaly.js';
-import type { AcceptedShrink } from '../../../src/plan/set-knowledge.js';
-import { judgeEmptiness, type Emptiness } from '../../../src/plan/emptied.js';
-import { planRetention } from '../../../src/plan/retention.js';
-import type { SetArtifact, SetFile } from '../../../src/store/manifest.js';
+import { findShrinks, type AnomalyRule } from '../../../src/plan/backup/anomaly.js';
+import type { AcceptedShrink } from '../../../src/format/set-knowledge.js';
+import { judgeEmptiness, type Emptiness } from '../../../src/plan/backup/emptied.js';
+import { planRetention } from '../../../src/plan/retention/retention.js';
+import type { SetArtifact, SetFile } from '../../../src/format/manifest.js';
 import { artifact, isoOf, setFile } from './helpers.js';
 
 const RULE: AnomalyRule = { belowPercent: 50, ignoreUnderBytes: 1024 };

@@ -1,5 +1,5 @@
-import type { SetArtifact, SetFile } from '../../../src/store/manifest.js';
-import type { ServiceView, SourceView, StackView } from '../../../src/plan/stack-view.js';
+import type { SetArtifact, SetFile } from '../../../src/format/manifest.js';
+import type { ServiceView, SourceView, StackView } from '../../../src/plan/shared/stack-view.js';
 
 export function source(
   key: string,

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { namesIn } from '../../../src/config/names.js';
+import { namesIn } from '../../../src/format/config/names.js';
 import { remapConfig } from '../../../src/config/remap.js';
 import { loadConfig } from '../../../src/config/load.js';
-import { mapName, mapPath, parseMapping, requireUsed } from '../../../src/plan/mapping.js';
+import { mapName, mapPath, parseMapping, requireUsed } from '../../../src/format/mapping.js';
 
 describe('other names', () => {
   test.each([

@@ -4,7 +4,7 @@ import {
   runKindOf,
   type KnownSets,
   type RunEnd,
-} from '../../../src/plan/notification-text.js';
+} from '../../../src/plan/notify/notification-text.js';
 
 const now = new Date('2024-12-14T03:00:00Z');
 const end: RunEnd = {

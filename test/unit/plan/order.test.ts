@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { dependentsOf, findCycles, stagesOf, stopOrder } from '../../../src/plan/order.js';
+import { dependentsOf, findCycles, stagesOf, stopOrder } from '../../../src/plan/shared/order.js';
 
 const guide = {
   pgdb: { after: [] },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { permitLookMs } from '../../../src/plan/permit-wait.js';
+import { permitLookMs } from '../../../src/plan/shared/permit-wait.js';
 
 /** What a look costs in a run's history: measured by test/integration/permit.test.ts. */
 const EVENTS_A_LOOK = 17;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { planRestore } from '../../../src/plan/restore-plan.js';
+import { planRestore } from '../../../src/plan/restore/restore-plan.js';
 import { artifact, service, setFile, source, stackOf } from './helpers.js';
 
 const stack = stackOf([

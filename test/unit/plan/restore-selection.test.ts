@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Measurement } from '../../../src/plan/measurement.js';
-import { measuredByDrills, withEstimates } from '../../../src/plan/estimate.js';
-import { spaceProblems, withSurvey } from '../../../src/plan/host-survey.js';
-import { mixSets, renameServices } from '../../../src/plan/mix-sets.js';
-import { pauseStage, planRestore } from '../../../src/plan/restore-plan.js';
-import type { PastRestore } from '../../../src/plan/undo-plan.js';
-import { chooseUndo, planUndo } from '../../../src/plan/undo-plan.js';
+import type { Measurement } from '../../../src/format/measurement.js';
+import { measuredByDrills, withEstimates } from '../../../src/plan/restore/estimate.js';
+import { spaceProblems, withSurvey } from '../../../src/plan/restore/host-survey.js';
+import { mixSets, renameServices } from '../../../src/plan/restore/mix-sets.js';
+import { pauseStage, planRestore } from '../../../src/plan/restore/restore-plan.js';
+import type { PastRestore } from '../../../src/plan/rollback/undo-plan.js';
+import { chooseUndo, planUndo } from '../../../src/plan/rollback/undo-plan.js';
 import { artifact, service, setFile, source, stackOf } from './helpers.js';
 
 const stack = stackOf([

@@ -1,10 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { planRetention as planWith, sourceKeeps } from '../../../src/plan/retention.js';
-import type { SetKnowledge } from '../../../src/plan/set-knowledge.js';
-import type { RetentionPlan, RetentionPolicy, SourceKeep } from '../../../src/plan/retention.js';
-import { newestFirst, setName } from '../../../src/plan/set-order.js';
-import type { SetArtifact, SetFile } from '../../../src/store/manifest.js';
+import { planRetention as planWith, sourceKeeps } from '../../../src/plan/retention/retention.js';
+import type { SetKnowledge } from '../../../src/format/set-knowledge.js';
+import type {
+  RetentionPlan,
+  RetentionPolicy,
+  SourceKeep,
+} from '../../../src/plan/retention/retention.js';
+import { newestFirst, setName } from '../../../src/format/set-order.js';
+import type { SetArtifact, SetFile } from '../../../src/format/manifest.js';
 import { artifact, service, setFile, source, stackOf } from './helpers.js';
 
 const KEEP = { daily: 3, weekly: 2, monthly: 2 };

@@ -1,6 +1,6 @@
 /** A run and its successor under the same workflow id must not be taken for one. */
 import { expect, test } from '@jest/globals';
-import { askedOnce, isSameRun, runKey } from '../../../src/plan/run-identity.js';
+import { askedOnce, isSameRun, runKey } from '../../../src/format/run-identity.js';
 
 test('runs under the same fixed id are told apart by their run ids', () => {
   const first = { workflowId: 'b1', runId: 'r1' };

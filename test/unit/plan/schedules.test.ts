@@ -1,15 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
-import type { ConfigInput } from '../../../src/config/schema.js';
+import type { ConfigInput } from '../../../src/format/config/schema.js';
 import {
   contentKey,
   planScheduleChanges,
   type FoundSchedule,
-} from '../../../src/plan/schedule-changes.js';
+} from '../../../src/plan/schedule/schedule-changes.js';
 import {
   scheduleSpecs,
   type DesiredSchedule,
   type ScheduleConfig,
-} from '../../../src/plan/schedule-specs.js';
+} from '../../../src/plan/schedule/schedule-specs.js';
 import { configOf, fileWith } from '../config/helpers.js';
 
 const NOW = Date.parse('2026-11-22T12:00:00Z');

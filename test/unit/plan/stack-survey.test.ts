@@ -4,12 +4,12 @@ import type {
   InventoryContainer,
   InventoryMount,
   InventoryVolume,
-} from '../../../src/plan/inventory.js';
+} from '../../../src/format/inventory.js';
 import {
   overlapFindings,
   uncoveredCandidates,
   type StackFacts,
-} from '../../../src/plan/stack-survey.js';
+} from '../../../src/plan/backup/stack-survey.js';
 
 const config = (sources: string, root = '/backups') =>
   parseConfig(

@@ -7,7 +7,7 @@ import {
   openOver,
   type PastRestore,
   type ReplacedSource,
-} from '../../../src/plan/undo-plan.js';
+} from '../../../src/plan/rollback/undo-plan.js';
 
 const home: ReplacedSource = { service: 'app', source: 'home', target: '/srv/app', aside: '/a' };
 const data: ReplacedSource = { service: 'app', source: 'data', target: 'volume data' };

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { workerPresence, type Pollers } from '../../../src/plan/worker-presence.js';
+import { workerPresence, type Pollers } from '../../../src/plan/shared/worker-presence.js';
 
 const NOW = Date.UTC(2024, 11, 12);
 const now = { identity: 'one/host/17', lastSeenMs: NOW - 59_000 };

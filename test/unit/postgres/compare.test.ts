@@ -3,9 +3,9 @@ import {
   compareDigests,
   compareWithManifest,
   describeMismatch,
-} from '../../../src/postgres/compare.js';
-import type { ClusterState, DatabaseState } from '../../../src/postgres/inspect.js';
-import type { DatabaseInfo, PostgresInfo } from '../../../src/store/manifest.js';
+} from '../../../src/postgres/inspect/compare.js';
+import type { ClusterState, DatabaseState } from '../../../src/postgres/inspect/inspect.js';
+import type { DatabaseInfo, PostgresInfo } from '../../../src/format/manifest.js';
 
 const wantedDatabase: DatabaseInfo = {
   name: 'app',

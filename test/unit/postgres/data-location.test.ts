@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { dataLocation, type ContainerMount } from '../../../src/postgres/data-location.js';
+import { dataLocation, type ContainerMount } from '../../../src/postgres/client/data-location.js';
 
 const bind = (source: string, destination: string): ContainerMount => ({
   type: 'bind',

@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { chooseDatabases, dumpCluster } from '../../../src/postgres/dump.js';
-import { archiveFileName } from '../../../src/postgres/dump-database.js';
-import type { DatabaseCatalogue } from '../../../src/postgres/inspect.js';
-import { connectTo } from '../../../src/postgres/client-env.js';
-import { artifactFileSchema } from '../../../src/store/manifest.js';
+import { chooseDatabases, dumpCluster } from '../../../src/postgres/dump/dump.js';
+import { archiveFileName } from '../../../src/postgres/dump/dump-database.js';
+import type { DatabaseCatalogue } from '../../../src/postgres/inspect/inspect.js';
+import { connectTo } from '../../../src/postgres/client/client-env.js';
+import { artifactFileSchema } from '../../../src/format/manifest.js';
 import { fakeExec, serverAnswer } from '../../support/postgres-fake.js';
 
 const work = { signal: new AbortController().signal, report: () => undefined };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Readable } from 'node:stream';
-import { runFramed } from '../../../src/postgres/framed.js';
-import type { PostgresExec } from '../../../src/postgres/exec.js';
+import { runFramed } from '../../../src/postgres/dump/framed.js';
+import type { PostgresExec } from '../../../src/postgres/client/exec.js';
 const signal = new AbortController().signal;
 const argv = ['pg_dump', '-Fc'];
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { defaultLoadJobs } from '../../../src/postgres/load-archive.js';
+import { defaultLoadJobs } from '../../../src/postgres/load/load-archive.js';
 
 test.each([
   [1, 1],

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { HoldfastError } from '../../../src/errors.js';
-import { clientError } from '../../../src/postgres/client-error.js';
-import type { DatabaseDump } from '../../../src/postgres/dump-database.js';
-import { captureConnected, untilConnected } from '../../../src/postgres/patience.js';
-import { ScarceSessions } from '../../../src/postgres/scarce-sessions.js';
+import { HoldfastError } from '../../../src/base/errors.js';
+import { clientError } from '../../../src/postgres/client/client-error.js';
+import type { DatabaseDump } from '../../../src/postgres/dump/dump-database.js';
+import { captureConnected, untilConnected } from '../../../src/postgres/client/patience.js';
+import { ScarceSessions } from '../../../src/postgres/dump/scarce-sessions.js';
 import { fakeExec } from '../../support/postgres-fake.js';
 
 const { signal } = new AbortController();

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { RestoreReport } from '../../../src/postgres/restore-report.js';
+import { RestoreReport } from '../../../src/postgres/load/restore-report.js';
 
 function reportOf(text: string): RestoreReport {
   const report = new RestoreReport();

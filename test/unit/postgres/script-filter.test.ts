@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { ScriptFilter } from '../../../src/postgres/script-filter.js';
+import { ScriptFilter } from '../../../src/postgres/load/script-filter.js';
 
 function filter(kind: 'globals' | 'cluster', role: string, script: string, size = 1e9): string {
   const filtering = new ScriptFilter(kind, role);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { ScriptScanner, isCompleteScript } from '../../../src/postgres/script-scan.js';
+import { ScriptScanner, isCompleteScript } from '../../../src/postgres/inspect/script-scan.js';
 
 const SCRIPT = String.raw`--
 -- PostgreSQL database cluster dump

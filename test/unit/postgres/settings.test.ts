@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { settingsIn } from '../../../src/postgres/apply-settings.js';
-import { isMountedInside } from '../../../src/postgres/read-settings.js';
-import { packTar, unpackTar } from '../../../src/postgres/settings-tar.js';
+import { settingsIn } from '../../../src/postgres/settings/apply-settings.js';
+import { isMountedInside } from '../../../src/postgres/settings/read-settings.js';
+import { packTar, unpackTar } from '../../../src/postgres/settings/settings-tar.js';
 import {
   actsOutside,
   authInclusions,
@@ -10,8 +10,8 @@ import {
   overridesForLoad,
   withLines,
   withoutLines,
-} from '../../../src/postgres/settings-text.js';
-import { runCommand } from '../../../src/system/process.js';
+} from '../../../src/postgres/settings/settings-text.js';
+import { runCommand } from '../../../src/base/process/process.js';
 
 describe('a configuration file', () => {
   test('is read as the server reads it', () => {

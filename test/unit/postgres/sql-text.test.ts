@@ -4,7 +4,7 @@ import {
   connectedDatabase,
   quoteIdentifier,
   readIdentifier,
-} from '../../../src/postgres/sql-text.js';
+} from '../../../src/postgres/client/sql-text.js';
 
 /** Which of the lines begin outside of quotes and comments. */
 function levels(...lines: string[]): boolean[] {

@@ -16,18 +16,22 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { barriersTo, problemsOfBackup } from '../../../activities/barrier.js';
-import { closeRestore } from '../../../activities/close-restore.js';
-import { leaveRestore } from '../../../activities/dead-restores.js';
-import { discardRestore, markDiscarded, pastRestores } from '../../../activities/past-restores.js';
-import { bringBackStopped, type RecoveryReport } from '../../../activities/recovery.js';
-import { stoppedFile } from '../../../activities/places.js';
-import { takeBackService } from '../../../activities/take-back.js';
-import { planSwap, swapIn } from '../../../src/archive/replace.js';
-import type { Config } from '../../../src/config/schema.js';
-import { connectEngine } from '../../../src/docker/engine.js';
+import { barriersTo, problemsOfBackup } from '../../../activities/rollback/barrier.js';
+import { closeRestore } from '../../../activities/rollback/close-restore.js';
+import { leaveRestore } from '../../../activities/rollback/dead-restores.js';
+import {
+  discardRestore,
+  markDiscarded,
+  pastRestores,
+} from '../../../activities/rollback/past-restores.js';
+import { bringBackStopped, type RecoveryReport } from '../../../activities/rollback/recovery.js';
+import { stoppedFile } from '../../../activities/shared/places.js';
+import { takeBackService } from '../../../activities/rollback/take-back.js';
+import { planSwap, swapIn } from '../../../src/tree/swap/replace.js';
+import type { Config } from '../../../src/format/config/schema.js';
+import { connectEngine } from '../../../src/docker/engine/engine.js';
 import { RunLog } from '../../../src/observe/run-log.js';
-import type { IsAlive } from '../../../src/plan/run-identity.js';
+import type { IsAlive } from '../../../src/format/run-identity.js';
 import {
   markFinished,
   openRestore,
@@ -37,8 +41,8 @@ import {
   writeRestoreRecord,
   writeStep,
   type RestoreRecord,
-} from '../../../src/store/restore-record.js';
-import { pathExists } from '../../../src/system/durable.js';
+} from '../../../src/store/records/restore-record.js';
+import { pathExists } from '../../../src/base/files/durable.js';
 import { configOf } from '../config/helpers.js';
 
 let directory: string;

@@ -13,14 +13,19 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { chooseSet } from '../../../src/plan/choose-set.js';
-import { planRetention, type RetentionPolicy } from '../../../src/plan/retention.js';
-import { setName } from '../../../src/plan/set-order.js';
-import { finishArtifact } from '../../../src/store/artifact.js';
-import { chooseLooking, requireThere } from '../../../src/store/choose-whole.js';
-import { inspectCatalogue, inspectSets, sayLack, sayLacks } from '../../../src/store/inspect.js';
-import type { SetArtifact, SetFile } from '../../../src/store/manifest.js';
-import { readStoreKnowledge } from '../../../src/store/set-knowledge.js';
+import { chooseSet } from '../../../src/plan/restore/choose-set.js';
+import { planRetention, type RetentionPolicy } from '../../../src/plan/retention/retention.js';
+import { setName } from '../../../src/format/set-order.js';
+import { finishArtifact } from '../../../src/store/write/artifact.js';
+import { chooseLooking, requireThere } from '../../../src/store/catalogue/choose-whole.js';
+import {
+  inspectCatalogue,
+  inspectSets,
+  sayLack,
+  sayLacks,
+} from '../../../src/store/catalogue/inspect.js';
+import type { SetArtifact, SetFile } from '../../../src/format/manifest.js';
+import { readStoreKnowledge } from '../../../src/store/catalogue/set-knowledge.js';
 import { setFile } from '../plan/helpers.js';
 
 let root: string;

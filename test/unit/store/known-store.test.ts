@@ -7,8 +7,8 @@ import {
   lookAtStore,
   requireStore,
   stateDirectories,
-} from '../../../src/store/known-store.js';
-import { pinSet } from '../../../src/store/pins.js';
+} from '../../../src/store/write/known-store.js';
+import { pinSet } from '../../../src/store/catalogue/pins.js';
 
 let base: string;
 let root: string;

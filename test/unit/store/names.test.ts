@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { checksumLine, parseChecksums } from '../../../src/store/checksums.js';
-import { restoreInstructions } from '../../../src/store/instructions.js';
+import { checksumLine, parseChecksums } from '../../../src/format/checksums.js';
+import { restoreInstructions } from '../../../src/store/write/instructions.js';
 import { relativeParts } from '../../../src/store/layout.js';
-import type { ArtifactManifest } from '../../../src/store/manifest.js';
-import { isSetId, nextSetId } from '../../../src/store/set-id.js';
-import { shellQuote } from '../../../src/store/shell.js';
+import type { ArtifactManifest } from '../../../src/format/manifest.js';
+import { isSetId, nextSetId } from '../../../src/format/set-id.js';
+import { shellQuote } from '../../../src/base/process/shell.js';
 
 test.each([
   ['20241212_010000', '20241212_010001'],

@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { requireOpen } from '../../../activities/restore-context.js';
-import { planSwap, swapBack, swapIn } from '../../../src/archive/replace.js';
+import { requireOpen } from '../../../activities/restore/restore-context.js';
+import { planSwap, swapBack, swapIn } from '../../../src/tree/swap/replace.js';
 import {
   writeRestoreRecord,
   writeStep,
   type RestoreRecord,
-} from '../../../src/store/restore-record.js';
+} from '../../../src/store/records/restore-record.js';
 
 let directory: string;
 

@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { stoppedFile, stoppedOf } from '../../../activities/places.js';
-import { pastRestores } from '../../../activities/past-restores.js';
-import { setsInUse } from '../../../src/store/in-use.js';
+import { stoppedFile, stoppedOf } from '../../../activities/shared/places.js';
+import { pastRestores } from '../../../activities/rollback/past-restores.js';
+import { setsInUse } from '../../../src/store/catalogue/in-use.js';
 import {
   isMarkedFinished,
   markFinished,
@@ -22,9 +22,9 @@ import {
   writeStep,
   type RestoreRecord,
   type RestoreStep,
-} from '../../../src/store/restore-record.js';
-import { joinNames, splitNames } from '../../../src/store/record-names.js';
-import { runCommand } from '../../../src/system/process.js';
+} from '../../../src/store/records/restore-record.js';
+import { joinNames, splitNames } from '../../../src/format/record-names.js';
+import { runCommand } from '../../../src/base/process/process.js';
 
 let root: string;
 
