@@ -7,7 +7,8 @@ import { directReader, type TreeReader } from '../../src/tree/scan/reader.js';
 import type { KnownPart } from '../../src/format/known-parts.js';
 import { filesBase } from '../../src/format/config/artifacts.js';
 import { toRetentionPolicy } from '../../src/config/retention-policy.js';
-import type { FilesSource, ServiceConfig, VolumeSource } from '../../src/format/config/schema.js';
+import type { FilesSource, VolumeSource } from '../../src/format/config/sources.js';
+import type { ServiceConfig } from '../../src/format/config/schema.js';
 import {
   readableMountpoint,
   inspectVolume,
@@ -21,7 +22,7 @@ import { sayShrink } from '../../src/plan/backup/anomaly.js';
 import { judgeEmptiness } from '../../src/plan/backup/emptied.js';
 import { setName } from '../../src/format/set-order.js';
 import { formatBytes } from '../../src/base/words.js';
-import type { Attempt } from '../../src/store/write/incoming.js';
+import type { Attempt } from '../../src/store/write/attempts.js';
 import type { Problem, SetArtifact, VolumeInfo } from '../../src/format/manifest.js';
 import { previousParts } from '../../src/store/catalogue/previous.js';
 import { readStoreKnowledge } from '../../src/store/catalogue/set-knowledge.js';

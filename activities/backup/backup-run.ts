@@ -7,12 +7,8 @@ import { HoldfastError, messageOf } from '../../src/base/errors.js';
 import type { Metrics } from '../../src/observe/metrics.js';
 import { isImportRun } from '../../src/legacy/plan/old-backups.js';
 import { formatBytes } from '../../src/base/words.js';
-import {
-  beginSet,
-  discardSet,
-  incomingArtifact,
-  recoverIncoming,
-} from '../../src/store/write/incoming.js';
+import { incomingArtifact } from '../../src/store/write/incoming-paths.js';
+import { beginSet, discardSet, recoverIncoming } from '../../src/store/write/incoming.js';
 import { importRuns } from '../../src/legacy/import-old.js';
 import { applyOwnership } from '../../src/store/write/artifact.js';
 import { requireStore } from '../../src/store/write/known-store.js';

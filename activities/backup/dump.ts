@@ -1,6 +1,7 @@
 /** A PostgreSQL server's databases into an artifact. */
 import { Context } from '@temporalio/activity';
-import type { Config, PostgresSource } from '../../src/format/config/schema.js';
+import type { PostgresSource } from '../../src/format/config/sources.js';
+import type { Config } from '../../src/format/config/schema.js';
 import { inspectContainer, type ContainerInfo } from '../../src/docker/containers/containers.js';
 import type { Engine } from '../../src/docker/engine/engine.js';
 import { inspectVolume } from '../../src/docker/volumes/volumes.js';

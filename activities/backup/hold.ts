@@ -1,5 +1,4 @@
-/** Holding a source still while it is read, and letting go of it again. */
-import type { Quiesce } from '../../src/format/config/schema.js';
+import type { Quiesce } from '../../src/format/config/sources.js';
 import { listContainers } from '../../src/docker/containers/containers.js';
 import { holdStill, releaseHold } from '../../src/docker/containers/holds.js';
 import { requireVolume } from '../../src/docker/volumes/volume-needs.js';

@@ -1,7 +1,7 @@
 /** Quiesce hooks: `before` a source is read and `after`, which runs whoever dies meanwhile. */
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Quiesce } from '../../src/format/config/schema.js';
+import type { Quiesce } from '../../src/format/config/sources.js';
 import { findContainer, inspectContainer } from '../../src/docker/containers/containers.js';
 import type { Engine } from '../../src/docker/engine/engine.js';
 import { execCapture } from '../../src/docker/engine/exec.js';

@@ -1,7 +1,7 @@
 /** What writing an artifact has in common, whatever its kind: place, lock, manifest, promotion. */
 import type { Work } from '../../src/base/progress.js';
 import { finishArtifact } from '../../src/store/write/artifact.js';
-import { beginAttempt, promoteAttempt, type Attempt } from '../../src/store/write/incoming.js';
+import { beginAttempt, promoteAttempt, type Attempt } from '../../src/store/write/attempts.js';
 import {
   ARTIFACT_FORMAT,
   FORMAT_VERSION,

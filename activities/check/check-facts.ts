@@ -9,11 +9,8 @@ import type { CheckFacts, LeftOpen } from '../../src/plan/check/check-facts.js';
 import { runKey, type RunIdentity } from '../../src/format/run-identity.js';
 import { isOfFuture, setName } from '../../src/format/set-order.js';
 import { lookAtStore, refusalOf } from '../../src/store/write/known-store.js';
-import {
-  readRestores,
-  readStepFiles,
-  type RestoreRecord,
-} from '../../src/store/records/restore-record.js';
+import type { RestoreRecord } from '../../src/store/records/restore-shapes.js';
+import { readRestores, readStepFiles } from '../../src/store/records/restore-record.js';
 import {
   readStoreKnowledge,
   type StoreKnowledge,

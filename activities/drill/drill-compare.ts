@@ -3,7 +3,7 @@ import { compareWithArtifact } from '../../src/tree/compare/compare-artifact.js'
 import type { Difference } from '../../src/tree/compare/compare.js';
 import { stagePath } from '../../src/tree/swap/replace.js';
 import { filesBase } from '../../src/format/config/artifacts.js';
-import type { FilesSource } from '../../src/format/config/schema.js';
+import type { FilesSource } from '../../src/format/config/sources.js';
 import { stagingName } from '../../src/docker/volumes/aside.js';
 import { readableMountpoint } from '../../src/docker/volumes/volumes.js';
 import { HoldfastError } from '../../src/base/errors.js';

@@ -1,40 +1,23 @@
 /** A drill's service: its compose files adapted, its gates asked behind the ports it does not publish. */
 import { lstat, mkdir, readdir, realpath } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
-import { withProjects } from '../../src/docker/compose/project.js';
-import { remapConfig } from '../../src/config/remap.js';
-import type { Config, HealthCheck } from '../../src/format/config/schema.js';
-import { composeFiles, detectCompose, runCompose } from '../../src/docker/compose/compose.js';
+import type { Config } from '../../src/format/config/schema.js';
+import { detectCompose } from '../../src/docker/compose/detect-compose.js';
+import { composeFiles, runCompose } from '../../src/docker/compose/compose.js';
 import { containerLogsTail, listContainers } from '../../src/docker/containers/containers.js';
-import {
-  bindSources,
-  drillCompose,
-  parseCompose,
-  type DrillCompose,
-  type HostPlace,
-} from '../../src/docker/drill/drill-compose.js';
-import {
-  publishedPortSchema,
-  portBehind,
-  type PublishedPort,
-} from '../../src/docker/drill/drill-ports.js';
+import { bindSources, type HostPlace } from '../../src/docker/drill/adapt-service.js';
+import { drillCompose, parseCompose } from '../../src/docker/drill/drill-compose.js';
 import { unsafePath } from '../../src/docker/drill/drill-unsafe.js';
-import { whyNotAsked } from '../../src/docker/containers/health-asked.js';
-import { describeCheck, waitForGate } from '../../src/docker/containers/health.js';
 import { imageEnvironment } from '../../src/docker/engine/images.js';
-import { containerAddresses, createNetwork } from '../../src/docker/engine/networks.js';
+import { createNetwork } from '../../src/docker/engine/networks.js';
 import { createVolume, findVolume } from '../../src/docker/volumes/volumes.js';
 import { HoldfastError, isHoldfastError, messageOf, systemCodeOf } from '../../src/base/errors.js';
 import { redactText } from '../../src/base/redact.js';
 import { DRILL_COMPOSE_FILE, drillName, drillRoot, isBelow } from '../../src/format/drill-names.js';
 import type { NotTried } from '../../src/format/drill-result.js';
 import type { Work } from '../../src/base/progress.js';
-import { readRestoreRecord } from '../../src/store/records/restore-record.js';
-import { readTextIfExists } from '../../src/base/files/durable.js';
-import { readAskedToRun } from '../../src/store/records/restore-running.js';
 import { homeOf } from '../shared/compose-of.js';
-import { gatesOf, type ServiceReference } from '../shared/containers.js';
+import { type ServiceReference } from '../shared/containers.js';
 import { drillLabels } from './drill-labels.js';
 import { writePrivately } from './drill.js';
 import { forRestore } from '../restore/restore-context.js';
@@ -46,28 +29,14 @@ import {
   withHeartbeat,
   type ActivityDependencies,
 } from '../shared/runtime.js';
-
-/** What was adapted, kept in the workspace for the gates. */
-const adaptedSchema = z.object({
-  project: z.string(),
-  started: z.array(z.string()),
-  notStarted: z.array(z.object({ service: z.string(), reason: z.string() })),
-  ports: z.array(publishedPortSchema),
-});
-type Adapted = z.output<typeof adaptedSchema>;
+import { type GateOutcome, drillOf, writeAdapted } from './adapted-service.js';
+import { passGates } from './drill-gates.js';
 
 export interface AdaptedService {
   /** Compose services that will be started. */
   readonly started: readonly string[];
   readonly notTried: readonly NotTried[];
   readonly notes: readonly string[];
-}
-
-export interface GateOutcome {
-  readonly waitedMs: number;
-  /** What each gate saw, in words. */
-  readonly checks: readonly string[];
-  readonly notTried: readonly NotTried[];
 }
 
 const LOG_LINES = 20;
@@ -127,19 +96,6 @@ export function createDrillServiceActivities(dependencies: ActivityDependencies)
       },
     ),
   };
-}
-
-async function drillOf(
-  { config, engine }: ActivityDependencies,
-  restoreId: string,
-): Promise<{ workspace: string; real: Config; mapped: Config; workflowId: string }> {
-  const record = await readRestoreRecord(config.backups.root, restoreId);
-  if (record?.drill === undefined || record.map === undefined) {
-    throw new HoldfastError('RESTORE_FAILED', `the drill ${restoreId} was torn down meanwhile`);
-  }
-  const { workspace } = record.drill;
-  const real = await withProjects(engine, config, record.projects);
-  return { workspace, real, mapped: remapConfig(real, record.map), workflowId: record.workflowId };
 }
 
 async function adapt(
@@ -291,139 +247,4 @@ async function makeInside(directory: string, workspace: string): Promise<void> {
     throw new HoldfastError('INTERNAL', `a drill would make ${directory}`);
   }
   await mkdir(directory, { recursive: true });
-}
-
-function adaptedFile(workspace: string, service: string): string {
-  return path.join(workspace, 'adapted', `${service}.json`);
-}
-
-async function writeAdapted(
-  workspace: string,
-  service: string,
-  adapted: DrillCompose & { readonly project: string },
-): Promise<void> {
-  const file = adaptedFile(workspace, service);
-  await mkdir(path.dirname(file), { recursive: true });
-  const { project, started, notStarted, ports } = adapted;
-  await writePrivately(file, JSON.stringify({ project, started, notStarted, ports }));
-}
-
-async function readAdapted(workspace: string): Promise<Map<string, Adapted>> {
-  const directory = path.join(workspace, 'adapted');
-  const all = new Map<string, Adapted>();
-  for (const name of await readdir(directory).catch(() => [])) {
-    const text = await readTextIfExists(path.join(directory, name));
-    if (text === undefined) continue;
-    all.set(name.replace(/\.json$/, ''), adaptedSchema.parse(JSON.parse(text)));
-  }
-  return all;
-}
-
-async function passGates(
-  dependencies: ActivityDependencies,
-  { restoreId, service: name }: ServiceReference,
-  work: Work,
-): Promise<GateOutcome> {
-  const { engine, runLog } = dependencies;
-  const { workspace, mapped } = await drillOf(dependencies, restoreId);
-  const service = serviceOf(mapped, name);
-  const adapted = await readAdapted(workspace);
-  const began = Date.now();
-  // What ran when the backup was made, and no more, has to be healthy.
-  const asked = await readAskedToRun(dependencies.config.backups.root, restoreId, name);
-  const checks: string[] = [];
-  const notTried: NotTried[] = [];
-  for (const check of gatesOf(service)) {
-    const what = `gate ${describeCheck(check)}`;
-    const behind = await checkBehind(dependencies, check, name, adapted);
-    if ('reason' in behind) {
-      notTried.push({ service: name, what, reason: behind.reason });
-      continue;
-    }
-    const composeProject = projectOf(name, service);
-    const why = await whyNotAsked(engine, behind.check, composeProject, asked);
-    if (why !== undefined) {
-      notTried.push({ service: name, what, reason: why });
-      continue;
-    }
-    const context = {
-      ...(composeProject === undefined ? {} : { composeProject }),
-      ...(asked === undefined ? {} : { demanded: asked.demanded }),
-    };
-    const { detail } = await waitForGate(engine, behind.check, context, work).catch(
-      (error: unknown) => {
-        throw asConfigured(error, check, behind.check);
-      },
-    );
-    checks.push(`${describeCheck(check)}: ${detail}`);
-  }
-  await runLog.write(`${name} is healthy in the drill`);
-  return { waitedMs: Date.now() - began, checks, notTried };
-}
-
-/** A gate's failure under the address the person knows. */
-function asConfigured(error: unknown, check: HealthCheck, asked: HealthCheck): unknown {
-  const [known, used] = [describeCheck(check), describeCheck(asked)];
-  if (!isHoldfastError(error) || known === used) return error;
-  const message = error.message.replace(used, known);
-  return new HoldfastError(error.code, message, { facts: { ...error.facts, asked: used } });
-}
-
-/** The same check, asked of the drill's container; or why it can't be asked there. */
-async function checkBehind(
-  dependencies: ActivityDependencies,
-  check: HealthCheck,
-  service: string,
-  adapted: ReadonlyMap<string, Adapted>,
-): Promise<{ readonly check: HealthCheck } | { readonly reason: string }> {
-  switch (check.type) {
-    case 'containers':
-    case 'container':
-    case 'sql':
-    case 'command':
-      return { check };
-    case 'tcp': {
-      const place = await placeBehind(dependencies, check.port, service, adapted);
-      return 'reason' in place ? place : { check: { ...check, ...place } };
-    }
-    case 'http': {
-      const url = new URL(check.url);
-      const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
-      const place = await placeBehind(dependencies, port, service, adapted);
-      if ('reason' in place) return place;
-      url.hostname = place.host;
-      url.port = String(place.port);
-      return { check: { ...check, url: url.href } };
-    }
-  }
-}
-
-/** The service's own ports first: two services may publish the same one on different addresses. */
-async function placeBehind(
-  { engine }: ActivityDependencies,
-  port: number,
-  service: string,
-  adapted: ReadonlyMap<string, Adapted>,
-): Promise<{ readonly host: string; readonly port: number } | { readonly reason: string }> {
-  const own = adapted.get(service);
-  const candidates = [...(own === undefined ? [] : [own]), ...adapted.values()];
-  const found = candidates
-    .map((project) => ({ project, behind: portBehind(port, project.ports) }))
-    .find((one): one is { project: Adapted; behind: PublishedPort } => one.behind !== undefined);
-  if (found === undefined) {
-    return { reason: `no service of the drill publishes port ${port}: it leads elsewhere` };
-  }
-  const { project, behind } = found;
-  const left = project.notStarted.find((one) => one.service === behind.service);
-  if (left !== undefined) return { reason: `${left.service} is not started: ${left.reason}` };
-  const containers = await listContainers(engine, { composeProject: project.project });
-  const container = containers.find((one) => one.composeService === behind.service);
-  const [address] = container === undefined ? [] : await containerAddresses(engine, container.id);
-  if (address === undefined) {
-    throw new HoldfastError(
-      'HEALTH_GATE_FAILED',
-      `${behind.service} does not run${container === undefined ? '' : `: ${container.state}, exit code ${container.exitCode}`}`,
-    );
-  }
-  return { host: address, port: behind.target };
 }

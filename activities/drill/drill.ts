@@ -4,7 +4,7 @@ import path from 'node:path';
 import { namesIn } from '../../src/format/config/names.js';
 import { filesBase } from '../../src/format/config/artifacts.js';
 import { toStackView } from '../../src/config/stack-view.js';
-import { detectCompose } from '../../src/docker/compose/compose.js';
+import { detectCompose } from '../../src/docker/compose/detect-compose.js';
 import { messageOf, HoldfastError } from '../../src/base/errors.js';
 import { DRILL_MARKER_FILE, drillRoot, isBelow } from '../../src/format/drill-names.js';
 import {
@@ -20,11 +20,8 @@ import { formatBytes } from '../../src/base/words.js';
 import { readArtifact } from '../../src/store/write/artifact.js';
 import { recordDrill } from '../../src/store/records/drills.js';
 import { resolveInside } from '../../src/store/layout.js';
-import {
-  readRestoreRecord,
-  writeRestoreRecord,
-  type RestoreRecord,
-} from '../../src/store/records/restore-record.js';
+import type { RestoreRecord } from '../../src/store/records/restore-shapes.js';
+import { readRestoreRecord, writeRestoreRecord } from '../../src/store/records/restore-record.js';
 import { mkdirDurably, pathExists, writeFileDurably } from '../../src/base/files/durable.js';
 import { noteRunningBefore } from '../../src/store/records/restore-running.js';
 import { savedRunning } from '../restore/service-start.js';

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { filesBase } from '../../src/format/config/artifacts.js';
 import { remapConfig } from '../../src/config/remap.js';
 import { requireProjects } from '../../src/docker/compose/project.js';
-import { composeFiles, detectCompose } from '../../src/docker/compose/compose.js';
+import { detectCompose } from '../../src/docker/compose/detect-compose.js';
+import { composeFiles } from '../../src/docker/compose/compose.js';
 import {
   imageEnvironment,
   imagesOf,

@@ -5,7 +5,7 @@ import { mountsIn } from '../../src/base/files/places.js';
 import { requireReplaceable } from '../../src/tree/swap/place.js';
 import { isNamed } from '../../src/tree/scan/select.js';
 import { filesBase } from '../../src/format/config/artifacts.js';
-import type { FilesSource } from '../../src/format/config/schema.js';
+import type { FilesSource } from '../../src/format/config/sources.js';
 import { findVolume, sharesVolumes } from '../../src/docker/volumes/volumes.js';
 import { HoldfastError } from '../../src/base/errors.js';
 import type { RestoreServicePlan } from '../../src/plan/restore/restore-types.js';

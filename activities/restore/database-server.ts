@@ -1,5 +1,6 @@
+import type { PostgresSource } from '../../src/format/config/sources.js';
 /** Bringing up a database server alone: what else is in its project would connect to it. */
-import type { Config, PostgresSource } from '../../src/format/config/schema.js';
+import type { Config } from '../../src/format/config/schema.js';
 import { composeUpOnly } from '../../src/docker/compose/compose.js';
 import { resolveCompose, serviceOfContainer } from '../../src/docker/compose/compose-model.js';
 import {

@@ -12,11 +12,8 @@ import {
   isDrillId,
 } from '../../src/format/drill-names.js';
 import type { VolumeInfo } from '../../src/format/manifest.js';
-import {
-  readRestoreRecord,
-  readStep,
-  type RestoreRecord,
-} from '../../src/store/records/restore-record.js';
+import type { RestoreRecord } from '../../src/store/records/restore-shapes.js';
+import { readRestoreRecord, readStep } from '../../src/store/records/restore-record.js';
 import { withFileLock } from '../../src/base/files/lock.js';
 import { drillLabels } from '../drill/drill-labels.js';
 import { lockFile } from '../shared/places.js';

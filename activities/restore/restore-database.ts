@@ -11,7 +11,8 @@ import path from 'node:path';
 import { mountsIn } from '../../src/base/files/places.js';
 import { isPinned } from '../../src/tree/swap/place.js';
 import { planSwap, stagePath, swapIn } from '../../src/tree/swap/replace.js';
-import type { PostgresSource, ServiceConfig } from '../../src/format/config/schema.js';
+import type { PostgresSource } from '../../src/format/config/sources.js';
+import type { ServiceConfig } from '../../src/format/config/schema.js';
 import {
   findContainer,
   startContainer,

@@ -1,6 +1,6 @@
 /** Some databases of a running server from their archives, beside all others of it. */
 import { findContainer, startContainer } from '../../src/docker/containers/containers.js';
-import type { PostgresSource } from '../../src/format/config/schema.js';
+import type { PostgresSource } from '../../src/format/config/sources.js';
 import { asideDatabase } from '../../src/postgres/replace/aside-name.js';
 import { describeDisabled, describeSlots } from '../../src/postgres/replace/held-database.js';
 import {
@@ -16,7 +16,8 @@ import type { PostgresExec, ServerLogin } from '../../src/postgres/client/exec.j
 import type { Work } from '../../src/base/progress.js';
 import { readArtifact } from '../../src/store/write/artifact.js';
 import { resolveInside } from '../../src/store/layout.js';
-import { readStep, writeStep, type DatabasesStep } from '../../src/store/records/restore-record.js';
+import type { DatabasesStep } from '../../src/store/records/restore-shapes.js';
+import { readStep, writeStep } from '../../src/store/records/restore-record.js';
 import { withFileLock } from '../../src/base/files/lock.js';
 import { compareRestored, describeLeft } from './compare-databases.js';
 import { composeServerUp, readyServer } from './database-server.js';

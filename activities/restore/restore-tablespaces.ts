@@ -4,7 +4,7 @@
  */
 import path from 'node:path';
 import { planSwap, stagePath, swapIn } from '../../src/tree/swap/replace.js';
-import type { PostgresSource } from '../../src/format/config/schema.js';
+import type { PostgresSource } from '../../src/format/config/sources.js';
 import { findContainer, inspectContainer } from '../../src/docker/containers/containers.js';
 import type { Engine } from '../../src/docker/engine/engine.js';
 import { readableMountpoint, sharesVolumes } from '../../src/docker/volumes/volumes.js';
@@ -15,7 +15,8 @@ import type { TablespacesToMake } from '../../src/postgres/load/restore.js';
 import { makeTablespaceDirectories, tablespacesIn } from '../../src/postgres/load/tablespaces.js';
 import type { Work } from '../../src/base/progress.js';
 import type { VolumeInfo } from '../../src/format/manifest.js';
-import { readStep, writeStep, type TreeStep } from '../../src/store/records/restore-record.js';
+import type { TreeStep } from '../../src/store/records/restore-shapes.js';
+import { readStep, writeStep } from '../../src/store/records/restore-record.js';
 import { pathExists, removeTree } from '../../src/base/files/durable.js';
 import { pgdataOf } from '../shared/postgres-source.js';
 import type { RestoreReference } from './restore-tree.js';

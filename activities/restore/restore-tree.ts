@@ -6,7 +6,7 @@ import { isForeign } from '../../src/tree/unpack/foreign.js';
 import { planSwap, stagePath, swapIn } from '../../src/tree/swap/replace.js';
 import { applyAttributes } from '../../src/tree/unpack/attributes.js';
 import { filesBase } from '../../src/format/config/artifacts.js';
-import type { FilesSource, SourceConfig, VolumeSource } from '../../src/format/config/schema.js';
+import type { FilesSource, SourceConfig, VolumeSource } from '../../src/format/config/sources.js';
 import { extractIntoVolume } from './volume-extract.js';
 import { stageVolume, stagingName } from '../../src/docker/volumes/aside.js';
 import { swapVolume } from '../../src/docker/volumes/volume-swap.js';

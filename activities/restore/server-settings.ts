@@ -1,6 +1,6 @@
 /** The settings of a server that is restored: when they are written, and starting it with them. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { PostgresSource } from '../../src/format/config/schema.js';
+import type { PostgresSource } from '../../src/format/config/sources.js';
 import {
   containerLogsTail,
   inspectContainer,

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { discardRecord } from '../../src/docker/containers/running-record.js';
 import { HoldfastError, messageOf, systemCodeOf } from '../../src/base/errors.js';
+import type { RestoreRecord } from '../../src/store/records/restore-shapes.js';
 import {
   isMarkedFinished,
   markFinished,
@@ -11,7 +12,6 @@ import {
   restoreDirectory,
   settleMark,
   writeRestoreRecord,
-  type RestoreRecord,
 } from '../../src/store/records/restore-record.js';
 import { mkdirDurably, pathExists, renameDurably } from '../../src/base/files/durable.js';
 import { stoppedDirectory, stoppedFile, stoppedOf } from '../shared/places.js';

@@ -4,6 +4,7 @@ import { HoldfastError, messageOf } from '../../src/base/errors.js';
 import type { Work } from '../../src/base/progress.js';
 import { isSameRun, type IsAlive } from '../../src/format/run-identity.js';
 import { decideTakeBack, type ReplacedSource } from '../../src/plan/rollback/undo-plan.js';
+import type { RestoreRecord } from '../../src/store/records/restore-shapes.js';
 import {
   isMarkedFinished,
   readAllSteps,
@@ -11,7 +12,6 @@ import {
   readSteps,
   unmarkFinished,
   writeRestoreRecord,
-  type RestoreRecord,
 } from '../../src/store/records/restore-record.js';
 import { closeRestore, keepStopped, reopenStopped, stoppedBy } from './close-restore.js';
 import { containersOf } from '../shared/containers.js';

@@ -7,6 +7,7 @@ import { dropAsideDatabase } from '../../src/postgres/replace/replace-database.j
 import { HoldfastError, isHoldfastError, messageOf, systemCodeOf } from '../../src/base/errors.js';
 import { isDrillId } from '../../src/format/drill-names.js';
 import type { PastRestore, ReplacedSource } from '../../src/plan/rollback/undo-plan.js';
+import type { RestoreStep } from '../../src/store/records/restore-shapes.js';
 import {
   readAllSteps,
   readRestoreRecord,
@@ -15,7 +16,6 @@ import {
   restoreDirectory,
   writeRestoreRecord,
   writeStep,
-  type RestoreStep,
 } from '../../src/store/records/restore-record.js';
 import { diskUsage } from '../../src/base/files/disk-usage.js';
 import { pathExists, removeTree } from '../../src/base/files/durable.js';

@@ -3,7 +3,8 @@ import { log } from '@temporalio/activity';
 import { messageOf } from '../../src/base/errors.js';
 import type { Measurement } from '../../src/format/measurement.js';
 import { addMeasured } from '../../src/store/records/measured.js';
-import { readRestoreRecord, type RestoreRecord } from '../../src/store/records/restore-record.js';
+import type { RestoreRecord } from '../../src/store/records/restore-shapes.js';
+import { readRestoreRecord } from '../../src/store/records/restore-record.js';
 import {
   guarded,
   whileWaiting,

@@ -8,7 +8,8 @@ import type { Engine } from '../../src/docker/engine/engine.js';
 import { describeCheck, waitForGate } from '../../src/docker/containers/health.js';
 import { whyNotAsked } from '../../src/docker/containers/health-asked.js';
 import { recordAndStop, startRecorded } from '../../src/docker/containers/running-record.js';
-import type { HealthCheck, ServiceConfig } from '../../src/format/config/schema.js';
+import type { HealthCheck } from '../../src/format/config/health-checks.js';
+import type { ServiceConfig } from '../../src/format/config/schema.js';
 import {
   readAskedToRun,
   readRunningBefore,

@@ -1,6 +1,6 @@
 /** The PostgreSQL server a source means: its container, and who logs in there. */
 import { readFile } from 'node:fs/promises';
-import type { PostgresSource } from '../../src/format/config/schema.js';
+import type { PostgresSource } from '../../src/format/config/sources.js';
 import { type ContainerInfo } from '../../src/docker/containers/containers.js';
 import { HoldfastError } from '../../src/base/errors.js';
 import { sourceOf, type ActivityDependencies } from './runtime.js';

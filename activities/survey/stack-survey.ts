@@ -20,8 +20,8 @@ import {
 } from '../../src/plan/backup/stack-survey.js';
 import { fixUncovered, sayUncovered } from '../../src/plan/backup/uncovered.js';
 import type { Uncovered } from '../../src/format/manifest.js';
+import { gateFindings } from './survey-gates.js';
 import {
-  gateFindings,
   holdsData,
   programFindings,
   realPath,

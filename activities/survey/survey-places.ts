@@ -1,11 +1,11 @@
 /** The survey of a host, without its databases: programs, directories, patterns, helper images, gates. */
 import { access, constants, opendir, readdir, realpath, stat } from 'node:fs/promises';
-import { connect } from 'node:net';
 import path from 'node:path';
 import { compileGlobs, type Glob } from '../../src/glob/glob.js';
 import { filesBase } from '../../src/format/config/artifacts.js';
-import type { Config, HealthCheck } from '../../src/format/config/schema.js';
-import { composeFiles, detectCompose } from '../../src/docker/compose/compose.js';
+import type { Config } from '../../src/format/config/schema.js';
+import { detectCompose } from '../../src/docker/compose/detect-compose.js';
+import { composeFiles } from '../../src/docker/compose/compose.js';
 import type { Engine } from '../../src/docker/engine/engine.js';
 import { volumeTrouble } from '../../src/docker/volumes/volume-needs.js';
 import { isHoldfastError, systemCodeOf } from '../../src/base/errors.js';
@@ -13,12 +13,10 @@ import type { InventoryVolume } from '../../src/format/inventory.js';
 import type { SurveyFinding } from '../../src/plan/backup/stack-survey.js';
 import { pathExists } from '../../src/base/files/durable.js';
 import { runCommand } from '../../src/base/process/process.js';
+import type { Findings } from './survey-gates.js';
 
 /** A tree may hold millions of entries: what is not found among the first of them is left open. */
 const MOST_ENTRIES = 20_000;
-const GATE_TIMEOUT_MS = 1_000;
-
-type Findings = Promise<SurveyFinding[]>;
 
 /** The programs that read and write archives, and compose where a restore would need it. */
 export async function programFindings(config: Config): Findings {
@@ -236,68 +234,6 @@ export async function volumeFindings(
     }
   }
   return findings;
-}
-
-/** Gates that nobody answers at now: right where the service is stopped, else a restore would fail by it. */
-export async function gateFindings(config: Config): Findings {
-  const gates = Object.entries(config.services).flatMap(([service, { health }]) =>
-    (health ?? []).map((check, index) => ({ check, at: ['services', service, 'health', index] })),
-  );
-  const answers = await Promise.all(
-    gates.map(async ({ check, at }): Findings => {
-      const address = addressOf(check);
-      if (address === undefined || (await answered(address))) return [];
-      const where = `${address.host}:${address.port}`;
-      return [
-        {
-          severity: 'note',
-          code: 'gate',
-          path: at,
-          message: `nobody answers at ${where} now: where the service runs, a restore would fail by this gate`,
-          fix: 'correct the address, or start the service',
-        },
-      ];
-    }),
-  );
-  return answers.flat();
-}
-
-interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
-function addressOf(check: HealthCheck): Address | undefined {
-  switch (check.type) {
-    case 'tcp':
-      return { host: check.host, port: check.port };
-    case 'http': {
-      const { hostname, port, protocol } = new URL(check.url);
-      const standard = protocol === 'https:' ? 443 : 80;
-      return {
-        host: hostname.replace(/^\[|\]$/g, ''),
-        port: port === '' ? standard : Number(port),
-      };
-    }
-    case 'containers':
-    case 'container':
-    case 'sql':
-    case 'command':
-      return undefined;
-  }
-}
-
-function answered({ host, port }: Address): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: GATE_TIMEOUT_MS });
-    const end = (answered: boolean): void => {
-      socket.destroy();
-      resolve(answered);
-    };
-    socket.once('connect', () => end(true));
-    socket.once('timeout', () => end(false));
-    socket.once('error', () => end(false));
-  });
 }
 
 /** With all links followed; as it is where it is not there. */

@@ -1,5 +1,6 @@
+import type { PostgresSource } from '../../src/format/config/sources.js';
 /** Can the databases of a configuration be dumped, and its SQL gates be asked? Asked of the servers. */
-import type { Config, PostgresSource } from '../../src/format/config/schema.js';
+import type { Config } from '../../src/format/config/schema.js';
 import { nearest } from '../../src/base/nearest.js';
 import type { ConfigPath } from '../../src/format/config/config-path.js';
 import type { ContainerInfo } from '../../src/docker/containers/containers.js';

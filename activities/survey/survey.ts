@@ -2,7 +2,8 @@
 import { stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { filesBase } from '../../src/format/config/artifacts.js';
-import type { ServiceConfig, SourceConfig } from '../../src/format/config/schema.js';
+import type { SourceConfig } from '../../src/format/config/sources.js';
+import type { ServiceConfig } from '../../src/format/config/schema.js';
 import { findContainer } from '../../src/docker/containers/containers.js';
 import { findVolume, sharesVolumes } from '../../src/docker/volumes/volumes.js';
 import type { HostSurvey, SurveyedSource } from '../../src/plan/restore/host-survey.js';

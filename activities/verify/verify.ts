@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { HoldfastError } from '../../src/base/errors.js';
 import type { SetArtifact } from '../../src/format/manifest.js';
-import { incomingArtifact } from '../../src/store/write/incoming.js';
+import { incomingArtifact } from '../../src/store/write/incoming-paths.js';
 import { checkOldFile } from '../../src/legacy/check-old.js';
 import { isOldFile } from '../../src/legacy/old-records.js';
 import { readArtifact } from '../../src/store/write/artifact.js';

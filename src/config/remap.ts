@@ -1,12 +1,8 @@
 /** A configuration under other names: what a mapped restore and a drill work with. */
 import { mapName, mapPath, type Mapping } from '../format/mapping.js';
-import type {
-  Config,
-  HealthCheck,
-  Quiesce,
-  ServiceConfig,
-  SourceConfig,
-} from '../format/config/schema.js';
+import type { Quiesce, SourceConfig } from '../format/config/sources.js';
+import type { HealthCheck } from '../format/config/health-checks.js';
+import type { Config, ServiceConfig } from '../format/config/schema.js';
 
 /**
  * The configuration with every path, volume, container and project under its other name. Services

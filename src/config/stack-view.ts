@@ -2,7 +2,8 @@
 import { categoryOf } from '../format/artifact-paths.js';
 import type { ServiceView, SourceView, StackView } from '../plan/shared/stack-view.js';
 import { artifactName, filesBase, hasContainers } from '../format/config/artifacts.js';
-import type { Config, ServiceConfig, SourceConfig } from '../format/config/schema.js';
+import type { SourceConfig } from '../format/config/sources.js';
+import type { Config, ServiceConfig } from '../format/config/schema.js';
 
 function sourceView(key: string, service: ServiceConfig, source: SourceConfig): SourceView {
   const common = {

@@ -17,12 +17,8 @@ import { withFileLock } from '../base/files/lock.js';
 import { finishArtifact } from '../store/write/artifact.js';
 import { readCatalogue } from '../store/catalogue/catalogue.js';
 import { copyFiles } from '../store/write/copy-files.js';
-import {
-  beginAttempt,
-  beginSet,
-  promoteAttempt,
-  recoverIncoming,
-} from '../store/write/incoming.js';
+import { beginAttempt, promoteAttempt } from '../store/write/attempts.js';
+import { beginSet, recoverIncoming } from '../store/write/incoming.js';
 import { RECORDS_DIRECTORY, resolveInside, type StoreOwnership } from '../store/layout.js';
 import type {
   ArtifactFile,

@@ -2,7 +2,8 @@
 import path from 'node:path';
 import { readOldTar, type OldTar } from './read-old-tar.js';
 import { filesBase } from '../format/config/artifacts.js';
-import type { Config, PostgresSource, SourceConfig } from '../format/config/schema.js';
+import type { PostgresSource, SourceConfig } from '../format/config/sources.js';
+import type { Config } from '../format/config/schema.js';
 import { HoldfastError, isHoldfastError, systemCodeOf } from '../base/errors.js';
 import type { MatchedOldFile } from './plan/old-backups.js';
 import { readOldScript, type OldScript } from './read-old-script.js';

@@ -26,7 +26,7 @@ import { connectEngine } from '../docker/engine/engine.js';
 import { redirectLog, structuredLog } from '../observe/log.js';
 import { Metrics, serveMetrics } from '../observe/metrics.js';
 import { RunLog } from '../observe/run-log.js';
-import { goodSets } from '../plan/check/check.js';
+import { goodSets } from '../plan/check/good-sets.js';
 import { tierSchema } from '../format/manifest.js';
 import { readStoreKnowledge } from '../store/catalogue/set-knowledge.js';
 import { configVersions } from '../config/config-versions.js';

@@ -17,8 +17,6 @@ import { z } from 'zod';
 import { serviceWorkflowId } from '../../src/plan/shared/ids.js';
 import { restoreStackInputSchema } from '../../src/plan/shared/inputs.js';
 import { planChosen } from '../../src/plan/restore/plan-chosen.js';
-import type { Measurement } from '../../src/format/measurement.js';
-import { isErrorCode } from '../../src/base/errors.js';
 import type {
   PerformedStep,
   RestoredService,
@@ -26,29 +24,24 @@ import type {
   RestoreStackResult,
 } from '../../src/plan/restore/restore-types.js';
 import { formatBytes, formatDuration } from '../../src/base/words.js';
-import { hostActivities, resolveStack, type HostCalls } from '../shared/activity-options.js';
+import { hostActivities, resolveStack } from '../shared/activity-options.js';
 import { Approval } from './approval.js';
-import { causeOf, failure, parseInput, raise } from '../shared/failure.js';
+import { causeOf, parseInput, raise } from '../shared/failure.js';
 import { takePermit } from '../shared/permit.js';
 import type { restoreService } from './restore-service.js';
 import { preflight } from './restore-preflight.js';
 import { planOrFail, searchAttributes } from '../shared/support.js';
-import { sayTakenBack, takeBack, type TakenBack } from '../rollback/take-back.js';
+import { sayTakenBack, takeBack } from '../rollback/take-back.js';
 import { Story } from '../shared/story.js';
 import { asksDryRun, tell, toldIfItFails } from '../notify/tell.js';
-
-type View = Awaited<ReturnType<typeof resolveStack>>['view'];
-type Input = ReturnType<typeof restoreStackInputSchema.parse>;
-
-interface Run {
-  readonly input: Input;
-  readonly view: View;
-  readonly restoreId: string;
-  readonly activities: HostCalls;
-  readonly story: Story;
-  readonly approval: Approval;
-  readonly startedMs: number;
-}
+import {
+  type Run,
+  withOutcome,
+  measurementsOf,
+  asError,
+  problemsOf,
+  resultOf,
+} from './restore-result.js';
 
 /** What was healthy a moment ago answers at once. */
 const STILL_HEALTHY_MS = 20_000;
@@ -262,34 +255,6 @@ async function confirmHealthy(run: Run, services: readonly RestoredService[]): P
   if (failed !== undefined) throw asError(failed.reason);
 }
 
-/** The failure of the restore, with what is now true. */
-function withOutcome(error: unknown, taken: TakenBack): Error {
-  const { code, message, hint, facts } = causeOf(error);
-  return failure(isErrorCode(code) ? code : 'RESTORE_FAILED', `${message}; ${taken.now}`, {
-    ...(hint === undefined ? {} : { hint }),
-    facts: { ...facts, outcome: taken.complete ? 'old' : 'incomplete' },
-  });
-}
-
-function measurementsOf(services: readonly RestoredService[]): Omit<Measurement, 'at'>[] {
-  return services.flatMap(({ service, sources, healthyAfterMs }) => [
-    ...sources.map(({ source, kind, contentBytes, durationMs }) => ({
-      kind,
-      service,
-      source,
-      bytes: contentBytes,
-      durationMs,
-    })),
-    ...(healthyAfterMs === undefined
-      ? []
-      : [{ kind: 'start' as const, service, source: '', bytes: 0, durationMs: healthyAfterMs }]),
-  ]);
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
-}
-
 async function restoreStage(
   run: Run,
   stage: RestorePlan['stages'][number],
@@ -330,39 +295,4 @@ async function restoreStage(
   }
   if (failed !== undefined) throw failed;
   return restored;
-}
-
-/** What is not back though no row is missing: all of it is named, with what makes it. */
-function problemsOf(services: readonly RestoredService[]): string[] {
-  return services.flatMap(({ service, sources }) =>
-    sources.flatMap(({ source, problems = [] }) =>
-      problems.map((text) => `${service}/${source}: ${text}`),
-    ),
-  );
-}
-
-function resultOf(
-  run: Run,
-  plan: RestorePlan,
-  services: readonly RestoredService[],
-  steps: readonly PerformedStep[],
-): RestoreStackResult {
-  return {
-    restoreId: run.restoreId,
-    setId: plan.setId,
-    dryRun: run.input.dryRun,
-    plan,
-    services,
-    steps,
-    durationMs: Date.now() - run.startedMs,
-    ...(problemsOf(services).length === 0 ? {} : { problems: problemsOf(services) }),
-    warnings: [
-      ...plan.warnings,
-      ...services.flatMap(({ service, sources }) =>
-        sources.flatMap(({ source, warnings = [] }) =>
-          warnings.map((text) => `${service}/${source}: ${text}`),
-        ),
-      ),
-    ],
-  };
 }

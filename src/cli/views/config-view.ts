@@ -1,5 +1,6 @@
+import type { SourceConfig } from '../../format/config/sources.js';
 /** `holdfast config check` for people: what the configuration amounts to. Pure. */
-import type { Config, SourceConfig } from '../../format/config/schema.js';
+import type { Config } from '../../format/config/schema.js';
 import { stagesOf } from '../../plan/shared/order.js';
 import type { Style } from '../render/style.js';
 import type { HostFinding } from '../host/ports.js';

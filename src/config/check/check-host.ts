@@ -8,12 +8,9 @@ import type { ConfigPath } from '../../format/config/config-path.js';
 import type { Locate, Position } from './positions.js';
 import { formatPath } from './problems.js';
 import type { PathProblem } from './problems.js';
-import type {
-  Config,
-  HealthCheck,
-  ServiceConfig,
-  SourceConfig,
-} from '../../format/config/schema.js';
+import type { SourceConfig } from '../../format/config/sources.js';
+import type { HealthCheck } from '../../format/config/health-checks.js';
+import type { Config, ServiceConfig } from '../../format/config/schema.js';
 
 /** How the host is asked. Every method is called at most a few times per source, side by side. */
 export interface HostProbe {

@@ -12,7 +12,8 @@ import { suggestion } from '../../base/nearest.js';
 import { formatPath } from './problems.js';
 import type { PathProblem } from './problems.js';
 import type { Locate } from './positions.js';
-import type { FilesSource, ServiceConfig } from '../../format/config/schema.js';
+import type { FilesSource } from '../../format/config/sources.js';
+import type { ServiceConfig } from '../../format/config/schema.js';
 
 type Services = ReadonlyMap<string, ServiceConfig>;
 type Afters = ReadonlyMap<string, readonly string[]>;

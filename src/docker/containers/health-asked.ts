@@ -1,6 +1,6 @@
 /** Which health checks are about containers that are not to run, and so not to be waited for. */
 import { hostname } from 'node:os';
-import type { HealthCheck } from '../../format/config/schema.js';
+import type { HealthCheck } from '../../format/config/health-checks.js';
 import { findContainer, listContainers } from './containers.js';
 import type { Engine } from '../engine/engine.js';
 

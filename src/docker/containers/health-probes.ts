@@ -1,6 +1,6 @@
 /** One look at a service, for each type of health check. */
 import { connect } from 'node:net';
-import type { HealthCheck } from '../../format/config/schema.js';
+import type { HealthCheck } from '../../format/config/health-checks.js';
 import { isNativeError } from 'node:util/types';
 import { assertNever, messageOf, systemCodeOf } from '../../base/errors.js';
 import { findContainer, listContainers } from './containers.js';

@@ -6,7 +6,7 @@
  * row, and containers must stay the same ones in between.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { HealthCheck } from '../../format/config/schema.js';
+import type { HealthCheck } from '../../format/config/health-checks.js';
 import { HoldfastError, messageOf } from '../../base/errors.js';
 import type { Work } from '../../base/progress.js';
 import type { Engine } from '../engine/engine.js';

@@ -1,6 +1,7 @@
 /** Facts about sources that follow from the configuration alone. */
 import path from 'node:path';
-import type { FilesSource, ServiceConfig, SourceConfig } from './schema.js';
+import type { FilesSource, SourceConfig } from './sources.js';
+import type { ServiceConfig } from './schema.js';
 
 /** The artifact's name: as configured, else for a volume the volume's name, else the source's key. */
 export function artifactName(sourceKey: string, source: SourceConfig): string {

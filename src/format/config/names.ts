@@ -1,7 +1,8 @@
 /** Every name in a configuration that a restore could map to another. */
 import type { NamesInUse } from '../mapping.js';
 import { filesBase } from './artifacts.js';
-import type { Config, ServiceConfig, SourceConfig } from './schema.js';
+import type { SourceConfig } from './sources.js';
+import type { Config, ServiceConfig } from './schema.js';
 
 /** What of a configuration has a name that a mapping can change. */
 export function namesIn(

@@ -18,22 +18,20 @@ import {
   pathExists,
   readTextIfExists,
   removeTree,
-  renameDurably,
   writeFileDurably,
 } from '../../base/files/durable.js';
 import {
   INCOMING_DIRECTORY,
   kindOf,
   makeDirectoriesInside,
-  relativeParts,
   resolveInside,
   SETS_DIRECTORY,
   type StoreOwnership,
 } from '../layout.js';
 import { journalFile, publishJournal } from './publish.js';
 import { isSetId, nextSetId } from '../../format/set-id.js';
+import { RUN_FILE, incomingSet } from './incoming-paths.js';
 
-const RUN_FILE = 'run.json';
 /** A beginning that was never finished is cleared away after this time. */
 const ABANDONED_AFTER_MS = 3_600_000;
 
@@ -119,118 +117,6 @@ export async function beginFurtherTier(
   throw new HoldfastError('STORE_UNSAFE', `${directory} belongs to another run`, {
     facts: { path: directory, workflowId: owner?.workflowId ?? null },
   });
-}
-
-export interface IncomingArtifact {
-  readonly setId: string;
-  /** The artifact's path relative to the root. */
-  readonly relativePath: string;
-}
-
-/** Where a complete artifact lies until its set is published. @throws HoldfastError STORE_UNSAFE */
-export function incomingArtifact(root: string, { setId, relativePath }: IncomingArtifact): string {
-  relativeParts(relativePath);
-  return path.join(incomingSet(root, setId), 'whole', relativePath);
-}
-
-/** `.incoming/<setId>`. @throws HoldfastError STORE_UNSAFE for what is no set id */
-export function incomingSet(root: string, setId: string): string {
-  if (!isSetId(setId)) {
-    throw new HoldfastError('STORE_UNSAFE', `"${setId}" is not a set id`, { facts: { setId } });
-  }
-  return path.join(root, INCOMING_DIRECTORY, setId);
-}
-
-/** One attempt at an artifact. */
-export interface Attempt {
-  /** Empty; becomes the artifact. */
-  readonly directory: string;
-  /** A file beside it, for what a later attempt may take over. */
-  readonly journal: string;
-}
-
-/**
- * A place for one attempt at an artifact. Of earlier attempts those that left a journal are kept until
- * this one is promoted, so that it can link what they had finished; the others are removed. What an
- * attempt that was given up still writes can't get into the artifact. Callers hold the artifact's lock.
- * @throws HoldfastError STORE_UNSAFE when the set is not being written
- */
-export async function beginAttempt(
-  root: string,
-  options: IncomingArtifact & { readonly attempt: number },
-): Promise<Attempt & { readonly earlier: readonly Attempt[] }> {
-  const base = await attemptsDirectory(root, options);
-  const parent = await makeDirectoriesInside(root, base);
-  const earlier: Attempt[] = [];
-  for (const name of await readdir(parent)) {
-    if (name.endsWith(ATTEMPT_JOURNAL)) continue;
-    const kept = { directory: path.join(parent, name), journal: journalOf(parent, name) };
-    if (await pathExists(kept.journal)) earlier.push(await outOfTheWay(parent, name, kept));
-    else await removeTree(kept.directory);
-  }
-  const name = String(options.attempt);
-  const directory = await makeDirectoriesInside(root, `${base}/${name}`);
-  return { directory, journal: journalOf(parent, name), earlier };
-}
-
-const ATTEMPT_JOURNAL = '.finished.jsonl';
-
-function journalOf(parent: string, name: string): string {
-  return path.join(parent, `${name}${ATTEMPT_JOURNAL}`);
-}
-
-/** Attempts are counted anew when a run is reset: an old one may have the new one's name. */
-async function outOfTheWay(parent: string, name: string, old: Attempt): Promise<Attempt> {
-  if (!/^\d+$/.test(name)) return old;
-  const renamed = `${name}-${randomUUID()}`;
-  const moved = { directory: path.join(parent, renamed), journal: journalOf(parent, renamed) };
-  // The journal first: without one a directory is removed.
-  await rename(old.journal, moved.journal);
-  await rename(old.directory, moved.directory);
-  return moved;
-}
-
-/**
- * Turns a finished attempt into the artifact, in one step. Calling it again is fine; an older whole of
- * the same artifact, whose result was lost, is replaced.
- * @throws HoldfastError STORE_UNSAFE when the attempt was given up meanwhile
- */
-export async function promoteAttempt(
-  root: string,
-  options: IncomingArtifact & { readonly attempt: number },
-): Promise<void> {
-  const base = await attemptsDirectory(root, options);
-  const from = await resolveInside(root, `${base}/${options.attempt}`);
-  const whole = path.relative(root, incomingArtifact(root, options));
-  const to = await resolveInside(root, whole);
-  if ((await kindOf(from)) !== 'directory') {
-    const promoted = await pathExists(to);
-    if (promoted && !(await pathExists(path.join(root, base)))) return;
-    throw new HoldfastError('STORE_UNSAFE', `attempt ${options.attempt} was given up meanwhile`, {
-      facts: { path: from, attempt: options.attempt },
-    });
-  }
-  await makeDirectoriesInside(root, path.dirname(whole));
-  await removeTree(to);
-  await renameDurably(from, to);
-  await removeTree(path.join(root, base));
-}
-
-async function attemptsDirectory(
-  root: string,
-  { setId, relativePath }: IncomingArtifact,
-): Promise<string> {
-  relativeParts(relativePath);
-  const set = incomingSet(root, setId);
-  const relative = path.relative(root, set);
-  await resolveInside(root, relative);
-  if (!(await pathExists(path.join(set, RUN_FILE)))) {
-    throw new HoldfastError('STORE_UNSAFE', `the set ${setId} is not being written`, {
-      facts: { setId },
-      hint: 'its run has ended, or was cleared away as dead',
-    });
-  }
-  return `${relative}/attempts/${relativePath}`;
 }
 
 /**

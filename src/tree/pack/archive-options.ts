@@ -1,5 +1,4 @@
-/** What archiving a tree is asked for. */
-import type { ChangePolicy } from '../../format/config/schema.js';
+import type { ChangePolicy } from '../../format/config/sources.js';
 import type { Priority } from '../../base/process/process.js';
 import type { TreeSpec } from '../index/entry.js';
 import { type TreeReader } from '../scan/reader.js';

@@ -2,7 +2,7 @@
 import { mkdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ChangePolicy } from '../../format/config/schema.js';
+import type { ChangePolicy } from '../../format/config/sources.js';
 import { HoldfastError } from '../../base/errors.js';
 import type { Work } from '../../base/progress.js';
 import { isLinked, type ArtifactFile, type TreeInfo } from '../../format/manifest.js';

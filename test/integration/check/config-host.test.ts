@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { detectCompose } from '../../../src/docker/compose/compose.js';
+import { detectCompose } from '../../../src/docker/compose/detect-compose.js';
 import { runCommand } from '../../../src/base/process/process.js';
 import { BASE_IMAGE, POSTGRES_IMAGE } from '../../support/docker-images.js';
 import { eventually } from '../../support/scheduled-host.js';

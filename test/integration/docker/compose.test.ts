@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { detectCompose } from '../../../src/docker/compose/detect-compose.js';
 import {
   composeFiles,
   composePs,
   composeServices,
   composeStop,
   composeUp,
-  detectCompose,
 } from '../../../src/docker/compose/compose.js';
 import {
   inspectContainer,

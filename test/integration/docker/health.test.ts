@@ -1,7 +1,7 @@
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { healthCheckSchema, type HealthCheck } from '../../../src/format/config/schema.js';
+import { healthCheckSchema, type HealthCheck } from '../../../src/format/config/health-checks.js';
 import { waitForGate } from '../../../src/docker/containers/health.js';
 import { POSTGRES_IMAGE } from '../../support/docker-images.js';
 import { DockerSandbox } from '../../support/docker-sandbox.js';

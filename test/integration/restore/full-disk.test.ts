@@ -9,11 +9,11 @@ import { stoppedFile } from '../../../activities/shared/places.js';
 import { checkConfig } from '../../../src/config/load.js';
 import { connectEngine } from '../../../src/docker/engine/engine.js';
 import { RunLog } from '../../../src/observe/run-log.js';
+import type { RestoreRecord } from '../../../src/store/records/restore-shapes.js';
 import {
   openRestore,
   readRestoreRecord,
   restoreDirectory,
-  type RestoreRecord,
 } from '../../../src/store/records/restore-record.js';
 import { pathExists } from '../../../src/base/files/durable.js';
 import { runCommand } from '../../../src/base/process/process.js';

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { archiveTree } from '../../../src/tree/pack/archive.js';
 import { finishArtifact } from '../../../src/store/write/artifact.js';
-import { beginAttempt, promoteAttempt } from '../../../src/store/write/incoming.js';
+import { beginAttempt, promoteAttempt } from '../../../src/store/write/attempts.js';
 import type { ArtifactManifest, SetArtifact, SetFile, Tier } from '../../../src/format/manifest.js';
 import { quiet } from '../tree/awkward-tree.js';
 

@@ -10,14 +10,9 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import type { IsAlive } from '../../../src/format/run-identity.js';
-import {
-  beginAttempt,
-  beginSet,
-  discardSet,
-  incomingArtifact,
-  promoteAttempt,
-  recoverIncoming,
-} from '../../../src/store/write/incoming.js';
+import { incomingArtifact } from '../../../src/store/write/incoming-paths.js';
+import { beginAttempt, promoteAttempt } from '../../../src/store/write/attempts.js';
+import { beginSet, discardSet, recoverIncoming } from '../../../src/store/write/incoming.js';
 import { publishSet } from '../../../src/store/write/publish.js';
 import { temporaryDirectory } from '../tree/awkward-tree.js';
 import { addArtifact, setOf } from './fixtures.js';

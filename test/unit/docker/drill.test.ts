@@ -1,12 +1,11 @@
 /** What a drill makes of compose projects: nothing in it may reach the real stack. */
 import { describe, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
+import { bindSources, type HostPlace } from '../../../src/docker/drill/adapt-service.js';
 import {
-  bindSources,
   drillCompose,
   parseCompose,
   type DrillCompose,
-  type HostPlace,
 } from '../../../src/docker/drill/drill-compose.js';
 import { portBehind, publishedPorts } from '../../../src/docker/drill/drill-ports.js';
 import { unsafePath, unsafeReason } from '../../../src/docker/drill/drill-unsafe.js';

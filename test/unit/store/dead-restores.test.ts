@@ -32,6 +32,7 @@ import type { Config } from '../../../src/format/config/schema.js';
 import { connectEngine } from '../../../src/docker/engine/engine.js';
 import { RunLog } from '../../../src/observe/run-log.js';
 import type { IsAlive } from '../../../src/format/run-identity.js';
+import type { RestoreRecord } from '../../../src/store/records/restore-shapes.js';
 import {
   markFinished,
   openRestore,
@@ -40,7 +41,6 @@ import {
   restoreDirectory,
   writeRestoreRecord,
   writeStep,
-  type RestoreRecord,
 } from '../../../src/store/records/restore-record.js';
 import { pathExists } from '../../../src/base/files/durable.js';
 import { configOf } from '../config/helpers.js';

@@ -5,11 +5,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireOpen } from '../../../activities/restore/restore-context.js';
 import { planSwap, swapBack, swapIn } from '../../../src/tree/swap/replace.js';
-import {
-  writeRestoreRecord,
-  writeStep,
-  type RestoreRecord,
-} from '../../../src/store/records/restore-record.js';
+import type { RestoreRecord } from '../../../src/store/records/restore-shapes.js';
+import { writeRestoreRecord, writeStep } from '../../../src/store/records/restore-record.js';
 
 let directory: string;
 

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { stoppedFile, stoppedOf } from '../../../activities/shared/places.js';
 import { pastRestores } from '../../../activities/rollback/past-restores.js';
 import { setsInUse } from '../../../src/store/catalogue/in-use.js';
+import type { RestoreRecord, RestoreStep } from '../../../src/store/records/restore-shapes.js';
 import {
   isMarkedFinished,
   markFinished,
@@ -20,8 +21,6 @@ import {
   unmarkFinished,
   writeRestoreRecord,
   writeStep,
-  type RestoreRecord,
-  type RestoreStep,
 } from '../../../src/store/records/restore-record.js';
 import { joinNames, splitNames } from '../../../src/format/record-names.js';
 import { runCommand } from '../../../src/base/process/process.js';
