@@ -18,7 +18,7 @@ import { VOLUME_ROOT } from '../../src/docker/volumes/helper.js';
 import { requireVolume } from '../../src/docker/volumes/volume-needs.js';
 import { volumeReader } from './volume-reader.js';
 import { HoldfastError, messageOf } from '../../src/base/errors.js';
-import { sayShrink } from '../../src/plan/backup/anomaly.js';
+import { describeShrink } from '../../src/plan/backup/anomaly.js';
 import { judgeEmptiness } from '../../src/plan/backup/emptied.js';
 import { setName } from '../../src/format/set-order.js';
 import { formatBytes } from '../../src/base/words.js';
@@ -144,7 +144,7 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
         return [];
       case 'shrunk': {
         const message =
-          `${sayShrink(verdict.shrink)}: no set is removed until it has content again, ` +
+          `${describeShrink(verdict.shrink)}: no set is removed until it has content again, ` +
           'or `holdfast prune --accept-shrink` says that it is right';
         return [{ service, source, code: 'EMPTY_SOURCE', message }];
       }

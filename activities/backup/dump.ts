@@ -109,7 +109,7 @@ function notCounted(databases: PostgresInfo['databases']): string[] {
     const some = unanswered.filter(({ what }) => what === 'rows' || what === 'everything');
     if (some.length === 0) return [];
     return [
-      `the rows of ${sayUnanswered(name, some)}: they are in the dump, but nobody can say how many`,
+      `the rows of ${describeUnanswered(name, some)}: they are in the dump, but nobody can say how many`,
     ];
   });
 }
@@ -117,11 +117,11 @@ function notCounted(databases: PostgresInfo['databases']): string[] {
 function notDigested(databases: PostgresInfo['databases']): string[] {
   return databases.flatMap(({ name, unanswered = [] }) => {
     const some = unanswered.filter(({ what }) => what === 'digest');
-    return some.length === 0 ? [] : [`no digest of ${sayUnanswered(name, some)}`];
+    return some.length === 0 ? [] : [`no digest of ${describeUnanswered(name, some)}`];
   });
 }
 
-function sayUnanswered(
+function describeUnanswered(
   database: string,
   some: NonNullable<PostgresInfo['databases'][number]['unanswered']>,
 ): string {

@@ -1,6 +1,6 @@
 /** Retention: what would go, and letting it go. */
 import { toRetentionPolicy } from '../../src/config/retention-policy.js';
-import { acceptanceOf, sayShrink, type Shrink } from '../../src/plan/backup/anomaly.js';
+import { acceptanceOf, describeShrink, type Shrink } from '../../src/plan/backup/anomaly.js';
 import { decisionsOf, type PruneDecisions } from '../../src/plan/retention/prune-types.js';
 import { planRetention, type RetentionPlan } from '../../src/plan/retention/retention.js';
 import { setName } from '../../src/format/set-order.js';
@@ -39,7 +39,7 @@ export function createPruneActivities(dependencies: ActivityDependencies) {
   };
   const accept = async (shrinks: readonly Shrink[]): Promise<readonly string[]> => {
     await acceptShrinks(root, config.stack, shrinks.map(acceptanceOf), timeOf(dependencies));
-    const said = shrinks.map(sayShrink);
+    const said = shrinks.map(describeShrink);
     for (const line of said) await runLog.write(`Accepted: ${line}`);
     return said;
   };
@@ -76,7 +76,7 @@ export function createPruneActivities(dependencies: ActivityDependencies) {
         return whileWaiting({ service: '', source: 'prune' }, 'prune', async () => {
           await requireStore(root);
           const todo = await plan(limit);
-          const held = todo.held.map(sayShrink);
+          const held = todo.held.map(describeShrink);
           for (const line of held) await runLog.write(`No old set was removed: ${line}`);
           const { removed } = await carryOutRetention(root, todo, tier, (line) =>
             runLog.write(line),

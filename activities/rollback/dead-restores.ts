@@ -3,7 +3,7 @@ import { readRecord, recordAndStop } from '../../src/docker/containers/running-r
 import { HoldfastError, messageOf } from '../../src/base/errors.js';
 import type { Work } from '../../src/base/progress.js';
 import { isSameRun, type IsAlive } from '../../src/format/run-identity.js';
-import { decideTakeBack, type ReplacedSource } from '../../src/plan/rollback/undo-plan.js';
+import { decideRollBack, type ReplacedSource } from '../../src/plan/rollback/undo-plan.js';
 import type { RestoreRecord } from '../../src/store/records/restore-shapes.js';
 import {
   isMarkedFinished,
@@ -19,7 +19,7 @@ import { pastRestores } from './past-restores.js';
 import { stoppedFile } from '../shared/places.js';
 import { forRestore, withRestoreRecord } from '../restore/restore-context.js';
 import { serviceOf } from '../shared/runtime.js';
-import { discardStaged, takeBackService, type TakeBackDependencies } from './take-back.js';
+import { discardStaged, rollBackReplaced, type RollBackDependencies } from './take-back.js';
 
 export interface DeadRestores {
   readonly takenBack: readonly string[];
@@ -39,8 +39,8 @@ export function isOpenRestore({ state, purpose }: RestoreRecord): boolean {
  * Temporal is gone. Their containers must not be started on half of a restore. The latest first: what
  * it put aside is what the one before it had brought.
  */
-export async function takeBackDeadRestores(
-  dependencies: TakeBackDependencies,
+export async function rollBackDeadRestores(
+  dependencies: RollBackDependencies,
   isAlive: IsAlive,
   work: Work,
 ): Promise<DeadRestores> {
@@ -71,7 +71,7 @@ export async function takeBackDeadRestores(
 
 /** Under the record's lock: an undo that begins meanwhile waits, and finds it closed. */
 async function takeBack(
-  dependencies: TakeBackDependencies,
+  dependencies: RollBackDependencies,
   found: RestoreRecord,
   work: Work,
 ): Promise<'taken-back' | 'closed' | { readonly sentence: string }> {
@@ -87,7 +87,7 @@ async function takeBack(
     const decision =
       open === undefined
         ? { kind: 'take-back' as const, leave: [], by: [] }
-        : decideTakeBack(past, open);
+        : decideRollBack(past, open);
     if (decision.kind === 'wait') {
       throw new HoldfastError('RESTORE_FAILED', decision.reason, { facts: { restoreId } });
     }
@@ -116,7 +116,7 @@ async function takeBack(
  * @throws HoldfastError MANIFEST_INVALID; UNKNOWN_SERVICE: what is not configured can't be passed over
  */
 async function putBack(
-  dependencies: TakeBackDependencies,
+  dependencies: RollBackDependencies,
   record: RestoreRecord,
   leave: readonly ReplacedSource[],
   work: Work,
@@ -139,7 +139,7 @@ async function putBack(
     if (!(await isServing(root, restoreId, name))) {
       await recordRunning(dependencies, record, name);
     }
-    undone += await takeBackService(dependencies, restoreId, name, work);
+    undone += await rollBackReplaced(dependencies, restoreId, name, work);
   }
   return undone;
 }
@@ -151,7 +151,7 @@ async function putBack(
  * @throws HoldfastError SET_NOT_FOUND; RESTORE_FAILED for one that is not open, or whose run goes on
  */
 export async function leaveRestore(
-  dependencies: TakeBackDependencies,
+  dependencies: RollBackDependencies,
   restoreId: string,
   isAlive: IsAlive,
 ): Promise<string> {
@@ -175,7 +175,7 @@ export async function leaveRestore(
 
 /** What was left keeps its safety copies; what ran before it is kept for an undo. */
 async function closeSuperseded(
-  dependencies: TakeBackDependencies,
+  dependencies: RollBackDependencies,
   record: RestoreRecord,
   leave: readonly ReplacedSource[],
   by: readonly string[],
@@ -194,14 +194,14 @@ async function closeSuperseded(
     superseded: { by: [...by], at: new Date().toISOString() },
   });
   const sentence =
-    sayLeft(restoreId, leave, by) +
+    describeLeft(restoreId, leave, by) +
     // A later restore has started its own.
     (by.length > 0 || stopped.length === 0 ? '' : `; left stopped: ${stopped.join(', ')}`);
   await dependencies.runLog.write(sentence);
   return sentence;
 }
 
-function sayLeft(
+function describeLeft(
   restoreId: string,
   leave: readonly ReplacedSource[],
   by: readonly string[],
@@ -227,7 +227,7 @@ async function isServing(root: string, restoreId: string, name: string): Promise
  * stopped before it, too. Without a record of its own (it has stopped nothing), what runs now is noted.
  */
 export async function recordRunning(
-  dependencies: TakeBackDependencies,
+  dependencies: RollBackDependencies,
   record: RestoreRecord,
   name: string,
 ): Promise<void> {

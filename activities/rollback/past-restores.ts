@@ -48,7 +48,7 @@ export async function pastRestores(root: string): Promise<PastRestore[]> {
       state: state === 'discarded' && replaced.length > 0 ? 'discarding' : state,
       replaced,
       touched: [...steps.map(({ step }) => replacedOf(step)), ...unknown],
-      ...(lost.length === 0 ? {} : { unreadable: lost.map(sayUnreadable) }),
+      ...(lost.length === 0 ? {} : { unreadable: lost.map(describeUnreadable) }),
       ...(superseded === undefined
         ? {}
         : { supersededBy: superseded.by, supersededAt: superseded.at }),
@@ -69,13 +69,13 @@ export async function pastRestores(root: string): Promise<PastRestore[]> {
       ...(lost.state === undefined ? {} : { legibleState: lost.state }),
       replaced: touched,
       touched,
-      unreadable: [lost, ...lostSteps].map(sayUnreadable),
+      unreadable: [lost, ...lostSteps].map(describeUnreadable),
     });
   }
   return found.sort((left, right) => (left.restoreId < right.restoreId ? -1 : 1));
 }
 
-export function sayUnreadable({ file, reason }: { file: string; reason: string }): string {
+export function describeUnreadable({ file, reason }: { file: string; reason: string }): string {
   return `${file} can't be read: ${reason}`;
 }
 

@@ -7,7 +7,7 @@ import type { Work } from '../../src/base/progress.js';
 import { readRestoreRecord } from '../../src/store/records/restore-record.js';
 import { keepStopped } from './close-restore.js';
 import { startAgain } from '../restore/service-start.js';
-import { isOpenRestore, takeBackDeadRestores } from './dead-restores.js';
+import { isOpenRestore, rollBackDeadRestores } from './dead-restores.js';
 import { reapDrills } from '../drill/drill-teardown.js';
 import { runLeftHooks } from '../backup/hooks.js';
 import { discardOldRestores, pastRestores } from './past-restores.js';
@@ -68,7 +68,7 @@ export async function bringBackStopped(
     }
   };
   const dead = await attempt('the records of restores could not be read', () =>
-    takeBackDeadRestores(dependencies, isAlive, work),
+    rollBackDeadRestores(dependencies, isAlive, work),
   );
   const stuck = dead?.stuck ?? new Map<string, string>();
   problems.push(

@@ -12,7 +12,7 @@ import {
   type ActivityDependencies,
 } from '../shared/runtime.js';
 import { closeRestore } from './close-restore.js';
-import { takeBackService } from './take-back.js';
+import { rollBackReplaced } from './take-back.js';
 
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the type is the product
 export function createRollBackActivities(dependencies: ActivityDependencies) {
@@ -26,7 +26,7 @@ export function createRollBackActivities(dependencies: ActivityDependencies) {
       }): Promise<{ undone: number }> => {
         const subject = { service: input.service, source: 'roll back' };
         return withHeartbeat(subject, 'roll back', async (work) => ({
-          undone: await takeBackService(dependencies, input.restoreId, input.service, work),
+          undone: await rollBackReplaced(dependencies, input.restoreId, input.service, work),
         }));
       },
     ),

@@ -23,15 +23,15 @@ import { forRestore } from '../restore/restore-context.js';
 import { bringDatabasesBack } from '../restore/restore-some-databases.js';
 import { projectOf, serviceOf, type ActivityDependencies } from '../shared/runtime.js';
 
-export type TakeBackDependencies = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
+export type RollBackDependencies = Pick<ActivityDependencies, 'config' | 'engine' | 'runLog'>;
 
 /**
  * Stops what of the service runs by now, removes the containers that the restore has made, and puts
  * back, last step first, what was replaced. Starting it again comes later: all services must be back
  * first. @returns how many steps were taken back
  */
-export async function takeBackService(
-  dependencies: TakeBackDependencies,
+export async function rollBackReplaced(
+  dependencies: RollBackDependencies,
   restoreId: string,
   name: string,
   work: Work,
@@ -82,7 +82,7 @@ export async function takeBackService(
 
 /** Containers of the project that were not there when the restore stopped it: it has made them. */
 async function removeMade(
-  { engine, runLog }: TakeBackDependencies,
+  { engine, runLog }: RollBackDependencies,
   name: string,
   service: ServiceConfig,
   record: RunningRecord | undefined,
@@ -124,7 +124,7 @@ async function untilUnused(
 
 /** Removes what was unpacked and never swapped in. What can't be removed is told, not fatal. */
 export async function discardStaged(
-  dependencies: TakeBackDependencies,
+  dependencies: RollBackDependencies,
   restoreId: string,
 ): Promise<void> {
   const { config, engine, runLog } = await forRestore(dependencies, restoreId);

@@ -18,7 +18,7 @@ import {
   type StackFacts,
   type SurveyFinding,
 } from '../../src/plan/backup/stack-survey.js';
-import { fixUncovered, sayUncovered } from '../../src/plan/backup/uncovered.js';
+import { fixUncovered, describeUncovered } from '../../src/plan/backup/uncovered.js';
 import type { Uncovered } from '../../src/format/manifest.js';
 import { gateFindings } from './survey-gates.js';
 import {
@@ -93,7 +93,7 @@ export async function surveyStack(
         severity: 'note',
         code: 'uncovered',
         path: ['services', one.service],
-        message: sayUncovered(one, partly),
+        message: describeUncovered(one, partly),
         fix: fixUncovered(one),
       })),
     ],

@@ -1,6 +1,5 @@
 /** The survey of health gates: are the addresses that they ask of this stack? */
 import { connect } from 'node:net';
-import path from 'node:path';
 import type { HealthCheck } from '../../src/format/config/health-checks.js';
 import type { Config } from '../../src/format/config/schema.js';
 import type { SurveyFinding } from '../../src/plan/backup/stack-survey.js';

@@ -49,7 +49,7 @@ export async function callReceiver(call: HttpCall): Promise<void> {
       ? `no answer within ${timeoutMs} ms`
       : systemCode === undefined
         ? 'the connection failed'
-        : sayCode(systemCode);
+        : describeCode(systemCode);
     throw new HoldfastError('NOTIFY_FAILED', `notification to ${url.host} failed: ${reason}`, {
       facts: { ...facts, systemCode: systemCode ?? null, timedOut: timeout.aborted },
       hint: timeout.aborted ? SLOW : hintFor(systemCode),
@@ -78,7 +78,7 @@ export function isCertificateCode(code: string): boolean {
 }
 
 /** A system's code with a word of what it means. */
-export function sayCode(code: string): string {
+export function describeCode(code: string): string {
   if (['ENOTFOUND', 'EAI_AGAIN', 'EDNS'].includes(code)) return `${code}, the name is not known`;
   if (code === 'ECONNREFUSED') return `${code}, nobody listens there`;
   if (isCertificateCode(code)) return `${code}, the TLS certificate was not accepted`;

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createTransport } from 'nodemailer';
 import type { EmailChannel } from '../format/config/notifications.js';
 import { HoldfastError, messageOf, systemCodeOf } from '../base/errors.js';
-import { hintFor, isCertificateCode, sayCode } from './http-call.js';
+import { hintFor, isCertificateCode, describeCode } from './http-call.js';
 import { readSecret, unusableSecret, type Environment } from './secret-value.js';
 
 const DEFAULT_PORTS = { starttls: 587, tls: 465, none: 25 } as const;
@@ -118,7 +118,7 @@ function mailFailure(
       ? `it answered ${answer === '' ? String(status) : answer}`
       : code === undefined
         ? 'the connection failed'
-        : sayCode(code);
+        : describeCode(code);
   return new HoldfastError('NOTIFY_FAILED', `mail by ${config.host} failed: ${reason}`, {
     facts: {
       channel,

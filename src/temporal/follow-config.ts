@@ -58,7 +58,7 @@ export async function followConfig(
           : undefined,
       );
       schedules = { digest: config.digest, stop, kept };
-      void tellSurvey(config, log, until);
+      void logSurvey(config, log, until);
       const { root } = config.backups;
       if (!roots.has(root)) {
         roots.add(root);
@@ -77,7 +77,7 @@ export async function followConfig(
 }
 
 /** What the host lacks of the configuration, and what the configuration lacks of the host. */
-async function tellSurvey(config: Config, log: ScheduleLog, signal: AbortSignal): Promise<void> {
+async function logSurvey(config: Config, log: ScheduleLog, signal: AbortSignal): Promise<void> {
   try {
     const { findings, uncovered } = await surveyStack(config, connectEngine(), signal);
     for (const { severity, code, path, message, fix } of findings) {

@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { PROJECT } from '../support/worker-host.js';
 
-const source = readFileSync(`${PROJECT}/workflows/activity-options.ts`, 'utf8');
+const source = readFileSync(`${PROJECT}/workflows/shared/activity-options.ts`, 'utf8');
 const table = readFileSync(`${PROJECT}/docs/activities.md`, 'utf8');
 
 /** Rows of the table: name, kind, what it grows with. */

@@ -23,12 +23,12 @@ import { causeOf, failure, parseInput, raise } from '../shared/failure.js';
 import { takePermit } from '../shared/permit.js';
 import { planOrFail, searchAttributes } from '../shared/support.js';
 import { Story } from '../shared/story.js';
-import { tell, toldIfItFails } from '../notify/tell.js';
+import { notifyEnd, notifyOnFailure } from '../notify/tell.js';
 
 export async function backupStack(rawInput?: unknown): Promise<BackupStackResult> {
   const story = new Story('backup');
   const began = Date.now();
-  const { input, view, stamp, at } = await toldIfItFails('The backup', async () => {
+  const { input, view, stamp, at } = await notifyOnFailure('The backup', async () => {
     const asked = parseInput(backupStackInputSchema, rawInput, 'backupStack');
     const { stack, host } = asked;
     return { input: asked, ...(await resolveStack({ stack, host }).catch(raise)) };
@@ -38,7 +38,7 @@ export async function backupStack(rawInput?: unknown): Promise<BackupStackResult
   upsertSearchAttributes(
     searchAttributes({ stack: view.stack, tier: input.tier, status: 'running' }),
   );
-  const permit = await toldIfItFails(
+  const permit = await notifyOnFailure(
     `Backup of ${view.stack}`,
     () => {
       // Planned once before waiting, so that an unknown service fails now and not after the permit.
@@ -51,7 +51,7 @@ export async function backupStack(rawInput?: unknown): Promise<BackupStackResult
     return await run(input, view, stamp, activities, story, clock);
   } catch (error) {
     if (!wasTold(error)) {
-      await CancellationScope.nonCancellable(() => sayItFailed(error, view.stack, activities));
+      await CancellationScope.nonCancellable(() => notifyFailure(error, view.stack, activities));
     }
     upsertSearchAttributes(
       searchAttributes({ status: isCancellation(error) ? 'cancelled' : 'failed' }),
@@ -112,7 +112,7 @@ async function run(
     if (set.artifacts.length === 0) {
       throw failure(
         'BACKUP_FAILED',
-        `nothing could be saved: ${set.problems.map(sayProblem).join('; ')}`,
+        `nothing could be saved: ${set.problems.map(describeProblem).join('; ')}`,
         {
           hint: 'no set was written; the sets before it are untouched; holdfast config check --host lists what is missing',
         },
@@ -250,7 +250,7 @@ async function finish(
   const hint = `holdfast show ${set.id} lists what was saved and what was not`;
   // The set is what it is; but somebody must look.
   const told = set.status === 'success' && held.size > 0 ? 'degraded' : set.status;
-  await tell(activities, told, message, {
+  await notifyEnd(activities, told, message, {
     hint: set.status === 'success' ? undefined : hint,
     heedCancel: true,
   });
@@ -273,10 +273,10 @@ function summaryOf(result: BackupStackResult): string {
           `no old set was removed because ${result.pruneHeld.join('; ')}`,
           'is that right? then holdfast prune --accept-shrink',
         ];
-  return [head, ...result.problems.map(sayProblem), ...held].join('; ');
+  return [head, ...result.problems.map(describeProblem), ...held].join('; ');
 }
 
-function sayProblem({ service, source, message }: Problem): string {
+function describeProblem({ service, source, message }: Problem): string {
   // What is wrong with the stack as a whole is no service's.
   const where = source === '' ? service : `${service}/${source}`;
   return where === '' ? message : `${where}: ${message}`;
@@ -287,10 +287,10 @@ function wasTold(error: unknown): boolean {
   return error instanceof ApplicationFailure && (error.details?.length ?? 0) > 1;
 }
 
-async function sayItFailed(error: unknown, stack: string, activities: HostCalls): Promise<void> {
+async function notifyFailure(error: unknown, stack: string, activities: HostCalls): Promise<void> {
   const { message } = causeOf(error);
   const cancelled = isCancellation(error);
-  await tell(
+  await notifyEnd(
     activities,
     'failed',
     cancelled ? `Backup of ${stack} was cancelled` : `Backup of ${stack} failed: ${message}`,

@@ -12,13 +12,13 @@ import { hostActivities, resolveStack } from '../shared/activity-options.js';
 import { causeOf, failure, parseInput, raise } from '../shared/failure.js';
 import { Story } from '../shared/story.js';
 import { searchAttributes } from '../shared/support.js';
-import { tell, toldIfItFails } from '../notify/tell.js';
+import { notifyEnd, notifyOnFailure } from '../notify/tell.js';
 
 const STATUS = { ok: 'success', warning: 'degraded', critical: 'failed' } as const;
 
 export async function checkBackups(rawInput?: unknown): Promise<CheckBackupsResult> {
   const story = new Story('check of the backups');
-  const { view, tellCheckSuccess } = await toldIfItFails('The check of the backups', () => {
+  const { view, tellCheckSuccess } = await notifyOnFailure('The check of the backups', () => {
     const { stack, host } = parseInput(checkBackupsInputSchema, rawInput, 'checkBackups');
     return resolveStack({ stack, host }).catch(raise);
   });
@@ -33,7 +33,7 @@ export async function checkBackups(rawInput?: unknown): Promise<CheckBackupsResu
         if (isCancellation(error)) throw error;
         upsertSearchAttributes(searchAttributes({ status: 'failed' }));
         const { message } = causeOf(error);
-        await tell(activities, 'failed', `The backups could not be checked: ${message}`);
+        await notifyEnd(activities, 'failed', `The backups could not be checked: ${message}`);
         return raise(error);
       },
     );
@@ -47,7 +47,7 @@ export async function checkBackups(rawInput?: unknown): Promise<CheckBackupsResu
   const message = summaryOf(view.stack, findings);
   const hint = 'holdfast check tells it again, with what to do';
   if (worst !== 'ok' || tellCheckSuccess === true) {
-    await tell(activities, status, message, { hint: worst === 'ok' ? undefined : hint });
+    await notifyEnd(activities, status, message, { hint: worst === 'ok' ? undefined : hint });
   }
   if (worst === 'critical') {
     throw failure('CHECK_FAILED', message, {

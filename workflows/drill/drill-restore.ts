@@ -34,7 +34,7 @@ import { causeOf, failure, parseInput, raise } from '../shared/failure.js';
 import { takePermit } from '../shared/permit.js';
 import { Story } from '../shared/story.js';
 import { planOrFail, searchAttributes } from '../shared/support.js';
-import { tell, toldIfItFails } from '../notify/tell.js';
+import { notifyEnd, notifyOnFailure } from '../notify/tell.js';
 
 type View = Awaited<ReturnType<typeof resolveStack>>['view'];
 type Input = ReturnType<typeof drillRestoreInputSchema.parse>;
@@ -51,7 +51,7 @@ interface Run {
 export async function drillRestore(rawInput?: unknown): Promise<DrillRestoreResult> {
   const startedMs = Date.now();
   const story = new Story('drill');
-  const { input, view, stamp } = await toldIfItFails('The drill', async () => {
+  const { input, view, stamp } = await notifyOnFailure('The drill', async () => {
     const asked = parseInput(drillRestoreInputSchema, rawInput, 'drillRestore');
     const { stack, host } = asked;
     return { input: asked, ...(await resolveStack({ stack, host }).catch(raise)) };
@@ -75,15 +75,15 @@ export async function drillRestore(rawInput?: unknown): Promise<DrillRestoreResu
   }
   // A wrong set or service is said before waiting for anybody.
   const what = `Drill of set ${input.set}`;
-  await toldIfItFails(what, () => makePlan(run).catch(raise), { activities });
-  const permit = await toldIfItFails(
+  await notifyOnFailure(what, () => makePlan(run).catch(raise), { activities });
+  const permit = await notifyOnFailure(
     what,
     () => takePermit(drillPermit(view.stack), 'wait', activities, story),
     { activities },
   );
   try {
     // The catalogue may have changed while we waited.
-    const plan = await toldIfItFails(what, () => makePlan(run), { activities });
+    const plan = await notifyOnFailure(what, () => makePlan(run), { activities });
     upsertSearchAttributes(searchAttributes({ set: plan.setId }));
     const done = await carryOut(run, plan);
     upsertSearchAttributes(searchAttributes({ status: 'success' }));
@@ -260,7 +260,7 @@ async function report({ activities, story }: Run, result: DrillResult): Promise<
     : `Drill of set ${setId} failed: ${why.join('; ')}`;
   const hint = `holdfast show ${setId}-${result.setTier} has the details; --keep leaves the next one up`;
   const told = !passed ? 'failed' : lacks === '' ? 'success' : 'degraded';
-  await tell(activities, told, message, {
+  await notifyEnd(activities, told, message, {
     hint: passed ? undefined : hint,
   });
   story.phase(status);

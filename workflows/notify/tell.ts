@@ -14,7 +14,7 @@ import { searchAttributes } from '../shared/support.js';
  * Writes the message to the log and notifies the channels. A receiver that is down must not change
  * how the run ended: failures count for nothing, but a cancellation is passed on when asked for.
  */
-export async function tell(
+export async function notifyEnd(
   activities: Telling,
   status: 'success' | 'degraded' | 'failed',
   message: string,
@@ -56,7 +56,7 @@ export function asksDryRun(rawInput: unknown): boolean {
  * Tells when `work` fails. For what comes before a run holds the permit: without this a run that waits in
  * vain, or is given something it can't use, ends without anybody hearing of it.
  */
-export async function toldIfItFails<T>(
+export async function notifyOnFailure<T>(
   /** What the run is, as a sentence begins: `Backup of ml`. */
   what: string,
   work: () => Promise<T>,
@@ -79,7 +79,7 @@ export async function toldIfItFails<T>(
       const said = cancelled ? 'was cancelled before it began' : `could not begin: ${message}`;
       upsertSearchAttributes(searchAttributes({ status: cancelled ? 'cancelled' : 'failed' }));
       await CancellationScope.nonCancellable(() =>
-        tell(options.activities ?? stackTelling(), 'failed', `${what} ${said}`, {
+        notifyEnd(options.activities ?? stackTelling(), 'failed', `${what} ${said}`, {
           hint: cancelled ? undefined : hint,
         }),
       );

@@ -1,4 +1,4 @@
-import { restoreStackInputSchema } from '../../src/plan/shared/inputs.js';
+import type { restoreStackInputSchema } from '../../src/plan/shared/inputs.js';
 import type { Measurement } from '../../src/format/measurement.js';
 import { isErrorCode } from '../../src/base/errors.js';
 import type {
@@ -7,11 +7,11 @@ import type {
   RestorePlan,
   RestoreStackResult,
 } from '../../src/plan/restore/restore-types.js';
-import { resolveStack, type HostCalls } from '../shared/activity-options.js';
-import { Approval } from './approval.js';
+import type { HostCalls, resolveStack } from '../shared/activity-options.js';
+import type { Approval } from './approval.js';
 import { causeOf, failure } from '../shared/failure.js';
 import { type TakenBack } from '../rollback/take-back.js';
-import { Story } from '../shared/story.js';
+import type { Story } from '../shared/story.js';
 
 /** What a restore comes to: its result, measurements and problems. */
 

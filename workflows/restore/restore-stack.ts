@@ -31,9 +31,9 @@ import { takePermit } from '../shared/permit.js';
 import type { restoreService } from './restore-service.js';
 import { preflight } from './restore-preflight.js';
 import { planOrFail, searchAttributes } from '../shared/support.js';
-import { sayTakenBack, takeBack } from '../rollback/take-back.js';
+import { describeRollBack, takeBack } from '../rollback/take-back.js';
 import { Story } from '../shared/story.js';
-import { asksDryRun, tell, toldIfItFails } from '../notify/tell.js';
+import { asksDryRun, notifyEnd, notifyOnFailure } from '../notify/tell.js';
 import {
   type Run,
   withOutcome,
@@ -51,7 +51,7 @@ export async function restoreStack(rawInput?: unknown): Promise<RestoreStackResu
   const silent = asksDryRun(rawInput);
   const story = new Story(silent ? 'restore (dry run)' : 'restore');
   const approval = new Approval(story);
-  const { input, view, stamp } = await toldIfItFails(
+  const { input, view, stamp } = await notifyOnFailure(
     'The restore',
     async () => {
       const asked = parseInput(restoreStackInputSchema, rawInput, 'restoreStack');
@@ -67,18 +67,18 @@ export async function restoreStack(rawInput?: unknown): Promise<RestoreStackResu
   // A wrong set or service is said before waiting for anybody.
   const what = `Restore of set ${input.set}`;
   const early = { activities, silent };
-  const plan = await toldIfItFails(what, () => makePlan(run).catch(raise), early);
+  const plan = await notifyOnFailure(what, () => makePlan(run).catch(raise), early);
   upsertSearchAttributes(searchAttributes({ set: plan.setId }));
   if (input.dryRun) return resultOf(run, plan, [], []);
 
-  const permit = await toldIfItFails(
+  const permit = await notifyOnFailure(
     what,
     () => takePermit(view.stack, input.onBusy, activities, story),
     early,
   );
   try {
     // The catalogue may have changed while we waited.
-    const agreed = await toldIfItFails(what, () => makePlan(run).catch(raise), early);
+    const agreed = await notifyOnFailure(what, () => makePlan(run).catch(raise), early);
     const result = await carryOut(run, agreed);
     const status = problemsOf(result.services).length > 0 ? 'degraded' : 'success';
     upsertSearchAttributes(searchAttributes({ status }));
@@ -119,7 +119,7 @@ async function carryOut(begun: Run, plan: RestorePlan): Promise<RestoreStackResu
   const early = { activities };
   const { restoreId: wished } = begun;
   const { map } = input;
-  await toldIfItFails(
+  await notifyOnFailure(
     what,
     () => preflight({ activities, story, configDigest, map, plan, restoreId: wished }),
     early,
@@ -129,7 +129,7 @@ async function carryOut(begun: Run, plan: RestorePlan): Promise<RestoreStackResu
   if (plan.pauseBefore === 1) await waitForPerson(begun, plan, 1);
 
   const { setId, setTier, otherSets } = plan;
-  const opened = await toldIfItFails(
+  const opened = await notifyOnFailure(
     what,
     () =>
       activities.beginRestore('open the record', {
@@ -200,8 +200,9 @@ async function carryOut(begun: Run, plan: RestorePlan): Promise<RestoreStackResu
     `Restore of set ${plan.setId} done: ${services.length} services, ` +
     `${formatBytes(plan.contentBytes)} in ${formatDuration(result.durationMs)}`;
   const problems = problemsOf(services);
-  if (problems.length === 0) await tell(activities, 'success', message);
-  else await tell(activities, 'degraded', `${message}; not brought back: ${problems.join('; ')}`);
+  if (problems.length === 0) await notifyEnd(activities, 'success', message);
+  else
+    await notifyEnd(activities, 'degraded', `${message}; not brought back: ${problems.join('; ')}`);
   story.phase('done');
   return result;
 }
@@ -213,7 +214,7 @@ async function givenUp(run: Run, plan: RestorePlan, error: unknown): Promise<unk
   const taken = await CancellationScope.nonCancellable(async () => {
     const outcome = await takeBack({ activities, story, restoreId, configDigest, plan });
     const hint = isCancellation(error) ? undefined : causeOf(error).hint;
-    await tell(activities, 'failed', sayTakenBack(plan.setId, error, outcome), { hint });
+    await notifyEnd(activities, 'failed', describeRollBack(plan.setId, error, outcome), { hint });
     return outcome;
   });
   return isCancellation(error) ? error : withOutcome(error, taken);

@@ -12,11 +12,11 @@ import { parseInput, raise } from '../shared/failure.js';
 import { takePermit } from '../shared/permit.js';
 import { Story } from '../shared/story.js';
 import { searchAttributes } from '../shared/support.js';
-import { asksDryRun, toldIfItFails } from '../notify/tell.js';
+import { asksDryRun, notifyOnFailure } from '../notify/tell.js';
 
 export async function pruneBackups(rawInput?: unknown): Promise<PruneBackupsResult> {
   const story = new Story('removal of old sets');
-  const { input, view } = await toldIfItFails(
+  const { input, view } = await notifyOnFailure(
     'The removal of old sets',
     async () => {
       const asked = parseInput(pruneBackupsInputSchema, rawInput, 'pruneBackups');
@@ -35,7 +35,7 @@ export async function pruneBackups(rawInput?: unknown): Promise<PruneBackupsResu
     }),
   );
   // Nothing is told of a dry run: somebody looks on.
-  return toldIfItFails(`Removal of old sets of ${view.stack}`, () => prune(), {
+  return notifyOnFailure(`Removal of old sets of ${view.stack}`, () => prune(), {
     activities,
     silent: dryRun,
   });

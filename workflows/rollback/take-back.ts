@@ -90,7 +90,7 @@ export async function takeBack(run: TakeBack): Promise<TakenBack> {
 }
 
 /** How a restore that ended badly is told. */
-export function sayTakenBack(setId: string, error: unknown, { now }: TakenBack): string {
+export function describeRollBack(setId: string, error: unknown, { now }: TakenBack): string {
   const reason = isCancellation(error) ? 'was cancelled' : `failed: ${causeOf(error).message}`;
   return `Restore of set ${setId} ${reason}; ${now}`;
 }

@@ -18,7 +18,7 @@ import { causeOf, failure, parseInput, raise } from '../shared/failure.js';
 import { takePermit } from '../shared/permit.js';
 import { Story } from '../shared/story.js';
 import { planOrFail, searchAttributes } from '../shared/support.js';
-import { asksDryRun, tell, toldIfItFails } from '../notify/tell.js';
+import { asksDryRun, notifyEnd, notifyOnFailure } from '../notify/tell.js';
 
 /** What was healthy a moment ago answers at once. */
 const STILL_HEALTHY_MS = 20_000;
@@ -29,7 +29,7 @@ export async function undoRestore(rawInput?: unknown): Promise<UndoRestoreResult
   const startedMs = Date.now();
   const silent = asksDryRun(rawInput);
   const story = new Story(silent ? 'undo (dry run)' : 'undo');
-  const { input, view } = await toldIfItFails(
+  const { input, view } = await notifyOnFailure(
     'The undo of a restore',
     async () => {
       const asked = parseInput(undoRestoreInputSchema, rawInput, 'undoRestore');
@@ -48,12 +48,12 @@ export async function undoRestore(rawInput?: unknown): Promise<UndoRestoreResult
     return planOrFail(() => planUndo(view, past));
   };
   const early = { activities, silent };
-  const plan = await toldIfItFails(`Undo of restore ${input.restore}`, makePlan, early);
+  const plan = await notifyOnFailure(`Undo of restore ${input.restore}`, makePlan, early);
   upsertSearchAttributes(searchAttributes({ set: plan.setId }));
   const { restoreId } = plan;
   if (input.dryRun) return { restoreId, dryRun: true, plan, unhealthy: [], durationMs: 0 };
 
-  const permit = await toldIfItFails(
+  const permit = await notifyOnFailure(
     `Undo of restore ${restoreId}`,
     () => takePermit(view.stack, input.onBusy, activities, story),
     early,
@@ -75,7 +75,7 @@ export async function undoRestore(rawInput?: unknown): Promise<UndoRestoreResult
           : 'the data from before it is back, but not all that ran'),
       ...unhealthy.map(({ service, reason }) => `${service}: ${reason}`),
     ].join('; ');
-    await tell(activities, unhealthy.length === 0 ? 'success' : 'degraded', message);
+    await notifyEnd(activities, unhealthy.length === 0 ? 'success' : 'degraded', message);
     return { restoreId, dryRun: false, plan, unhealthy, durationMs };
   } catch (error) {
     upsertSearchAttributes(
@@ -83,7 +83,9 @@ export async function undoRestore(rawInput?: unknown): Promise<UndoRestoreResult
     );
     if (isCancellation(error)) throw error;
     const { message, hint } = causeOf(error);
-    await tell(activities, 'failed', `Undo of restore ${restoreId} failed: ${message}`, { hint });
+    await notifyEnd(activities, 'failed', `Undo of restore ${restoreId} failed: ${message}`, {
+      hint,
+    });
     raise(error);
   } finally {
     await permit.release();

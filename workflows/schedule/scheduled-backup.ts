@@ -8,21 +8,21 @@ import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/commo
 import { dueTiers } from '../../src/plan/schedule/due.js';
 import {
   lastResultSchema,
-  sayScheduledRun,
+  describeScheduledRun,
   scheduledBackupInputSchema,
   type ScheduledBackupResult,
 } from '../../src/plan/schedule/scheduled-backup.js';
 import { hostActivities, resolveStack } from '../shared/activity-options.js';
 import { backupStack } from '../backup/backup-stack.js';
 import { failure, parseInput, raise } from '../shared/failure.js';
-import { toldIfItFails } from '../notify/tell.js';
+import { notifyOnFailure } from '../notify/tell.js';
 
 /** Set by the server: the time the schedule names, before jitter and however late the start is. */
 const DUE = defineSearchAttributeKey('TemporalScheduledStartTime', SearchAttributeType.DATETIME);
 const SCHEDULE = defineSearchAttributeKey('TemporalScheduledById', SearchAttributeType.KEYWORD);
 
 export async function scheduledBackup(rawInput?: unknown): Promise<ScheduledBackupResult> {
-  const { input, view } = await toldIfItFails('The scheduled backup', async () => {
+  const { input, view } = await notifyOnFailure('The scheduled backup', async () => {
     const asked = parseInput(scheduledBackupInputSchema, rawInput, 'scheduledBackup');
     const { stack, host } = asked;
     return { input: asked, ...(await resolveStack({ stack, host }).catch(raise)) };
@@ -44,7 +44,7 @@ export async function scheduledBackup(rawInput?: unknown): Promise<ScheduledBack
   // A host that is down says so by the backup's own first step.
   await hostActivities(view.hostId)
     .writeRunLog('log what the run is for', {
-      lines: [sayScheduledRun({ schedule, dueAtMs, startedAtMs, timezone }, answer)],
+      lines: [describeScheduledRun({ schedule, dueAtMs, startedAtMs, timezone }, answer)],
     })
     .catch(() => undefined);
 

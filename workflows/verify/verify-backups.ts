@@ -15,11 +15,11 @@ import { hostActivities, resolveStack, type HostCalls } from '../shared/activity
 import { failure, parseInput, raise } from '../shared/failure.js';
 import { Story } from '../shared/story.js';
 import { searchAttributes } from '../shared/support.js';
-import { tell, toldIfItFails } from '../notify/tell.js';
+import { notifyEnd, notifyOnFailure } from '../notify/tell.js';
 
 export async function verifyBackups(rawInput?: unknown): Promise<VerifyBackupsResult> {
   const story = new Story('verification of the backups');
-  const { input, view } = await toldIfItFails('The verification of the backups', async () => {
+  const { input, view } = await notifyOnFailure('The verification of the backups', async () => {
     const asked = parseInput(verifyBackupsInputSchema, rawInput, 'verifyBackups');
     const { stack, host } = asked;
     return { input: asked, ...(await resolveStack({ stack, host }).catch(raise)) };
@@ -27,7 +27,7 @@ export async function verifyBackups(rawInput?: unknown): Promise<VerifyBackupsRe
   const activities = hostActivities(view.hostId);
   upsertSearchAttributes(searchAttributes({ stack: view.stack, status: 'running' }));
   try {
-    const result = await toldIfItFails(
+    const result = await notifyOnFailure(
       `Verification of the backups of ${view.stack}`,
       () => verifyAll(input, activities, story),
       { activities },
@@ -37,7 +37,7 @@ export async function verifyBackups(rawInput?: unknown): Promise<VerifyBackupsRe
     upsertSearchAttributes(searchAttributes({ status }));
     const message = summaryOf(result);
     // Success is for the log: nobody waits for it.
-    await tell(activities, status, message, { silent: status === 'success' });
+    await notifyEnd(activities, status, message, { silent: status === 'success' });
     if (status === 'failed') {
       throw failure('INTEGRITY', message, {
         hint: 'the next backup writes what is damaged anew; use another set for restores',
@@ -83,7 +83,7 @@ async function verifyAll(
     }
     usedMs += seen.durationMs;
     verified.push(seen);
-    story.step('', name, seen.damage.length > 0 ? 'failed' : 'done', sayVerified(seen));
+    story.step('', name, seen.damage.length > 0 ? 'failed' : 'done', describeVerified(seen));
   }
   return {
     level,
@@ -96,7 +96,7 @@ async function verifyAll(
   };
 }
 
-function sayVerified({ files, bytes, damage, unfinished }: VerifiedSet): string {
+function describeVerified({ files, bytes, damage, unfinished }: VerifiedSet): string {
   return [
     `${files} files, ${formatBytes(bytes)} read`,
     ...(damage.length === 0 ? [] : [`${damage.length} damaged`]),

@@ -54,7 +54,7 @@ export async function withRunsAnywhere<T>(
 }
 
 /** What a person must know who left a run whose Temporal ends with the command. */
-export function sayFrozen(context: CliContext, workflowId: string): ExitCode {
+export function reportFrozen(context: CliContext, workflowId: string): ExitCode {
   context.warn(
     `${workflowId} stands still: its Temporal and its worker ended with this command; ` +
       '`holdfast up` goes on with it, `holdfast recover --without-temporal` takes it back',

@@ -87,7 +87,7 @@ export function leave(
   gateway: RunGateway,
   { workflowId, how }: Extract<Watched, { type: 'left' }>,
 ): ExitCode {
-  sayDetached(context, gateway, workflowId);
+  reportDetached(context, gateway, workflowId);
   return how === 'detached' ? 0 : 130;
 }
 
@@ -99,11 +99,11 @@ export async function startDetached(
 ): Promise<void> {
   const workflowId = await begin(context, gateway, run);
   context.emit({ type: 'started', workflowId, title: run.summary });
-  sayDetached(context, gateway, workflowId);
+  reportDetached(context, gateway, workflowId);
 }
 
 /** Tells where the run is to be found; the id alone with `--quiet`, for scripts. */
-export function sayDetached(context: CliContext, gateway: RunGateway, workflowId: string): void {
+export function reportDetached(context: CliContext, gateway: RunGateway, workflowId: string): void {
   const watchWith = watchCommand(gateway, workflowId);
   if (context.options.json) {
     context.emit({ type: 'result', detached: true, workflowId, watchWith });

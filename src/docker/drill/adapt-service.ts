@@ -6,7 +6,6 @@ import {
   type ComposeConfig,
   type NamedThing,
 } from './drill-compose-schema.js';
-import { own } from '../../base/own.js';
 
 /** What lies on the host where a container would mount it. */
 export type HostPlace =

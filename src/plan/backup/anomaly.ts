@@ -172,7 +172,7 @@ export function acceptanceOf(shrink: Shrink): AcceptedShrink {
  * `agent/data shrank from 74.9 GiB in 128344 entries to 0 B in 1 entry`; where only one of the two
  * fell, that one: `agent/data shrank from 41 entries to 3, though it has 5.1 MiB instead of 781 KiB`.
  */
-export function sayShrink(shrink: Shrink): string {
+export function describeShrink(shrink: Shrink): string {
   const { service, source, contentBytes, usualBytes, entries, usualEntries } = shrink;
   const count = (number: number): string => `${number} ${number === 1 ? 'entry' : 'entries'}`;
   const [is, was] = [formatBytes(contentBytes), formatBytes(usualBytes)];

@@ -14,7 +14,7 @@ export function nameUncovered({ kind, name, usedBy }: Uncovered): string {
   }
 }
 
-export function sayUncovered(uncovered: Uncovered, partly: boolean): string {
+export function describeUncovered(uncovered: Uncovered, partly: boolean): string {
   return `${nameUncovered(uncovered)} is ${partly ? 'only partly' : 'not'} backed up`;
 }
 

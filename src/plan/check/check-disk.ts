@@ -47,12 +47,12 @@ export function checkDisk(facts: CheckFacts, policy: CheckPolicy): CheckFinding[
     findings.push(found('disk-fills', 'warning', message));
   }
   if (findings.length > 0) return findings;
-  return [found('disk-fine', 'ok', `${free}${sayLasts(forecast)}`)];
+  return [found('disk-fine', 'ok', `${free}${describeForecast(forecast)}`)];
 }
 
 const LONG_DAYS = 3650;
 
-function sayLasts({ daysLeft, known }: Forecast): string {
+function describeForecast({ daysLeft, known }: Forecast): string {
   if (!known) return '; how long it lasts is not known yet: that takes sets of two days';
   if (daysLeft === undefined) return ', and not growing';
   return daysLeft > LONG_DAYS

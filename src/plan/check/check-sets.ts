@@ -1,6 +1,6 @@
 /** What a check says of the sets: all there, read again, plausible, of the present, and whose. Pure. */
 import type { SetFile } from '../../format/manifest.js';
-import { sayShrink } from '../backup/anomaly.js';
+import { describeShrink } from '../backup/anomaly.js';
 import type { CheckFacts, CheckFinding, CheckPolicy } from './check-facts.js';
 import { isOfFuture, newestFirst, setName } from '../../format/set-order.js';
 import { formatSpan } from '../../base/words.js';
@@ -8,7 +8,7 @@ import { formatSpan } from '../../base/words.js';
 const TIERS = ['daily', 'weekly', 'monthly', 'manual'] as const;
 
 /** In words, what a run said of its set. */
-export function sayProblems({ status, problems }: SetFile): string {
+export function describeProblems({ status, problems }: SetFile): string {
   const [first] = problems;
   return first === undefined
     ? status
@@ -40,7 +40,7 @@ export function checkAnyGood({ sets, unsound, now }: CheckFacts): CheckFinding[]
   if (newest === undefined || good.length > 0) return [];
   const name = setName(newest);
   // What is not all there has a finding of its own.
-  const why = unsound.has(name) ? 'is damaged or not all there' : sayProblems(newest);
+  const why = unsound.has(name) ? 'is damaged or not all there' : describeProblems(newest);
   return [
     {
       subject: 'sets',
@@ -158,7 +158,7 @@ export function checkSizes({ shrinks }: CheckFacts): CheckFinding[] {
       subject: `${shrink.service}/${shrink.source}`,
       code: 'size-dropped',
       severity: shrink.contentBytes === 0 ? ('critical' as const) : ('warning' as const),
-      message: `${sayShrink(shrink)}; no old set is removed meanwhile`,
+      message: `${describeShrink(shrink)}; no old set is removed meanwhile`,
       hint: 'is that right? then `holdfast prune --accept-shrink`; if not, look at the source',
     }));
 }

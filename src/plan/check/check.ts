@@ -13,7 +13,7 @@ import {
   checkStore,
   checkVerified,
   checkWhole,
-  sayProblems,
+  describeProblems,
 } from './check-sets.js';
 import { dueTimesBack } from '../schedule/due-times.js';
 import { isOfFuture, newestFirst, setName } from '../../format/set-order.js';
@@ -140,7 +140,7 @@ function missedFinding(
   const why =
     bad === undefined
       ? 'no run of it left anything behind: is the schedule there, and does the worker run?'
-      : `${setName(bad)} ${unsound.get(setName(bad))?.reason ?? sayProblems(bad)}`;
+      : `${setName(bad)} ${unsound.get(setName(bad))?.reason ?? describeProblems(bad)}`;
   return {
     subject: tier,
     code: bad === undefined ? 'backup-missed' : 'backup-failed',
@@ -179,7 +179,7 @@ function freshness(tier: ScheduledTier, newest: SetFile, facts: CheckFacts): Che
       subject: tier,
       code: 'newer-failed',
       severity: 'warning',
-      message: `${found.message}, and a newer one is no good: ${name} ${unsound.get(name)?.reason ?? sayProblems(bad)}`,
+      message: `${found.message}, and a newer one is no good: ${name} ${unsound.get(name)?.reason ?? describeProblems(bad)}`,
       hint: `holdfast show ${name}`,
     },
   ];
@@ -192,7 +192,7 @@ function fresh(tier: ScheduledTier, set: SetFile, nowMs: number): CheckFinding {
     subject: tier,
     code: 'degraded',
     severity: 'warning',
-    message: `${message}, but ${sayProblems(set)}`,
+    message: `${message}, but ${describeProblems(set)}`,
     hint: `holdfast show ${setName(set)}`,
   };
 }

@@ -74,7 +74,7 @@ function chooseLatest(
     const what =
       services === undefined ? 'of the whole stack' : `that holds ${services.join(', ')}`;
     const failed = able.length > good.length ? '; failed ones can be chosen by their id' : '';
-    const bad = notThere.map((one) => sayAgainst(one, services, knowledge)).slice(0, 3);
+    const bad = notThere.map((one) => describeObjection(one, services, knowledge)).slice(0, 3);
     const unsound = bad.length === 0 ? '' : `; ${bad.join('; ')}`;
     throw notFound(`there is no good set ${what}${unsound}${failed}`, sets, 'latest');
   }
@@ -95,7 +95,9 @@ function chooseLatest(
     warnings.push(`newer than ${nameOf(set)}, but failed: ${names}`);
   }
   for (const other of notThere.filter(isNewer)) {
-    warnings.push(`newer than ${nameOf(set)}, but ${sayAgainst(other, services, knowledge)}`);
+    warnings.push(
+      `newer than ${nameOf(set)}, but ${describeObjection(other, services, knowledge)}`,
+    );
   }
   const ahead = isFuture(set) ? [] : whole.filter(isFuture);
   if (ahead.length > 0) {
@@ -106,7 +108,7 @@ function chooseLatest(
   return { set, warnings };
 }
 
-function sayAgainst(
+function describeObjection(
   set: SetFile,
   services: readonly string[] | undefined,
   knowledge: ChoiceKnowledge,

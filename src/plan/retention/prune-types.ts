@@ -1,7 +1,7 @@
 /** Input and result of `pruneBackups`. */
 import { z } from 'zod';
 import type { RetentionPlan } from './retention.js';
-import { sayShrink } from '../backup/anomaly.js';
+import { describeShrink } from '../backup/anomaly.js';
 import { setName } from '../../format/set-order.js';
 
 const target = {
@@ -79,6 +79,6 @@ export function decisionsOf(plan: RetentionPlan, tier?: string): PruneDecisions 
       .filter((one) => tier === undefined || one.tier === tier)
       .sort((left, right) => Date.parse(right.startedAt) - Date.parse(left.startedAt))
       .map(({ decision }) => decision),
-    held: plan.held.map(sayShrink),
+    held: plan.held.map(describeShrink),
   };
 }

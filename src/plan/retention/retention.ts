@@ -23,7 +23,7 @@
  * - what is over the limit of one run: it goes with the next ones.
  */
 import type { SetArtifact, SetFile } from '../../format/manifest.js';
-import { findShrinks, sayShrink, type AnomalyRule, type Shrink } from '../backup/anomaly.js';
+import { findShrinks, describeShrink, type AnomalyRule, type Shrink } from '../backup/anomaly.js';
 import { isOfFuture, newestFirst, setName } from '../../format/set-order.js';
 import type { ScheduledTier, StackView } from '../shared/stack-view.js';
 import { formatSpan } from '../../base/words.js';
@@ -246,7 +246,7 @@ export function planRetention(
   const taken = withinLimit(all, limit);
   const why =
     held.length > 0
-      ? `held: ${held.map(sayShrink).join('; ')}`
+      ? `held: ${held.map(describeShrink).join('; ')}`
       : `over the limit of ${limit} a run`;
   const remove = all.filter(({ set }) => taken.has(set));
   const later = all

@@ -86,7 +86,7 @@ export function chooseUndo(restores: readonly PastRestore[], wanted: string): Pa
   const later = laterOver(restores, chosen, chosen.replaced);
   const [last] = later;
   if (last !== undefined) {
-    throw new HoldfastError('RESTORE_FAILED', sayLater(last), {
+    throw new HoldfastError('RESTORE_FAILED', describeLater(last), {
       hint: hintLater(last),
       facts: { restoreId: chosen.restoreId, later: later.map(({ restoreId }) => restoreId) },
     });
@@ -123,7 +123,7 @@ export function mayTouch(restore: PastRestore, things: readonly ReplacedSource[]
   return touched.some((theirs) => things.some((ours) => overlaps(theirs, ours)));
 }
 
-function sayLater({ restoreId, state, unreadable = [] }: PastRestore): string {
+function describeLater({ restoreId, state, unreadable = [] }: PastRestore): string {
   switch (state) {
     case 'running':
     case 'undoing':
@@ -151,7 +151,7 @@ function hintLater({ restoreId, state }: PastRestore): string {
 }
 
 /** What is to become of a restore whose run is dead. */
-export type TakeBackDecision =
+export type RollBackDecision =
   | {
       readonly kind: 'take-back';
       /**
@@ -169,10 +169,10 @@ export type TakeBackDecision =
  * restore has replaced and finished. Where a later one is open itself, or its record can't be read,
  * that is not known yet.
  */
-export function decideTakeBack(
+export function decideRollBack(
   restores: readonly PastRestore[],
   open: PastRestore,
-): TakeBackDecision {
+): RollBackDecision {
   const left = new Set<string>();
   const by = new Set<string>();
   for (const thing of open.replaced) {
@@ -181,7 +181,7 @@ export function decideTakeBack(
         case 'running':
         case 'undoing':
         case 'unreadable':
-          return { kind: 'wait', reason: sayLater(later) };
+          return { kind: 'wait', reason: describeLater(later) };
         default:
           by.add(later.restoreId);
           left.add(thing.service);

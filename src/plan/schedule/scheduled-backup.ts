@@ -59,7 +59,7 @@ export interface ScheduledRun {
 const LATE_MS = 5 * 60_000;
 
 /** One line for the log of runs. */
-export function sayScheduledRun(run: ScheduledRun, { reason, tiers }: DueAnswer): string {
+export function describeScheduledRun(run: ScheduledRun, { reason, tiers }: DueAnswer): string {
   const name = run.schedule ?? 'a schedule';
   const due = `${formatWall(run.dueAtMs, run.timezone)} ${run.timezone}`;
   const lateMs = run.startedAtMs - run.dueAtMs;

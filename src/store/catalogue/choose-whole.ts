@@ -2,7 +2,7 @@
 import { HoldfastError } from '../../base/errors.js';
 import type { UnsoundSet } from '../../format/set-knowledge.js';
 import { setName } from '../../format/set-order.js';
-import { inspectSets, sayLacks } from './inspect.js';
+import { inspectSets, describeLacks } from './inspect.js';
 import type { SetArtifact, SetFile } from '../../format/manifest.js';
 import { unsoundSet } from './set-knowledge.js';
 import { readVerification } from '../verify/verification.js';
@@ -45,7 +45,7 @@ export async function requireThere(
 ): Promise<void> {
   const lacks = (await inspectSets(root, [{ artifacts }])).lacksOf({ artifacts });
   if (lacks.length === 0) return;
-  throw new HoldfastError('INTEGRITY', `set ${name} is not all there: ${sayLacks(lacks)}`, {
+  throw new HoldfastError('INTEGRITY', `set ${name} is not all there: ${describeLacks(lacks)}`, {
     hint: 'nothing was touched; `latest` means the newest set that is whole, `holdfast list` shows the others',
     facts: {
       set: name,

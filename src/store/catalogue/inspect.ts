@@ -248,13 +248,13 @@ function reasonOf(error: unknown): { actual: string; unknown: boolean } {
 const MOST_NAMED = 3;
 
 /** `agent/data: part-00001.tar.zst has 0 bytes, not 120 bytes; and 4 more`. */
-export function sayLacks(lacks: readonly Lack[]): string {
-  const named = lacks.slice(0, MOST_NAMED).map(sayLack);
+export function describeLacks(lacks: readonly Lack[]): string {
+  const named = lacks.slice(0, MOST_NAMED).map(describeLack);
   const more = lacks.length - named.length;
   return [...named, ...(more === 0 ? [] : [`and ${more} more`])].join('; ');
 }
 
-export function sayLack({ service, source, file, expected, actual }: Lack): string {
+export function describeLack({ service, source, file, expected, actual }: Lack): string {
   const what = file === '.' ? 'its directory' : file;
   const subject = `${service}/${source}: ${what}`;
   if (expected === 'not in the manifest') return `${subject} does not belong there`;

@@ -2,7 +2,7 @@ import type { SetKnowledge, UnsoundSet } from '../../format/set-knowledge.js';
 import { setName } from '../../format/set-order.js';
 import { readAcceptedShrinks } from './accepted-shrinks.js';
 import { readCatalogue, type Catalogue } from './catalogue.js';
-import { inspectCatalogue, sayLacks, type Inspection, type Lack } from './inspect.js';
+import { inspectCatalogue, describeLacks, type Inspection, type Lack } from './inspect.js';
 import type { SetFile } from '../../format/manifest.js';
 import { readPins } from './pins.js';
 import {
@@ -65,7 +65,7 @@ export function unsoundSet(
   const unknown = lacks.every((lack) => lack.unknown);
   const missing = unknown ? 'not to be read' : 'not all there';
   const reasons = [
-    ...(lacks.length === 0 ? [] : [`${missing}: ${sayLacks(lacks)}`]),
+    ...(lacks.length === 0 ? [] : [`${missing}: ${describeLacks(lacks)}`]),
     ...(damage.length === 0 ? [] : [`${damage.length} damaged ${plural(damage.length)}`]),
   ];
   return {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { CheckFacts, CheckPolicy, ScheduleFact } from '../../../src/plan/check/check-facts.js';
 import { checkBackups, worstOf } from '../../../src/plan/check/check.js';
-import { sayShrink } from '../../../src/plan/backup/anomaly.js';
+import { describeShrink } from '../../../src/plan/backup/anomaly.js';
 import type { UnsoundSet } from '../../../src/format/set-knowledge.js';
 import { dueTimesBack, lastDue } from '../../../src/plan/schedule/due-times.js';
 import { forecastDisk } from '../../../src/plan/check/forecast.js';
@@ -510,13 +510,13 @@ describe('how long the disk lasts', () => {
 test('a shrink names what fell, and not what grew, as smaller', () => {
   const KIB = 1024;
   const was = { ...shrink, usualBytes: 781 * KIB, usualEntries: 41 };
-  expect(sayShrink({ ...was, contentBytes: 5222 * KIB, entries: 3 })).toBe(
+  expect(describeShrink({ ...was, contentBytes: 5222 * KIB, entries: 3 })).toBe(
     'agent/data shrank from 41 entries to 3, though it has 5.1 MiB instead of 781 KiB',
   );
-  expect(sayShrink({ ...was, contentBytes: 100 * KIB, entries: 50 })).toBe(
+  expect(describeShrink({ ...was, contentBytes: 100 * KIB, entries: 50 })).toBe(
     'agent/data shrank from 781 KiB to 100 KiB, though it has 50 entries instead of 41',
   );
-  expect(sayShrink({ ...was, contentBytes: 0, entries: 1 })).toBe(
+  expect(describeShrink({ ...was, contentBytes: 0, entries: 1 })).toBe(
     'agent/data shrank from 781 KiB in 41 entries to 0 B in 1 entry',
   );
 });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import {
   chooseUndo,
-  decideTakeBack,
+  decideRollBack,
   mayBeOpen,
   openOver,
   type PastRestore,
@@ -31,14 +31,14 @@ describe('of a dead restore', () => {
   const dead = past(1, 'running', home, dump);
 
   test('all is put back where nothing came after it', () => {
-    expect(decideTakeBack([dead], dead)).toEqual({ kind: 'take-back', leave: [], by: [] });
+    expect(decideRollBack([dead], dead)).toEqual({ kind: 'take-back', leave: [], by: [] });
   });
 
   test.each(['finished', 'discarding', 'discarded'] as const)(
     'what a later restore replaced that is %s is left, and the rest put back',
     (state) => {
       const later = past(2, state, home);
-      expect(decideTakeBack([dead, later], dead)).toEqual({
+      expect(decideRollBack([dead, later], dead)).toEqual({
         ...{ kind: 'take-back', leave: [home], by: [later.restoreId] },
       });
     },
@@ -46,13 +46,13 @@ describe('of a dead restore', () => {
 
   test('what a later one replaced and discarded counts by what it touched', () => {
     const later = { ...past(2, 'discarded'), touched: [home] };
-    expect(decideTakeBack([dead, later], dead)).toMatchObject({ leave: [home] });
+    expect(decideRollBack([dead, later], dead)).toMatchObject({ leave: [home] });
   });
 
   test('a service is left as a whole: its containers are those of the later one', () => {
     const both = past(1, 'undoing', home, data, dump);
     const later = past(2, 'finished', data);
-    expect(decideTakeBack([both, later], both)).toMatchObject({ leave: [home, data] });
+    expect(decideRollBack([both, later], both)).toMatchObject({ leave: [home, data] });
   });
 
   test.each([
@@ -60,34 +60,34 @@ describe('of a dead restore', () => {
     ['a directory in it', { ...home, service: 'x', source: 'y', target: '/srv/app/sub' }],
     ['the same source, as a volume by now', { ...home, target: 'volume v' }],
   ])('%s is the same thing', (_what, thing) => {
-    expect(decideTakeBack([dead, past(2, 'finished', thing)], dead)).toMatchObject({
+    expect(decideRollBack([dead, past(2, 'finished', thing)], dead)).toMatchObject({
       leave: [home],
     });
   });
 
   test.each(['rolled-back', 'undone'] as const)('a later one that is %s left nothing', (state) => {
     const later = { ...past(2, state), touched: [home, dump] };
-    expect(decideTakeBack([dead, later], dead)).toMatchObject({ leave: [] });
+    expect(decideRollBack([dead, later], dead)).toMatchObject({ leave: [] });
   });
 
   test('an earlier one does not matter', () => {
     const late = past(3, 'running', home);
-    expect(decideTakeBack([past(1, 'finished', home), late], late)).toMatchObject({ leave: [] });
+    expect(decideRollBack([past(1, 'finished', home), late], late)).toMatchObject({ leave: [] });
   });
 
   test.each(['running', 'undoing'] as const)('it waits for a later one that is %s', (state) => {
-    expect(decideTakeBack([dead, past(2, state, home)], dead)).toMatchObject({ kind: 'wait' });
+    expect(decideRollBack([dead, past(2, state, home)], dead)).toMatchObject({ kind: 'wait' });
   });
 
   test('it waits for a later one whose record can’t be read, unless that touched other things', () => {
     const lost = { ...past(2, 'unreadable'), unreadable: ['/x/restore.json can’t be read'] };
-    expect(decideTakeBack([dead, lost], dead)).toMatchObject({
+    expect(decideRollBack([dead, lost], dead)).toMatchObject({
       kind: 'wait',
       reason: expect.stringContaining('/x/restore.json'),
     });
     const elsewhere = { ...lost, touched: [data] };
     const alone = past(1, 'running', dump);
-    expect(decideTakeBack([alone, elsewhere], alone)).toMatchObject({ kind: 'take-back' });
+    expect(decideRollBack([alone, elsewhere], alone)).toMatchObject({ kind: 'take-back' });
   });
 });
 

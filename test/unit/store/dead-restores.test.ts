@@ -26,7 +26,7 @@ import {
 } from '../../../activities/rollback/past-restores.js';
 import { bringBackStopped, type RecoveryReport } from '../../../activities/rollback/recovery.js';
 import { stoppedFile } from '../../../activities/shared/places.js';
-import { takeBackService } from '../../../activities/rollback/take-back.js';
+import { rollBackReplaced } from '../../../activities/rollback/take-back.js';
 import { planSwap, swapIn } from '../../../src/tree/swap/replace.js';
 import type { Config } from '../../../src/format/config/schema.js';
 import { connectEngine } from '../../../src/docker/engine/engine.js';
@@ -315,7 +315,7 @@ describe('a finished restore', () => {
     const id = await restore('running', ['app', 'db']);
     await markFinished(config.backups.root, id);
     const work = { signal: new AbortController().signal, report: () => undefined };
-    await takeBackService(dependencies(), id, 'app', work);
+    await rollBackReplaced(dependencies(), id, 'app', work);
     await expect(closeRestore(dependencies(), id, 'finished')).rejects.toThrow('was taken back');
     await recover();
     expect([await now('app'), await now('db')]).toEqual(['original', 'original']);

@@ -21,8 +21,8 @@ import { chooseLooking, requireThere } from '../../../src/store/catalogue/choose
 import {
   inspectCatalogue,
   inspectSets,
-  sayLack,
-  sayLacks,
+  describeLack,
+  describeLacks,
 } from '../../../src/store/catalogue/inspect.js';
 import type { SetArtifact, SetFile } from '../../../src/format/manifest.js';
 import { readStoreKnowledge } from '../../../src/store/catalogue/set-knowledge.js';
@@ -78,7 +78,7 @@ async function makeSet(id: string, extras: Partial<SetFile> = {}): Promise<SetFi
 const at = (set: SetFile, ...names: string[]): string =>
   path.join(root, set.artifacts[0]?.path ?? '', ...names);
 const lacksOf = async (set: SetFile): Promise<string[]> =>
-  (await inspectSets(root, [set])).lacksOf(set).map(sayLack);
+  (await inspectSets(root, [set])).lacksOf(set).map(describeLack);
 
 describe('a set that is plainly not all there', () => {
   const wreck: Record<string, [(set: SetFile) => void, string[]]> = {
@@ -183,7 +183,7 @@ describe('a set that is plainly not all there', () => {
     for (const name of readdirSync(at(set))) truncateSync(at(set, name));
     rmSync(path.join(root, set.artifacts[1]!.path), { recursive: true });
     const lacks = (await inspectSets(root, [set])).lacksOf(set);
-    expect(sayLacks(lacks)).toMatch(/^agent\/data: .* has 0 bytes.*; and 1 more$/);
+    expect(describeLacks(lacks)).toMatch(/^agent\/data: .* has 0 bytes.*; and 1 more$/);
   });
 });
 
@@ -195,7 +195,9 @@ test('what can not be looked at is not called missing', async () => {
   const odd = { ...set, artifacts: [{ ...data!, path: `agent/${'x'.repeat(300)}_${set.id}` }] };
   const lacks = (await inspectSets(root, [odd])).lacksOf(odd);
   expect(lacks).toMatchObject([{ file: '.', unknown: true }]);
-  expect(lacks.map(sayLack)).toEqual(["agent/data: its directory can't be read (ENAMETOOLONG)"]);
+  expect(lacks.map(describeLack)).toEqual([
+    "agent/data: its directory can't be read (ENAMETOOLONG)",
+  ]);
 });
 
 test('a set that is removed while it is looked at is no damage', async () => {

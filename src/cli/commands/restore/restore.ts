@@ -13,7 +13,7 @@ import type { CommandHost } from '../../host/command-host.js';
 import type { CliContext } from '../../host/context.js';
 import { exitCodeOfStatus, type ExitCode } from '../../output/exit.js';
 import { temporalAnswers } from '../../host/dev-temporal.js';
-import { sayFrozen, withRunsAnywhere } from '../../host/embedded.js';
+import { reportFrozen, withRunsAnywhere } from '../../host/embedded.js';
 import { leave, planOf, startAndWatch, startDetached, targetOf } from '../../host/follow.js';
 import { checkServices, checkSetName, repeatable, serviceOption } from '../../options.js';
 import type { RunGateway, StartRestore } from '../../host/ports.js';
@@ -265,7 +265,7 @@ async function carryOut(
   }
   const outcome = await startAndWatch(context, gateway, run, !embedded);
   if (outcome.type === 'left') {
-    return embedded ? sayFrozen(context, outcome.workflowId) : leave(context, gateway, outcome);
+    return embedded ? reportFrozen(context, outcome.workflowId) : leave(context, gateway, outcome);
   }
   const result = parseResult(restoreStackResultSchema, outcome.result, outcome.workflowId);
   const exitCode = exitCodeOfStatus(result.problems === undefined ? 'success' : 'degraded');

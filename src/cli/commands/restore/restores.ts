@@ -142,7 +142,7 @@ async function discard(
     context.emit({ type: 'result', command: 'discard', exitCode: 0, discarded: [] });
     return 0;
   }
-  if (!(await confirmed(context, options.yes, sayDiscard(chosen)))) return 130;
+  if (!(await confirmed(context, options.yes, describeDiscard(chosen)))) return 130;
   // All of them before the first goes: what a kill leaves of this is done by the next run.
   await context.ports.markDiscarded(
     config,
@@ -178,7 +178,7 @@ async function discard(
   return 0;
 }
 
-function sayDiscard(chosen: readonly RestoreListing[]): string {
+function describeDiscard(chosen: readonly RestoreListing[]): string {
   const bytes = chosen.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
   return (
     `Throw the safety copies of ${count(chosen.length, 'restore')} away ` +

@@ -11,7 +11,7 @@ import { ask } from '../../ask.js';
 import type { CommandHost } from '../../host/command-host.js';
 import type { CliContext } from '../../host/context.js';
 import { temporalAnswers } from '../../host/dev-temporal.js';
-import { sayFrozen, withRunsAnywhere } from '../../host/embedded.js';
+import { reportFrozen, withRunsAnywhere } from '../../host/embedded.js';
 import type { ExitCode } from '../../output/exit.js';
 import { leave, planOf, startAndWatch, targetOf } from '../../host/follow.js';
 import type { RunGateway, StartUndo } from '../../host/ports.js';
@@ -124,7 +124,7 @@ async function carryOut(
   const outcome = await startAndWatch(context, gateway, run, !options.embedded);
   if (outcome.type === 'left') {
     return options.embedded
-      ? sayFrozen(context, outcome.workflowId)
+      ? reportFrozen(context, outcome.workflowId)
       : leave(context, gateway, outcome);
   }
   const result = parseResult(undoRestoreResultSchema, outcome.result, outcome.workflowId);

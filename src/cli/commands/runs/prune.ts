@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { toRetentionPolicy } from '../../../config/retention-policy.js';
 import type { Config } from '../../../format/config/schema.js';
 import { HoldfastError } from '../../../base/errors.js';
-import { acceptanceOf, sayShrink } from '../../../plan/backup/anomaly.js';
+import { acceptanceOf, describeShrink } from '../../../plan/backup/anomaly.js';
 import { formatStamp, pruneWorkflowId } from '../../../plan/shared/ids.js';
 import { decisionsOf, type PruneDecisions } from '../../../plan/retention/prune-types.js';
 import { planRetention } from '../../../plan/retention/retention.js';
@@ -91,7 +91,7 @@ async function look(config: Config, options: Options): Promise<PruneDecisions> {
     { ...knowledge, accepted: [...knowledge.accepted, ...accepted] },
     new Date(),
   );
-  return { ...decisionsOf(after, options.tier), held: after.held.map(sayShrink) };
+  return { ...decisionsOf(after, options.tier), held: after.held.map(describeShrink) };
 }
 
 function show(context: CliContext, planned: PruneDecisions, dryRun: boolean): void {

@@ -5,7 +5,7 @@ import { formatBytes } from '../../../base/words.js';
 import { diskUseOf } from '../../../store/catalogue/disk-use.js';
 import { readDrills } from '../../../store/records/drills.js';
 import { tierSchema, type SetFile } from '../../../format/manifest.js';
-import { inspectCatalogue, sayLacks } from '../../../store/catalogue/inspect.js';
+import { inspectCatalogue, describeLacks } from '../../../store/catalogue/inspect.js';
 import { readPins } from '../../../store/catalogue/pins.js';
 import { readVerifications } from '../../../store/verify/verification.js';
 import type { CommandHost } from '../../host/command-host.js';
@@ -81,7 +81,7 @@ async function list(
   const { root, unreadable } = store;
   if (!context.options.json) {
     for (const { lacks, ...set } of sets.filter((one) => one.lacks.length > 0)) {
-      context.warn(oneLine(`${setName(set)} is not all there: ${sayLacks(lacks)}`));
+      context.warn(oneLine(`${setName(set)} is not all there: ${describeLacks(lacks)}`));
     }
   }
   const { backups, unknown } = await openOldBackups(context, store, options.root);

@@ -17,7 +17,7 @@ export function renderRestores(
   const table: Column<RestoreListing>[] = [
     { title: 'RESTORE', cell: ({ restoreId }) => restoreId },
     { title: 'SET', cell: ({ setId }) => setId },
-    { title: 'STATE', cell: sayState },
+    { title: 'STATE', cell: describeState },
     {
       title: 'AGE',
       cell: ({ startedAt }) => formatAge(nowMs - Date.parse(startedAt)),
@@ -47,7 +47,7 @@ export function renderRestores(
   });
 }
 
-function sayState({ state, supersededBy }: PastRestore): string {
+function describeState({ state, supersededBy }: PastRestore): string {
   switch (state) {
     case 'running':
       return 'running';

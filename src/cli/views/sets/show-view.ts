@@ -1,7 +1,7 @@
 import type { DrillResult } from '../../../format/drill-result.js';
 import { nameUncovered } from '../../../plan/backup/uncovered.js';
 import { formatBytes, formatDuration } from '../../../base/words.js';
-import { sayLack } from '../../../store/catalogue/inspect.js';
+import { describeLack } from '../../../store/catalogue/inspect.js';
 import type { Pin } from '../../../store/catalogue/pins.js';
 import type { RecordedDamage } from '../../../store/verify/verification.js';
 import type { ArtifactDetails } from '../../artifact-details.js';
@@ -202,7 +202,7 @@ function lackLines({ lacks }: StoreFacts, columns: number, style: Style): string
     style.paint('bold', 'Not all there'),
     ...lacks
       .slice(0, MOST_LACKS)
-      .flatMap((lack) => wrap(oneLine(sayLack(lack)), columns - 4))
+      .flatMap((lack) => wrap(oneLine(describeLack(lack)), columns - 4))
       .map((line) => `  ${style.paint('red', line)}`),
     ...(left > 0 ? [`  and ${left} more (--json has them all)`] : []),
   ];
