@@ -23,7 +23,8 @@ import { verifyArtifact } from '../src/store/verify/verify.js';
 import { renameDurably } from '../src/base/files/durable.js';
 import { joinCommands } from '../src/base/process/pipeline.js';
 import { runCommand, startCommand } from '../src/base/process/process.js';
-import { holdfastVersion, toolVersions } from '../src/base/process/tools.js';
+import { toolVersions } from '../src/base/process/tools.js';
+import { holdfastVersion } from '../src/base/version.js';
 
 const began = performance.now();
 const stop = new AbortController();

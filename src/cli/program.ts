@@ -7,7 +7,7 @@ import type { CliHost } from './host/context.js';
 import type { ExitCode } from './output/exit.js';
 import { DEFAULT_COLUMNS, type Output } from './output/output.js';
 import { reportError } from './output/report-error.js';
-import { programVersion } from './version.js';
+import { holdfastVersion } from '../base/version.js';
 
 const EXAMPLES = `
 Examples:
@@ -73,7 +73,7 @@ export async function buildProgram(
     .description(
       'Durable backup and ordered, reversible restore of Docker, PostgreSQL and ML stacks.',
     )
-    .version(programVersion(), '-V, --version')
+    .version(holdfastVersion(), '-V, --version')
     .option('-c, --config <file>', 'the configuration file')
     .option('--json', 'write JSON: one document, or one event a line')
     .option('-q, --quiet', 'write only what was asked for, and errors')

@@ -4,7 +4,7 @@
  *
  * - No total limit is within reach of the size of the data: a night of 200 GB over a slow disk, a copy of
  *   a volume of that size, a million files to remove. What hangs is found by its heartbeats (a dead
- *   worker) and by the watchdog in activities/runtime.ts (nothing moved for half an hour), see
+ *   worker) and by the watchdog in activities/shared/runtime.ts (nothing moved for half an hour), see
  *   docs/adr/0017.
  * - Heartbeats are asked of everything that can take more than a minute: without one a dead worker is
  *   noticed only by the long time-out.

@@ -1,7 +1,6 @@
 /** Versions of the programs that write archives, for the manifest: what wrote this, years later. */
-import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import { z } from 'zod';
+import { holdfastVersion } from '../version.js';
 import { runCommand } from './process.js';
 
 let cached: Promise<Record<string, string>> | undefined;
@@ -20,20 +19,6 @@ async function collect(): Promise<Record<string, string>> {
     tar: await firstLine('tar', ['--version']),
     zstd: await firstLine('zstd', ['--version']),
   };
-}
-
-/** From the package this code belongs to, compiled or not. */
-export function holdfastVersion(): string {
-  const packageSchema = z.object({ name: z.literal('holdfast'), version: z.string() });
-  for (const relative of ['../../package.json', '../../../package.json']) {
-    try {
-      const text = readFileSync(new URL(relative, import.meta.url), 'utf8');
-      return packageSchema.parse(JSON.parse(text)).version;
-    } catch {
-      // not the level this file was compiled to
-    }
-  }
-  return 'unknown';
 }
 
 async function firstLine(command: string, args: readonly string[]): Promise<string> {
