@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { formatPath } from '../../src/config/check/problems.js';
 import { withProjects } from '../../src/docker/compose/project.js';
 import { takeInventory } from '../../src/docker/containers/what-runs.js';
-import { HoldfastError, messageOf } from '../../src/base/errors.js';
+import { HoldfastError, isHoldfastError, messageOf } from '../../src/base/errors.js';
 import type { Metrics } from '../../src/observe/metrics.js';
 import { isImportRun } from '../../src/legacy/plan/old-backups.js';
 import { formatBytes } from '../../src/base/words.js';
@@ -100,11 +100,13 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
           stamp: input.stamp,
         });
         await runLog.write(`Starting ${input.tier} backup ${setId} of ${config.stack}`);
+        const { running, problem: unknownRunning } = await whatRuns(dependencies);
         const problems = [
           ...ofRestores,
           ...troubleOf(dependencies),
           ...missingOf(survey),
           ...survey.problems,
+          ...(unknownRunning === undefined ? [] : [unknownRunning]),
         ];
         for (const { message } of problems) await runLog.write(message.replaceAll('\n', ' '));
         const { uncovered } = survey;
@@ -112,7 +114,7 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
           setId,
           ...(problems.length === 0 ? {} : { problems }),
           ...(uncovered === undefined ? {} : { uncovered }),
-          ...(await whatRuns(dependencies)),
+          ...(running === undefined ? {} : { running }),
         };
       });
     }),
@@ -162,16 +164,19 @@ export function createBackupRunActivities(dependencies: ActivityDependencies) {
 }
 
 /** For a restore on a bare machine. A question of our own: without an answer the backup goes on. */
+/** What runs, or the problem that a restore of this set will not know it. */
 async function whatRuns({
   config,
   engine,
-  runLog,
-}: ActivityDependencies): Promise<Pick<BegunBackup, 'running'>> {
+}: ActivityDependencies): Promise<{ running?: readonly ServiceInventory[]; problem?: Problem }> {
   try {
     return { running: await takeInventory(engine, await withProjects(engine, config)) };
   } catch (error) {
-    await runLog.write(`What runs of the services can't be told: ${messageOf(error)}`);
-    return {};
+    const code = isHoldfastError(error) ? error.code : 'SURVEY_FAILED';
+    const message =
+      'what runs of the services could not be looked at, and a restore of this set can’t tell what to ' +
+      `start again: ${messageOf(error)}`;
+    return { problem: { service: '', source: '', code, message } };
   }
 }
 

@@ -91,6 +91,9 @@ create function broken() returns int language plpgsql immutable as $$ begin retu
 create index raising_index on raising ((broken()));
 create or replace function broken() returns int language plpgsql immutable as $$ begin raise 'broken since'; end $$;
 
+-- rights that hold for what is made from here on, and not for the tables above
+alter default privileges grant select on tables to public;
+
 -- statements are watched
 create function no_changes() returns event_trigger language plpgsql as
   $$ begin raise exception 'no changes here'; end $$;

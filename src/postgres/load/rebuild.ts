@@ -22,6 +22,7 @@ import type { PostgresExec, ServerLogin } from '../client/exec.js';
 import { queryJson } from '../client/server.js';
 import { quoteIdentifier } from '../client/sql-text.js';
 import { withTemporaryFile } from './staged-archive.js';
+import { withNeutralRole } from './neutral-role.js';
 import type { LeftObject } from './left-object.js';
 
 export interface Rebuilding {
@@ -33,6 +34,8 @@ export interface Rebuilding {
   /** Directories where the server runs that may hold a list for a while. */
   readonly places: readonly string[];
   readonly onBytes: (count: number) => void;
+  /** Who makes things; the login role by default. */
+  readonly role?: string | undefined;
 }
 
 /** Rounds over everything that failed; each goes on only because the one before made something. */
@@ -71,6 +74,22 @@ export async function rebuild(
   // pg_restore runs these only where it creates the database.
   const ofDatabase = entries.filter(({ label }) => isOfDatabase(label));
   const others = entries.filter(({ label }) => !isOfDatabase(label));
+  return withNeutralRole(rebuilding, signal, async (role) => {
+    const left = await makeAgain({ ...rebuilding, role }, others, paths, signal);
+    return [
+      ...left.objects,
+      ...(await describe(rebuilding, [...ofDatabase, ...left.entries], signal)),
+    ];
+  });
+}
+
+/** @returns constraints that do not hold, and the entries that could not be made */
+async function makeAgain(
+  rebuilding: Rebuilding,
+  others: readonly Entry[],
+  paths: Paths,
+  signal: AbortSignal,
+): Promise<{ objects: LeftObject[]; entries: readonly Entry[] }> {
   let open = await tryAgain(rebuilding, others, paths, signal);
   const left: LeftObject[] = [];
   const unloaded = open.filter(holdsRows);
@@ -88,7 +107,7 @@ export async function rebuild(
     const missing = open.filter(holdsRows);
     if (missing.length > 0) throw rowsMissing(rebuilding, missing);
   }
-  return [...left, ...(await describe(rebuilding, [...ofDatabase, ...open], signal))];
+  return { objects: left, entries: open };
 }
 
 interface Entry {
@@ -160,6 +179,7 @@ async function runEntries(
           `--username=${login.user}`,
           `--use-list=${list}`,
           `--dbname=${connectTo(database)}`,
+          ...(rebuilding.role === undefined ? [] : [`--role=${rebuilding.role}`]),
         ],
         env: loadEnv(login, { ...QUIET, search_path: searchPath }),
         sessionPath: true,

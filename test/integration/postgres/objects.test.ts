@@ -143,7 +143,7 @@ async function details(server: TestServer): Promise<string> {
      select evtname, evtenabled from pg_event_trigger; select pubname from pg_publication;
      select polname, polrelid::regclass from pg_policy; select rulename from pg_rules order by 1;
      select count(*) from city_stats; select * from a_big_cities order by 1; select count(*) from trace;
-     select relname, relkind, relrowsecurity from pg_class where relnamespace = 'public'::regnamespace
+     select relname, relkind, relrowsecurity, relacl from pg_class where relnamespace = 'public'::regnamespace
        and relname <> 'raising_index' order by 1;`,
   );
 }
