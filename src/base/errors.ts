@@ -119,7 +119,7 @@ export function isErrorCode(value: string): value is ErrorCode {
   return Object.hasOwn(ERROR_RULES, value);
 }
 
-/** By name and code, not by prototype: jest realms and duplicate installs have several `Error`s. */
+/** One of ours; what crossed Temporal is another thing, see `workflows/shared/failure.ts`. */
 export function isHoldfastError(value: unknown): value is HoldfastError {
   return value instanceof HoldfastError;
 }

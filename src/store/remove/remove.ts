@@ -91,12 +91,11 @@ export async function emptyTrash(root: string): Promise<readonly string[]> {
   return cleared;
 }
 
-/** Moves what a journal names to the trash, unless a set still names it, and deletes it there. */
-export /**
+/**
  * Moves the artifacts of a journal into the trash and deletes them – those that no set names any more:
  * a removal that was cut short before the set file had gone is so taken back.
  */
-async function finishRemoval(
+export async function finishRemoval(
   root: string,
   trash: string,
   { set, keepPaths }: RemovalJournal,
