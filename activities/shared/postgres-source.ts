@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { PostgresSource } from '../../src/format/config/sources.js';
 import { type ContainerInfo } from '../../src/docker/containers/containers.js';
+import { dataDirectoryIn } from '../../src/postgres/client/data-location.js';
 import { HoldfastError } from '../../src/base/errors.js';
 import { sourceOf, type ActivityDependencies } from './runtime.js';
 
@@ -26,8 +27,17 @@ export async function loginOf(
   return { user: source.user, password };
 }
 
-export function pgdataOf(container: ContainerInfo): string {
-  return container.env['PGDATA'] ?? DEFAULT_PGDATA;
+/** Where the server of a container has its data: as it is started, else PGDATA, as its programs look. */
+export function pgdataOf(container: Pick<ContainerInfo, 'args' | 'env'>): string {
+  return toldDataDirectory(container) ?? DEFAULT_PGDATA;
+}
+
+/** As {@link pgdataOf}; undefined where the image's default holds, if it is a server at all. */
+export function toldDataDirectory({
+  args = [],
+  env,
+}: Pick<ContainerInfo, 'args' | 'env'>): string | undefined {
+  return dataDirectoryIn(args) ?? env['PGDATA'];
 }
 
 /** The official image's default when PGDATA is not set. */

@@ -3,6 +3,7 @@
  * against the configuration. One for `config check --host`, the worker's start and a backup's
  * first step. It changes nothing and takes a second.
  */
+import { toldDataDirectory } from '../shared/postgres-source.js';
 import { missingOnHost } from '../../src/config/check/check-host.js';
 import { filesBase } from '../../src/format/config/artifacts.js';
 import type { Config } from '../../src/format/config/schema.js';
@@ -122,7 +123,8 @@ async function dataDirectories(
   const found = new Map<string, string>();
   for (const { name, image } of containers) {
     if (!configured.has(name) && !/postg|timescale|pgvector/.test(image)) continue;
-    const pgdata = (await findContainer(engine, name))?.env['PGDATA'];
+    const container = await findContainer(engine, name);
+    const pgdata = container === undefined ? undefined : toldDataDirectory(container);
     if (pgdata !== undefined) found.set(name, pgdata);
   }
   return found;

@@ -43,6 +43,8 @@ export interface ContainerInfo {
   /** Ports of the host that are its own while it runs. */
   readonly hostPorts?: readonly number[];
   readonly env: Readonly<Record<string, string>>;
+  /** Of its first process: entrypoint and command, without the program itself. */
+  readonly args?: readonly string[];
 }
 
 export const COMPOSE_PROJECT_LABEL = 'com.docker.compose.project';
@@ -58,6 +60,7 @@ export const inspectSchema = z.object({
   Created: z.string(),
   Image: z.string(),
   RestartCount: z.number().nullish(),
+  Args: z.array(z.string()).nullish(),
   State: z.object({
     Status: z.string(),
     ExitCode: z.number(),
@@ -123,6 +126,7 @@ export function toContainerInfo(answer: z.output<typeof inspectSchema>): Contain
     hostPorts: Object.values(answer.HostConfig?.PortBindings ?? {}).flatMap((bindings) =>
       (bindings ?? []).map(({ HostPort }) => Number(HostPort)).filter((port) => port > 0),
     ),
+    args: answer.Args ?? [],
     env: Object.fromEntries(
       (answer.Config.Env ?? []).map((line) => {
         const at = line.indexOf('=');

@@ -20,6 +20,23 @@ export type DataLocation =
   | { readonly type: 'unknown' };
 
 /**
+ * The data directory that a server is told in its arguments, the last one where there are several, as
+ * it takes them: `-c data_directory=` goes before `-D`, which may lead to the configuration alone.
+ */
+export function dataDirectoryIn(args: readonly string[]): string | undefined {
+  let configured: string | undefined;
+  let directory: string | undefined;
+  args.forEach((argument, at) => {
+    const next = args[at + 1];
+    const setting = /^(?:--|-c ?)?data[_-]directory=(.+)$/.exec(argument)?.[1];
+    if (setting !== undefined) configured = setting;
+    else if (argument === '-D' || argument === '--pgdata') directory = next ?? directory;
+    else directory = /^(?:-D|--pgdata=)(.+)$/.exec(argument)?.[1] ?? directory;
+  });
+  return configured ?? directory;
+}
+
+/**
  * The mount that holds `pgdata`: the one with the longest destination that is the directory or above
  * it, as the kernel resolves nested mounts.
  * @param pgdata The server's `data_directory`, absolute, in the container.

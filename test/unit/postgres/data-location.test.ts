@@ -1,5 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { dataLocation, type ContainerMount } from '../../../src/postgres/client/data-location.js';
+import {
+  dataDirectoryIn,
+  dataLocation,
+  type ContainerMount,
+} from '../../../src/postgres/client/data-location.js';
 
 const bind = (source: string, destination: string): ContainerMount => ({
   type: 'bind',
@@ -51,5 +55,20 @@ describe('where a server keeps its data', () => {
     ['a volume without a name', [{ type: 'volume', volume: '', destination: PGDATA }]],
   ])('%s: unknown', (_name, mounts) => {
     expect(dataLocation(mounts, PGDATA)).toEqual({ type: 'unknown' });
+  });
+});
+
+describe('the data directory a server is started with', () => {
+  test.each([
+    [['postgres'], undefined],
+    [['postgres', '-D', '/data/pg'], '/data/pg'],
+    [['postgres', '-D/data/pg', '-c', 'port=6000'], '/data/pg'],
+    [['-c', 'max_connections=5', '--pgdata=/data/pg'], '/data/pg'],
+    [['postgres', '-D', '/etc/pg', '-c', 'data_directory=/data/pg'], '/data/pg'],
+    [['postgres', '--data-directory=/data/pg'], '/data/pg'],
+    [['postgres', '-cdata_directory=/data/pg'], '/data/pg'],
+    [['postgres', '-c', 'log_directory=/var/log', '-d', '3'], undefined],
+  ])('%j', (args, expected) => {
+    expect(dataDirectoryIn(args)).toBe(expected);
   });
 });
