@@ -21,7 +21,7 @@ import { HoldfastError, messageOf } from '../../src/base/errors.js';
 import { describeShrink } from '../../src/plan/backup/anomaly.js';
 import { judgeEmptiness } from '../../src/plan/backup/emptied.js';
 import { setName } from '../../src/format/set-order.js';
-import { formatBytes } from '../../src/base/words.js';
+import { count, formatBytes } from '../../src/base/words.js';
 import type { Attempt } from '../../src/store/write/attempts.js';
 import type { Problem, SetArtifact, VolumeInfo } from '../../src/format/manifest.js';
 import { previousParts } from '../../src/store/catalogue/previous.js';
@@ -92,7 +92,7 @@ export function createArchiveActivities(dependencies: ActivityDependencies) {
               work,
             );
             await runLog.write(
-              `${input.service}/${input.source}: ${archived.totals.entries} entries, ` +
+              `${input.service}/${input.source}: ${count(archived.totals.entries, 'entry', 'entries')}, ` +
                 `${formatBytes(archived.totals.contentBytes)}, ${formatBytes(archived.totals.storedBytes)} stored` +
                 describeLinked(archived),
             );
@@ -249,7 +249,7 @@ function problemsOf(input: SourceReference, archived: ArchivedTree): Problem[] {
     problems.push({
       ...where,
       code: 'CHANGED_WHILE_READ',
-      message: `${changedCount} entries kept changing while they were read (${names})`,
+      message: `${count(changedCount, 'entry', 'entries')} kept changing while they were read (${names})`,
     });
   }
   // A wildcard may match nothing; a file that is named should be there.

@@ -6,7 +6,7 @@ import { inspectContainer, type ContainerInfo } from '../../src/docker/container
 import type { Engine } from '../../src/docker/engine/engine.js';
 import { inspectVolume } from '../../src/docker/volumes/volumes.js';
 import { messageOf } from '../../src/base/errors.js';
-import { formatBytes } from '../../src/base/words.js';
+import { count, formatBytes } from '../../src/base/words.js';
 import { containerExec } from '../../src/postgres/client/container.js';
 import { dataLocation } from '../../src/postgres/client/data-location.js';
 import { dumpCluster } from '../../src/postgres/dump/dump.js';
@@ -56,7 +56,7 @@ export function createDumpActivities(dependencies: ActivityDependencies) {
               work,
             );
             await runLog.write(
-              `PostgreSQL dump created successfully: ${dumped.postgres.databases.length} databases, ` +
+              `PostgreSQL dump created successfully: ${count(dumped.postgres.databases.length, 'database')}, ` +
                 formatBytes(dumped.totals.storedBytes),
             );
             for (const note of notDigested(dumped.postgres.databases)) await runLog.write(note);

@@ -35,3 +35,8 @@ export function formatSpan(ms: number): string {
   const [unit, size] = units.find(([, unitMs]) => ms >= unitMs && ms % unitMs === 0) ?? ['ms', 1];
   return `${ms / size}${unit}`;
 }
+
+/** `1 problem`, `2 problems`. */
+export function count(amount: number, one: string, many = `${one}s`): string {
+  return `${amount} ${amount === 1 ? one : many}`;
+}

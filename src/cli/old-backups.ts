@@ -6,7 +6,7 @@ import { chooseLooking } from '../store/catalogue/choose-whole.js';
 import { findOldFiles } from '../legacy/old-files.js';
 import { readOldBackups, type OldBackups } from '../legacy/old-sets.js';
 import type { CliContext } from './host/context.js';
-import { count } from './render/text.js';
+import { count } from '../base/words.js';
 import type { OpenStore } from './host/store.js';
 import { setName } from './views/sets/set-rows.js';
 

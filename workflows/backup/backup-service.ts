@@ -5,7 +5,7 @@
 import { CancellationScope, isCancellation, patched } from '@temporalio/workflow';
 import type { PlannedService, PlannedSource } from '../../src/plan/backup/backup-plan.js';
 import type { Problem, SetArtifact } from '../../src/format/manifest.js';
-import { formatBytes } from '../../src/base/words.js';
+import { count, formatBytes } from '../../src/base/words.js';
 import { hostActivities, type HostCalls } from '../shared/activity-options.js';
 import { causeOf } from '../shared/failure.js';
 import { Story } from '../shared/story.js';
@@ -41,7 +41,8 @@ export async function backupService(input: BackupServiceInput): Promise<BackupSe
         service.service,
         source.source,
         () => saveSource(input, source, activities),
-        ({ artifact }) => `${formatBytes(artifact.contentBytes)} in ${artifact.entries} entries`,
+        ({ artifact }) =>
+          `${formatBytes(artifact.contentBytes)} in ${count(artifact.entries, 'entry', 'entries')}`,
       );
       artifacts.push(saved.artifact);
       problems.push(...saved.problems);

@@ -14,7 +14,7 @@ import {
 import { planBackup } from '../../src/plan/backup/backup-plan.js';
 import { backupStackInputSchema, type BackupStackResult } from '../../src/plan/shared/inputs.js';
 import type { Problem, SetArtifact, SetFile, Tier } from '../../src/format/manifest.js';
-import { formatBytes } from '../../src/base/words.js';
+import { count, formatBytes } from '../../src/base/words.js';
 import type { BegunBackup } from '../../activities/backup/backup-run.js';
 import { hostActivities, resolveStack, type HostCalls } from '../shared/activity-options.js';
 import type { BackupServiceResult } from './backup-service.js';
@@ -263,7 +263,7 @@ async function finish(
 function summaryOf(result: BackupStackResult): string {
   const head =
     `Backup ${result.setId} (${result.tier}) ${result.status}: ` +
-    `${result.artifacts.length} artifacts, ${formatBytes(result.contentBytes)} of data, ` +
+    `${count(result.artifacts.length, 'artifact')}, ${formatBytes(result.contentBytes)} of data, ` +
     `${formatBytes(result.storedBytes)} stored` +
     (result.linkedBytes === 0 ? '' : `, ${formatBytes(result.linkedBytes)} of it unchanged`);
   const held =

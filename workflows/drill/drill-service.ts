@@ -12,7 +12,7 @@ import type {
   RestoreSourceStep,
 } from '../../src/plan/restore/restore-types.js';
 import { describeTables } from '../../src/plan/drill/drill.js';
-import { formatDuration } from '../../src/base/words.js';
+import { count, formatDuration } from '../../src/base/words.js';
 import type { HostCalls } from '../shared/activity-options.js';
 import { causeOf } from '../shared/failure.js';
 import type { Story } from '../shared/story.js';
@@ -166,7 +166,7 @@ async function unpack(input: DrillServiceInput, step: RestoreSourceStep): Promis
       await log.timed(
         { ...about, step: 'unpack' },
         () => activities.unpackSource(`unpack ${what}`, reference),
-        ({ entries }) => `${entries} entries`,
+        ({ entries }) => count(entries, 'entry', 'entries'),
       );
       const compared = await log.timed(
         { ...about, step: 'compare' },
@@ -184,7 +184,7 @@ async function unpack(input: DrillServiceInput, step: RestoreSourceStep): Promis
       );
       return compared;
     },
-    ({ entries }) => `${entries} entries as backed up`,
+    ({ entries }) => `${count(entries, 'entry', 'entries')} as backed up`,
   );
 }
 
@@ -241,7 +241,7 @@ async function startAndGate(input: DrillServiceInput): Promise<void> {
         () => activities.startService(`start ${service}`, { ...reference, restored: true }),
         ({ started }) => started.join(', '),
       ),
-    ({ started }) => `${started.length} containers`,
+    ({ started }) => count(started.length, 'container'),
   );
   const { notTried } = await log.timed(
     { service, step: 'gate' },

@@ -9,7 +9,7 @@ import type {
   RestoreServicePlan,
   RestoreSourceStep,
 } from '../../src/plan/restore/restore-types.js';
-import { formatDuration } from '../../src/base/words.js';
+import { count, formatDuration } from '../../src/base/words.js';
 import { hostActivities, type HostCalls } from '../shared/activity-options.js';
 import { raise } from '../shared/failure.js';
 import { Story } from '../shared/story.js';
@@ -108,7 +108,7 @@ async function restoreSource(
     ...common,
     durationMs: Date.now() - startedMs,
     ...(aside === undefined ? {} : { aside }),
-    verified: `${entries} entries`,
+    verified: count(entries, 'entry', 'entries'),
   };
 }
 

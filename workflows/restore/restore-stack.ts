@@ -23,7 +23,7 @@ import type {
   RestorePlan,
   RestoreStackResult,
 } from '../../src/plan/restore/restore-types.js';
-import { formatBytes, formatDuration } from '../../src/base/words.js';
+import { count, formatBytes, formatDuration } from '../../src/base/words.js';
 import { hostActivities, resolveStack } from '../shared/activity-options.js';
 import { Approval } from './approval.js';
 import { causeOf, parseInput, raise } from '../shared/failure.js';
@@ -197,7 +197,7 @@ async function carryOut(begun: Run, plan: RestorePlan): Promise<RestoreStackResu
     throw await givenUp(run, plan, error);
   }
   const message =
-    `Restore of set ${plan.setId} done: ${services.length} services, ` +
+    `Restore of set ${plan.setId} done: ${count(services.length, 'service')}, ` +
     `${formatBytes(plan.contentBytes)} in ${formatDuration(result.durationMs)}`;
   const problems = problemsOf(services);
   if (problems.length === 0) await notifyEnd(activities, 'success', message);

@@ -12,7 +12,7 @@ import {
 } from '@temporalio/workflow';
 import { undoRestoreInputSchema, type UndoRestoreResult } from '../../src/plan/shared/inputs.js';
 import { planUndo, type UndoPlan } from '../../src/plan/rollback/undo-plan.js';
-import { formatDuration } from '../../src/base/words.js';
+import { count, formatDuration } from '../../src/base/words.js';
 import { hostActivities, resolveStack, type HostCalls } from '../shared/activity-options.js';
 import { causeOf, failure, parseInput, raise } from '../shared/failure.js';
 import { takePermit } from '../shared/permit.js';
@@ -112,7 +112,7 @@ async function carryOut(
       service,
       'put back',
       () => activities.rollBackService(`put ${service} back`, { restoreId, configDigest, service }),
-      ({ undone }) => `${undone} steps`,
+      ({ undone }) => count(undone, 'step'),
     );
   }
   const unhealthy = new Map<string, string>();

@@ -10,7 +10,7 @@ import {
   type VerifyBackupsResult,
 } from '../../src/plan/verify/verify-types.js';
 import { newestName } from '../../src/format/set-order.js';
-import { formatBytes } from '../../src/base/words.js';
+import { count, formatBytes } from '../../src/base/words.js';
 import { hostActivities, resolveStack, type HostCalls } from '../shared/activity-options.js';
 import { failure, parseInput, raise } from '../shared/failure.js';
 import { Story } from '../shared/story.js';
@@ -98,9 +98,9 @@ async function verifyAll(
 
 function describeVerified({ files, bytes, damage, unfinished }: VerifiedSet): string {
   return [
-    `${files} files, ${formatBytes(bytes)} read`,
+    `${count(files, 'file')}, ${formatBytes(bytes)} read`,
     ...(damage.length === 0 ? [] : [`${damage.length} damaged`]),
-    ...(unfinished === 0 ? [] : [`${unfinished} artifacts left for the next time`]),
+    ...(unfinished === 0 ? [] : [`${count(unfinished, 'artifact')} left for the next time`]),
   ].join(', ');
 }
 
@@ -109,7 +109,7 @@ function hasNotes({ sets }: VerifyBackupsResult): boolean {
 }
 
 function summaryOf({ sets, bytes, damaged, left }: VerifyBackupsResult): string {
-  const read = `${sets.length} sets looked at, ${formatBytes(bytes)} read`;
+  const read = `${count(sets.length, 'set')} looked at, ${formatBytes(bytes)} read`;
   const rest = left === 0 ? [] : [`${left} left for the next time`];
   const files = new Map(
     sets.flatMap(({ damage }) =>

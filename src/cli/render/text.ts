@@ -65,11 +65,6 @@ export function wrap(text: string, width: number): string[] {
   return lines;
 }
 
-/** `1 problem`, `2 problems`. */
-export function count(amount: number, one: string, many = `${one}s`): string {
-  return `${amount} ${amount === 1 ? one : many}`;
-}
-
 function characterWidth(character: string): number {
   if (ZERO_WIDTH.test(character)) return 0;
   return WIDE.test(character) ? 2 : 1;

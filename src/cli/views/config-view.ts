@@ -4,7 +4,8 @@ import type { Config } from '../../format/config/schema.js';
 import { stagesOf } from '../../plan/shared/order.js';
 import type { Style } from '../render/style.js';
 import type { HostFinding } from '../host/ports.js';
-import { count, oneLine, wrap } from '../render/text.js';
+import { count } from '../../base/words.js';
+import { oneLine, wrap } from '../render/text.js';
 
 export interface ConfigSummary {
   readonly file: string;

@@ -3,7 +3,7 @@ import type { SetFile } from '../../format/manifest.js';
 import { describeShrink } from '../backup/anomaly.js';
 import type { CheckFacts, CheckFinding, CheckPolicy } from './check-facts.js';
 import { isOfFuture, newestFirst, setName } from '../../format/set-order.js';
-import { formatSpan } from '../../base/words.js';
+import { count, formatSpan } from '../../base/words.js';
 
 const TIERS = ['daily', 'weekly', 'monthly', 'manual'] as const;
 
@@ -147,7 +147,12 @@ export function checkWhole({
     ];
   }
   return [
-    { subject: 'sets', code: 'whole', severity: 'ok', message: `${sets.length} sets, all there` },
+    {
+      subject: 'sets',
+      code: 'whole',
+      severity: 'ok',
+      message: `${count(sets.length, 'set')}, all there`,
+    },
   ];
 }
 

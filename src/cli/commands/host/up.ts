@@ -8,7 +8,7 @@ import type { ExitCode } from '../../output/exit.js';
 import { logFormatSchema, logOption, portOption, type LogFormat } from '../../options.js';
 import { DEFAULT_PORT, startUnlessAnswering } from '../../host/dev-temporal.js';
 import type { DevServer } from '../../host/ports.js';
-import { count } from '../../render/text.js';
+import { count } from '../../../base/words.js';
 import { logSink, stopOnSignals } from '../../host/service-signals.js';
 
 const optionsSchema = z.object({

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { HoldfastError, isHoldfastError } from '../../../base/errors.js';
-import { formatBytes } from '../../../base/words.js';
+import { formatBytes, count } from '../../../base/words.js';
 import { ask } from '../../ask.js';
 import type { CommandHost } from '../../host/command-host.js';
 import type { CliContext } from '../../host/context.js';
@@ -10,7 +10,6 @@ import type { ExitCode } from '../../output/exit.js';
 import { withRuns } from '../../host/follow.js';
 import type { RestoreListing } from '../../host/ports.js';
 import { requireWorker } from '../../host/require-worker.js';
-import { count } from '../../render/text.js';
 import { renderRestores } from '../../views/runs/restores-view.js';
 
 export function addRestoresCommands(program: Command, commands: CommandHost): void {

@@ -17,7 +17,7 @@ import type { ExitCode } from '../../output/exit.js';
 import { leave, startAndWatch, targetOf, withRuns } from '../../host/follow.js';
 import { countOption } from '../../options.js';
 import type { StartPrune } from '../../host/ports.js';
-import { count } from '../../render/text.js';
+import { count } from '../../../base/words.js';
 import { parseResult, pruneBackupsResultSchema } from '../../results.js';
 import { renderDecisions } from '../../views/runs/prune-view.js';
 

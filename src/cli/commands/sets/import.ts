@@ -22,7 +22,7 @@ import type { ExitCode } from '../../output/exit.js';
 import { interruptible } from '../../host/interruptible.js';
 import { checkSetName } from '../../options.js';
 import { localProgress, type LocalProgress } from '../../progress/local-progress.js';
-import { count } from '../../render/text.js';
+import { count } from '../../../base/words.js';
 import { openStore, type OpenStore } from '../../host/store.js';
 import { renderImportedFile } from '../../views/sets/old-view.js';
 import { setName } from '../../views/sets/set-rows.js';

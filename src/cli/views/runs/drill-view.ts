@@ -2,9 +2,9 @@
 import { describeSample, describeTime, describeTables } from '../../../plan/drill/drill.js';
 import type { DrillResult, DrillStep } from '../../../format/drill-result.js';
 import type { DrillRestoreResult } from '../../../plan/drill/drill-types.js';
-import { formatBytes, formatDuration } from '../../../base/words.js';
+import { formatBytes, formatDuration, count } from '../../../base/words.js';
 import type { Style } from '../../render/style.js';
-import { count, oneLine } from '../../render/text.js';
+import { oneLine } from '../../render/text.js';
 import { formatAge } from '../../render/words.js';
 import { setName } from '../sets/set-rows.js';
 import type { DrillSummary } from '../sets/set-facts.js';

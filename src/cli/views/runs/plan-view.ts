@@ -1,8 +1,8 @@
 /** A restore plan for people: what is stopped, what is replaced, in which order. Pure. */
-import { formatBytes, formatDuration } from '../../../base/words.js';
+import { formatBytes, formatDuration, count } from '../../../base/words.js';
 import type { RestorePlan, RestoreServicePlan } from '../../../plan/restore/restore-types.js';
 import type { Style } from '../../render/style.js';
-import { count, displayWidth, oneLine, padEnd, padStart, wrap } from '../../render/text.js';
+import { displayWidth, oneLine, padEnd, padStart, wrap } from '../../render/text.js';
 import { setName } from '../sets/set-rows.js';
 import { own } from '../../../base/own.js';
 

@@ -1,10 +1,10 @@
 /** Past restores and undo plans for people. Pure. */
-import { formatBytes } from '../../../base/words.js';
+import { formatBytes, count } from '../../../base/words.js';
 import type { PastRestore, UndoPlan } from '../../../plan/rollback/undo-plan.js';
 import type { RestoreListing } from '../../host/ports.js';
 import type { Style } from '../../render/style.js';
 import { renderTable, type Column } from '../../render/table.js';
-import { count, oneLine } from '../../render/text.js';
+import { oneLine } from '../../render/text.js';
 import { formatAge } from '../../render/words.js';
 
 /** Newest first, as given. */

@@ -1,9 +1,9 @@
 /** How a finished run is told to people. Pure. */
-import { formatBytes, formatDuration } from '../../../base/words.js';
+import { formatBytes, formatDuration, count } from '../../../base/words.js';
 import type { BackupStackResult } from '../../../plan/shared/inputs.js';
 import type { RestoreStackResult } from '../../../plan/restore/restore-types.js';
 import type { Style } from '../../render/style.js';
-import { count, oneLine } from '../../render/text.js';
+import { oneLine } from '../../render/text.js';
 import { renderProblem } from '../problem-view.js';
 import { setName } from '../sets/set-rows.js';
 

@@ -2,10 +2,10 @@
 import type { ScheduleChange } from '../../../plan/schedule/schedule-changes.js';
 import { formatWall } from '../../../plan/schedule/scheduled-backup.js';
 import type { ScheduledRunView, ScheduleView } from '../../../plan/schedule/schedule-view.js';
-import { formatDuration } from '../../../base/words.js';
+import { formatDuration, count } from '../../../base/words.js';
 import type { Colour, Style } from '../../render/style.js';
 import { renderTable, type Column } from '../../render/table.js';
-import { count, oneLine } from '../../render/text.js';
+import { oneLine } from '../../render/text.js';
 import { formatAge } from '../../render/words.js';
 
 /** Later than this is worth a word: below it are jitter and a busy server. */

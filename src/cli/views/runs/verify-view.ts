@@ -1,11 +1,11 @@
 /** What a verification found, for people and for `--json`. Pure. */
-import { formatBytes } from '../../../base/words.js';
+import { formatBytes, count } from '../../../base/words.js';
 import type {
   VerificationOutcome,
   VerificationRecord,
 } from '../../../store/verify/verification.js';
 import type { Style } from '../../render/style.js';
-import { count, oneLine } from '../../render/text.js';
+import { oneLine } from '../../render/text.js';
 import { formatAge } from '../../render/words.js';
 import { setName } from '../sets/set-rows.js';
 import type { VerificationSummary } from '../sets/set-facts.js';

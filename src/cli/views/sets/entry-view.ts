@@ -7,9 +7,9 @@ import {
   type BytePath,
   type JsonPath,
 } from '../../../base/files/byte-paths.js';
-import { formatBytes } from '../../../base/words.js';
+import { formatBytes, count } from '../../../base/words.js';
 import type { DatabaseInfo, PostgresInfo } from '../../../format/manifest.js';
-import { count, padEnd, padStart } from '../../render/text.js';
+import { padEnd, padStart } from '../../render/text.js';
 import { formatCount, formatTime } from '../../render/words.js';
 
 const TYPE_LETTERS: Record<IndexEntry['type'], string> = {

@@ -1,11 +1,11 @@
 /** The old script's backups, for people and for `--json`. Pure. */
-import { formatBytes } from '../../../base/words.js';
+import { formatBytes, count } from '../../../base/words.js';
 import type { UnknownOldFile } from '../../../legacy/plan/old-backups.js';
 import type { ImportedFile } from '../../../legacy/import-old.js';
 import type { OldBackup, OldFileState } from '../../../legacy/old-sets.js';
 import type { Style } from '../../render/style.js';
 import { renderTable, type Column } from '../../render/table.js';
-import { count, oneLine } from '../../render/text.js';
+import { oneLine } from '../../render/text.js';
 import { formatAge, formatCount, formatTime } from '../../render/words.js';
 import { renderProblem } from '../problem-view.js';
 import { setName, summarizeSet } from './set-rows.js';

@@ -1,13 +1,13 @@
 import type { DrillResult } from '../../../format/drill-result.js';
 import { nameUncovered } from '../../../plan/backup/uncovered.js';
-import { formatBytes, formatDuration } from '../../../base/words.js';
+import { formatBytes, formatDuration, count } from '../../../base/words.js';
 import { describeLack } from '../../../store/catalogue/inspect.js';
 import type { Pin } from '../../../store/catalogue/pins.js';
 import type { RecordedDamage } from '../../../store/verify/verification.js';
 import type { ArtifactDetails } from '../../artifact-details.js';
 import type { Style } from '../../render/style.js';
 import { naturalWidth, renderTable, type Column } from '../../render/table.js';
-import { count, oneLine, wrap } from '../../render/text.js';
+import { oneLine, wrap } from '../../render/text.js';
 import { formatAge, formatCount, formatTime } from '../../render/words.js';
 import { describeDrill, renderDrill } from '../runs/drill-view.js';
 import { renderProblem } from '../problem-view.js';
