@@ -4,6 +4,7 @@ import type { Config } from '../../src/format/config/schema.js';
 import { toRetentionPolicy } from '../../src/config/retention-policy.js';
 import { listRecords } from '../../src/docker/containers/running-file.js';
 import { messageOf } from '../../src/base/errors.js';
+import { fromSystemError } from '../../src/base/files/system-error.js';
 import { findShrinks } from '../../src/plan/backup/anomaly.js';
 import type { CheckFacts, LeftOpen } from '../../src/plan/check/check-facts.js';
 import { runKey, type RunIdentity } from '../../src/format/run-identity.js';
@@ -39,7 +40,7 @@ export async function gatherCheckFacts(
   const store = await readStoreKnowledge(root, config.stack).catch((error: unknown) => {
     storeUnreadable = {
       code: 'store-unreadable',
-      message: `the backups in ${root} can't be read: ${messageOf(error)}`,
+      message: `the backups in ${root} can't be read: ${reasonOf(error)}`,
       hint: 'look at the disk, and at whom the files belong to; nothing is known of the backups',
     };
     return NOTHING_KNOWN;
@@ -48,7 +49,7 @@ export async function gatherCheckFacts(
     ({ file, reason }) => `${file} can't be read: ${reason}`,
   );
   const note = (what: string) => (error: unknown) => {
-    unreadable.push(`${what} can't be read: ${messageOf(error)}`);
+    unreadable.push(`${what} can't be read: ${reasonOf(error)}`);
     return [];
   };
   const records = await listRecords(stoppedDirectory, (file, error) => {
@@ -109,7 +110,7 @@ async function readOpen(root: string): Promise<RestoresNow> {
   } catch (error) {
     return {
       open: [],
-      lost: [`the records of restores can't be read: ${messageOf(error)}`],
+      lost: [`the records of restores can't be read: ${reasonOf(error)}`],
       left: [],
     };
   }
@@ -162,4 +163,9 @@ async function diskOf(root: string): Promise<CheckFacts['disk']> {
   } catch {
     return undefined;
   }
+}
+
+/** As `list` says it: what the system answers in words, not the name of its call. */
+function reasonOf(error: unknown): string {
+  return fromSystemError(error)?.message ?? messageOf(error);
 }
