@@ -54,7 +54,7 @@ const zones = [
       from: `./${from}`,
       except: [room, ...allowed]
         .filter((one) => one === from || one.startsWith(`${from}/`))
-        .map((one) => `.${one.slice(from.length)}` || '.'),
+        .map((one) => `.${one.slice(from.length)}`),
       message: `${room} may import: ${allowed.join(', ') || 'nothing of ours'}.`,
     })),
   ),
