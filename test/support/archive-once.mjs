@@ -10,7 +10,7 @@ import { appendFileSync } from 'node:fs';
 import { archiveTree } from '../../dist/src/tree/pack/archive.js';
 import { readFinished } from '../../dist/src/tree/pack/finished-parts.js';
 import { directReader } from '../../dist/src/tree/scan/reader.js';
-import { beginAttempt, promoteAttempt } from '../../dist/src/store/write/incoming.js';
+import { beginAttempt, promoteAttempt } from '../../dist/src/store/write/attempts.js';
 
 const [root, setId, source, attempt, log] = process.argv.slice(2);
 const artifact = {
