@@ -244,6 +244,7 @@ export async function recordRunning(
     graceMs: service.stopGrace,
     mode: 'stop',
     recordStands: true,
+    deadWithEngineRan: true,
     reason: `taking restore ${record.restoreId} back`,
     workflowId: record.workflowId,
     runId: record.runId,

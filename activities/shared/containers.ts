@@ -71,6 +71,7 @@ export function createContainerActivities(dependencies: ActivityDependencies) {
           containers: containers.map(({ id }) => id),
           graceMs: service.stopGrace,
           mode: 'stop',
+          deadWithEngineRan: true,
           reason: `restore ${input.restoreId}`,
           ...runOf(),
         });

@@ -26,9 +26,15 @@ export interface StopRequest {
   readonly runId?: string | undefined;
   /**
    * What the record says of a container stands, also where it runs by now: what is being taken back
-   * has started it. Else one that runs again was started by somebody, and is to run afterwards.
+   * has started it. Else one that runs again was started by somebody, and is to run afterwards; so is
+   * what runs of a service of which nothing ran.
    */
   readonly recordStands?: boolean;
+  /**
+   * One that died with the engine counts as running: a crash is nobody's wish. The engine gives it exit
+   * code 255, which hardly a program has.
+   */
+  readonly deadWithEngineRan?: boolean;
   /** Between two containers, a cancelled run stops no more of them; what is recorded stays so. */
   readonly signal?: AbortSignal;
 }
@@ -113,15 +119,20 @@ async function pauses(engine: Engine, { id }: ContainerInfo): Promise<boolean> {
 export function mergeRecord(
   earlier: RunningRecord | undefined,
   found: readonly ContainerInfo[],
-  request: Pick<StopRequest, 'mode' | 'reason' | 'workflowId' | 'runId' | 'recordStands'>,
+  request: Pick<
+    StopRequest,
+    'mode' | 'reason' | 'workflowId' | 'runId' | 'recordStands' | 'deadWithEngineRan'
+  >,
   now: string,
   beside: readonly RecordedContainer[] = [],
 ): RunningRecord {
   const containers = [...(earlier?.containers ?? [])];
+  // Where nothing ran, an engine that had just crashed is likelier than somebody's wish.
+  const stands = request.recordStands === true && containers.some((one) => one.wasRunning);
   for (const container of found) {
     const at = containers.findIndex((entry) => entry.name === container.name);
     const own = containers[at];
-    if (own !== undefined && request.recordStands === true) continue;
+    if (own !== undefined && stands) continue;
     const before = own ?? beside.find((entry) => isSameContainer(entry, container));
     const paused = container.state === 'paused';
     // Paused by us counts as running, so does one that we had stopped already.
@@ -130,7 +141,10 @@ export function mergeRecord(
       // The first one's: whoever starts it again can tell that it was made anew since.
       id: own?.id ?? container.id,
       name: container.name,
-      wasRunning: (before?.wasRunning ?? false) || isUp(container),
+      wasRunning:
+        (before?.wasRunning ?? false) ||
+        isUp(container) ||
+        (request.deadWithEngineRan === true && diedWithEngine(container)),
       wasPaused: isUp(container) && !pausedByUs ? paused : (before?.wasPaused ?? false),
       restartPolicy: container.restartPolicy,
       // What crashes time and again can't be paused: it would write between two crashes.
@@ -154,6 +168,10 @@ export function mergeRecord(
     at: earlier?.at ?? now,
     containers,
   };
+}
+
+function diedWithEngine({ state, exitCode }: ContainerInfo): boolean {
+  return state === 'exited' && exitCode === 255;
 }
 
 export function isSameContainer(

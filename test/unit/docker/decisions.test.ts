@@ -71,6 +71,23 @@ describe('the record of what ran', () => {
     const second = mergeRecord(first, now, { ...request, recordStands: true }, NOW);
     expect(second.containers.slice(0, 2)).toEqual(first.containers);
     expect(second.containers[2]).toMatchObject({ name: 'c', wasRunning: true });
+    // Nothing at all ran: as after a crash of the engine, what runs by now is to go on.
+    const none = merge(undefined, [container('a', { state: 'exited' })]);
+    const after = mergeRecord(none, [container('a')], { ...request, recordStands: true }, NOW);
+    expect(after.containers[0]?.wasRunning).toBe(true);
+  });
+
+  it('takes one that died with the engine for running where that is asked for', () => {
+    const found = [
+      container('died', { state: 'exited', exitCode: 255 }),
+      container('ended', { state: 'exited', exitCode: 1 }),
+    ];
+    const ran = (more: object): boolean[] =>
+      mergeRecord(undefined, found, { ...request, ...more }, NOW).containers.map(
+        ({ wasRunning }) => wasRunning,
+      );
+    expect(ran({})).toEqual([false, false]);
+    expect(ran({ deadWithEngineRan: true })).toEqual([true, false]);
   });
 
   it('tells paused by us from paused by somebody else', () => {
