@@ -8,19 +8,8 @@ import {
   TimeoutFailure,
 } from '@temporalio/common';
 import { WorkflowFailedError } from '@temporalio/client';
-import { z } from 'zod';
 import { HoldfastError, isErrorCode, isHoldfastError, messageOf } from '../base/errors.js';
-
-/** What activities and workflows put into `details[0]` of their failures. */
-const failureDetailSchema = z.object({
-  hint: z.string().optional(),
-  facts: z
-    .record(
-      z.string(),
-      z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]),
-    )
-    .optional(),
-});
+import { failureDetailSchema } from '../plan/shared/failure-detail.js';
 
 /** Unwraps until the failure that carries one of our codes; anything else becomes INTERNAL. */
 export function toHoldfastError(error: unknown): HoldfastError {

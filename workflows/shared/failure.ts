@@ -1,4 +1,5 @@
 /** Errors inside workflows: our codes as the failure's type, readable messages, no stack of wrappers. */
+import { failureDetailSchema } from '../../src/plan/shared/failure-detail.js';
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -7,7 +8,7 @@ import {
   TerminatedFailure,
   TimeoutFailure,
 } from '@temporalio/workflow';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { ErrorCode, ErrorFacts, ErrorOptions } from '../../src/base/errors.js';
 
 /** A failure of the run itself. Never retried: the run is over. */
@@ -49,23 +50,12 @@ export interface Cause {
   readonly facts?: ErrorFacts;
 }
 
-/** What {@link failure} and the activities put into a failure's first detail. */
-const detailSchema = z.object({
-  hint: z.string().optional(),
-  facts: z
-    .record(
-      z.string(),
-      z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]),
-    )
-    .optional(),
-});
-
 /** The innermost reason of a failed activity or child, for a person. */
 export function causeOf(error: unknown): Cause {
   let found: Cause | undefined;
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     if (at instanceof ApplicationFailure) {
-      const { hint, facts } = detailSchema.safeParse(at.details?.[0]).data ?? {};
+      const { hint, facts } = failureDetailSchema.safeParse(at.details?.[0]).data ?? {};
       return {
         code: at.type ?? 'INTERNAL',
         message: at.message,

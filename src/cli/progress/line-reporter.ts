@@ -1,4 +1,5 @@
 /** Into a pipe or a file: a line when a step changes, and now and then how far it is. */
+import { progressOf } from './merge.js';
 import { formatDuration } from '../../base/words.js';
 import { rowName, rowPieces } from '../render/rows.js';
 import type { Style } from '../render/style.js';
@@ -65,7 +66,7 @@ export class LineReporter implements Reporter {
     const name = rowName(row);
     const before = this.#states.get(name);
     // What has ended has ended: a look that is older than the last, or work behind a step, says "running" again.
-    if (before !== undefined && rankOf(row.state) < rankOf(before)) return;
+    if (before !== undefined && progressOf(row.state) < progressOf(before)) return;
     if (row.state !== before) {
       this.#states.set(name, row.state);
       if (row.state !== 'pending') this.writeLine(describe(row));
@@ -73,19 +74,6 @@ export class LineReporter implements Reporter {
       this.#retries.set(name, row.retry.attempt);
       this.writeLine(describe(row));
     }
-  }
-}
-
-function rankOf(state: StepRow['state']): number {
-  switch (state) {
-    case 'pending':
-      return 0;
-    case 'running':
-      return 1;
-    case 'done':
-    case 'failed':
-    case 'skipped':
-      return 2;
   }
 }
 

@@ -47,7 +47,8 @@ function mergeSteps(
   return merged;
 }
 
-function progressOf(state: StepView['state']): number {
+/** How far a step is: pending, running, over. */
+export function progressOf(state: StepView['state']): number {
   switch (state) {
     case 'pending':
       return 0;

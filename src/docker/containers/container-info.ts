@@ -53,6 +53,14 @@ export const COMPOSE_ONEOFF_LABEL = 'com.docker.compose.oneoff';
 export const COMPOSE_SERVICE_LABEL = 'com.docker.compose.service';
 
 const text = z.string().nullish();
+/** A mount, as lists and inspections alike have it. */
+export const mountSchema = z.object({
+  Type: z.string().default('bind'),
+  Name: text,
+  Source: z.string().default(''),
+  Destination: z.string(),
+  RW: z.boolean().default(true),
+});
 /** The part of the engine's answer that we use. */
 export const inspectSchema = z.object({
   Id: z.string(),
@@ -84,17 +92,7 @@ export const inspectSchema = z.object({
     Env: z.array(z.string()).nullish(),
     Labels: z.record(z.string(), z.string()).nullish(),
   }),
-  Mounts: z
-    .array(
-      z.object({
-        Type: z.string().default('bind'),
-        Name: text,
-        Source: z.string().default(''),
-        Destination: z.string(),
-        RW: z.boolean().default(true),
-      }),
-    )
-    .nullish(),
+  Mounts: z.array(mountSchema).nullish(),
 });
 
 export function mountsVolume(container: ContainerInfo, volume: string): boolean {
@@ -136,9 +134,7 @@ export function toContainerInfo(answer: z.output<typeof inspectSchema>): Contain
   };
 }
 
-function toMount(
-  mount: NonNullable<z.output<typeof inspectSchema>['Mounts']>[number],
-): ContainerMount {
+export function toMount(mount: z.output<typeof mountSchema>): ContainerMount {
   return {
     type: mount.Type,
     ...(mount.Type === 'volume' && mount.Name ? { volume: mount.Name } : {}),

@@ -3,7 +3,8 @@
  * runs: a database left in backup mode, a file system left frozen, a queue left paused stays so for
  * ever when nobody remembers it.
  */
-import { readdir, rm } from 'node:fs/promises';
+import { readRecordFiles } from './record-files.js';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { HoldfastError, systemCodeOf } from '../../base/errors.js';
@@ -72,25 +73,7 @@ export async function listHookRecords(
   directory: string,
   onUnreadable: (error: unknown) => void = () => undefined,
 ): Promise<FoundHook[]> {
-  const found: FoundHook[] = [];
-  for (const name of await namesIn(directory)) {
-    if (name.startsWith('.') || !name.endsWith('.json')) continue;
-    const file = path.join(directory, name);
-    try {
-      const record = await readHookRecord(file);
-      if (record !== undefined) found.push({ file, record });
-    } catch (error) {
-      onUnreadable(error);
-    }
-  }
-  return found;
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return (await readdir(directory)).sort();
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return [];
-    throw error;
-  }
+  return readRecordFiles(directory, readHookRecord, (_, error) => {
+    onUnreadable(error);
+  });
 }

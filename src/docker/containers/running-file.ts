@@ -1,5 +1,6 @@
 /** The file that says what ran before we stopped it: its shape, reading it, forgetting it. */
-import { readdir, rm } from 'node:fs/promises';
+import { readRecordFiles } from './record-files.js';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { HoldfastError, systemCodeOf } from '../../base/errors.js';
@@ -90,25 +91,6 @@ export async function listRecords(
   directory: string,
   onUnreadable: (file: string, error: unknown) => void = () => undefined,
 ): Promise<FoundRecord[]> {
-  const records: FoundRecord[] = [];
-  for (const name of await namesIn(directory)) {
-    if (name.startsWith('.') || !name.endsWith('.json')) continue;
-    const file = path.join(directory, name);
-    try {
-      const record = await readRecord(file);
-      if (record !== undefined) records.push({ file, record });
-    } catch (error) {
-      onUnreadable(file, error);
-    }
-  }
+  const records = await readRecordFiles(directory, readRecord, onUnreadable);
   return records.sort((a, b) => (a.record.at < b.record.at ? -1 : 1));
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return [];
-    throw error;
-  }
 }

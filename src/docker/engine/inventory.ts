@@ -1,7 +1,7 @@
 /** All containers and volumes of the engine, by one call each, however many there are. */
 import { z } from 'zod';
 import type { InventoryContainer, InventoryVolume } from '../../format/inventory.js';
-import { COMPOSE_PROJECT_LABEL } from '../containers/container-info.js';
+import { COMPOSE_PROJECT_LABEL, mountSchema, toMount } from '../containers/container-info.js';
 import { parseAnswer, type Engine } from './engine.js';
 import { HELPER_LABEL } from '../volumes/helper.js';
 
@@ -10,7 +10,6 @@ export interface Inventory {
   readonly volumes: readonly InventoryVolume[];
 }
 
-const text = z.string().nullish();
 const labels = z.record(z.string(), z.string()).nullish();
 const containersSchema = z.array(
   z.object({
@@ -19,17 +18,7 @@ const containersSchema = z.array(
     Image: z.string().default(''),
     State: z.string().default(''),
     Labels: labels,
-    Mounts: z
-      .array(
-        z.object({
-          Type: z.string().default('bind'),
-          Name: text,
-          Source: z.string().default(''),
-          Destination: z.string(),
-          RW: z.boolean().default(true),
-        }),
-      )
-      .nullish(),
+    Mounts: z.array(mountSchema).nullish(),
   }),
 );
 const volumesSchema = z.object({
@@ -69,13 +58,7 @@ export async function readInventory(engine: Engine): Promise<Inventory> {
         image: one.Image,
         state: one.State,
         ...projectOf(one.Labels),
-        mounts: (one.Mounts ?? []).map((mount) => ({
-          type: mount.Type,
-          ...(mount.Type === 'volume' && mount.Name ? { volume: mount.Name } : {}),
-          source: mount.Source,
-          destination: mount.Destination,
-          readWrite: mount.RW,
-        })),
+        mounts: (one.Mounts ?? []).map(toMount),
       })),
     volumes: volumes.map(({ Name, Driver, Mountpoint, Options, Labels }) => ({
       name: Name,

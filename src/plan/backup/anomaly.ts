@@ -11,7 +11,7 @@
  */
 import type { SetArtifact, SetFile } from '../../format/manifest.js';
 import { newestFirst } from '../../format/set-order.js';
-import { formatBytes } from '../../base/words.js';
+import { count, formatBytes } from '../../base/words.js';
 import type { AcceptedShrink } from '../../format/set-knowledge.js';
 
 export interface AnomalyRule {
@@ -174,14 +174,13 @@ export function acceptanceOf(shrink: Shrink): AcceptedShrink {
  */
 export function describeShrink(shrink: Shrink): string {
   const { service, source, contentBytes, usualBytes, entries, usualEntries } = shrink;
-  const count = (number: number): string => `${number} ${number === 1 ? 'entry' : 'entries'}`;
   const [is, was] = [formatBytes(contentBytes), formatBytes(usualBytes)];
   const name = `${service}/${source}`;
   if (contentBytes > usualBytes) {
-    return `${name} shrank from ${count(usualEntries)} to ${entries}, though it has ${is} instead of ${was}`;
+    return `${name} shrank from ${count(usualEntries, 'entry', 'entries')} to ${entries}, though it has ${is} instead of ${was}`;
   }
   if (entries > usualEntries) {
-    return `${name} shrank from ${was} to ${is}, though it has ${count(entries)} instead of ${usualEntries}`;
+    return `${name} shrank from ${was} to ${is}, though it has ${count(entries, 'entry', 'entries')} instead of ${usualEntries}`;
   }
-  return `${name} shrank from ${was} in ${count(usualEntries)} to ${is} in ${count(entries)}`;
+  return `${name} shrank from ${was} in ${count(usualEntries, 'entry', 'entries')} to ${is} in ${count(entries, 'entry', 'entries')}`;
 }

@@ -7,7 +7,7 @@ import type {
 } from '../../format/drill-result.js';
 import type { Mapping } from '../../format/mapping.js';
 import { serviceOrder, type StackView } from '../shared/stack-view.js';
-import { formatBytes, formatDuration } from '../../base/words.js';
+import { count, formatBytes, formatDuration } from '../../base/words.js';
 import type { RestorePlan, RestoreServicePlan } from '../restore/restore-types.js';
 import { drillName, drillRoot } from '../../format/drill-names.js';
 import { own } from '../../base/own.js';
@@ -122,10 +122,9 @@ export function fitDrill(
 
 /** `12 tables compared by content, 1 by number of rows only`. */
 export function describeTables({ byContent, byCount }: ComparedTables): string {
-  const tables = (count: number): string => `${count} ${count === 1 ? 'table' : 'tables'}`;
-  if (byCount === 0) return `${tables(byContent)} compared by content`;
-  if (byContent === 0) return `${tables(byCount)} compared by number of rows only`;
-  return `${tables(byContent)} compared by content, ${byCount} by number of rows only`;
+  if (byCount === 0) return `${count(byContent, 'table')} compared by content`;
+  if (byContent === 0) return `${count(byCount, 'table')} compared by number of rows only`;
+  return `${count(byContent, 'table')} compared by content, ${byCount} by number of rows only`;
 }
 
 /** `mlopsnew/qdrant: sampled 1.0 GiB of 98.0 GiB, 312 files`. */
@@ -139,8 +138,7 @@ export function describeExtent({
   bytes,
   ofBytes,
 }: Pick<SampledSource, 'files' | 'bytes' | 'ofBytes'>): string {
-  const count = `${files} ${files === 1 ? 'file' : 'files'}`;
-  return `sampled ${formatBytes(bytes)} of ${formatBytes(ofBytes)}, ${count}`;
+  return `sampled ${formatBytes(bytes)} of ${formatBytes(ofBytes)}, ${count(files, 'file')}`;
 }
 
 /** How long a restore takes, as far as it was measured. */

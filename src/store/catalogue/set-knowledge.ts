@@ -1,3 +1,4 @@
+import { count } from '../../base/words.js';
 import type { SetKnowledge, UnsoundSet } from '../../format/set-knowledge.js';
 import { setName } from '../../format/set-order.js';
 import { readAcceptedShrinks } from './accepted-shrinks.js';
@@ -66,15 +67,11 @@ export function unsoundSet(
   const missing = unknown ? 'not to be read' : 'not all there';
   const reasons = [
     ...(lacks.length === 0 ? [] : [`${missing}: ${describeLacks(lacks)}`]),
-    ...(damage.length === 0 ? [] : [`${damage.length} damaged ${plural(damage.length)}`]),
+    ...(damage.length === 0 ? [] : [count(damage.length, 'damaged file')]),
   ];
   return {
     reason: reasons.join(', '),
     artifacts: new Set([...lacks, ...damage].map(({ artifact }) => artifact)),
     state: damage.length > 0 ? 'damaged' : unknown ? 'unknown' : 'incomplete',
   };
-}
-
-function plural(files: number): string {
-  return files === 1 ? 'file' : 'files';
 }
